@@ -1,0 +1,59 @@
+"""Typed failures, and the one boundary that makes them: every error of a rollout becomes a `Failure` with a kind."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from store.types import Failure, FailureKind
+
+
+class RolloutError(Exception):
+    """Base of what ends a rollout. `kind` decides how the store counts it."""
+
+    kind = FailureKind.ENGINE
+
+    def to_failure(self) -> Failure:
+        return Failure(kind=self.kind, reason=str(self), traceback="".join(traceback.format_exception(self)))
+
+
+class EngineError(RolloutError):
+    kind = FailureKind.ENGINE
+
+
+class ToolError(RolloutError):
+    kind = FailureKind.TOOL
+
+
+class ParseError(RolloutError):
+    kind = FailureKind.PARSE
+
+
+class BudgetError(RolloutError):
+    kind = FailureKind.BUDGET
+
+
+class RolloutTimeoutError(RolloutError):
+    kind = FailureKind.TIMEOUT
+
+
+class JudgeError(RolloutError):
+    kind = FailureKind.JUDGE
+
+
+@asynccontextmanager
+async def boundary(error: type[RolloutError], what: str) -> AsyncIterator[None]:
+    """Turn whatever `what` raises into `error`; errors already typed and cancellation pass through.
+
+    Raises: `error`, or RolloutTimeoutError for a timeout.
+    """
+    try:
+        yield
+    except (RolloutError, asyncio.CancelledError):
+        raise
+    except TimeoutError as exc:
+        raise RolloutTimeoutError(f"{what}: timed out") from exc
+    except Exception as exc:
+        raise error(f"{what}: {type(exc).__name__}: {exc}") from exc

@@ -1,0 +1,199 @@
+"""Values that cross rooms: enums of the funnel, hits, and the record that a finished rollout leaves behind.
+
+Plain dataclasses, no database: graphs fill them, `store.queries` writes them as rows, rl_backend reads the rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """Who the policy was in a rollout. One model plays all of them (KARL, section 1)."""
+
+    GENERATOR = "generator"
+    SOLVER = "solver"
+    AGGREGATOR = "aggregator"
+
+
+class Purpose(StrEnum):
+    """Why a rollout was made. Only `TRAIN` rollouts may enter a dataset."""
+
+    DEMONSTRATE = "demonstrate"
+    SYNTHESIZE = "synthesize"
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+    ASK = "ask"
+
+
+class RolloutStatus(StrEnum):
+    """`FAILED` means the environment failed: the rollout has no reward and leaves its group (counted, never scored 0)."""
+
+    FINISHED = "finished"
+    UNFINISHED = "unfinished"  # the policy ran out of its own budget: reward 0, it is the policy's fault
+    FAILED = "failed"
+
+
+class FailureKind(StrEnum):
+    ENGINE = "engine"
+    TOOL = "tool"
+    PARSE = "parse"
+    BUDGET = "budget"
+    TIMEOUT = "timeout"
+    JUDGE = "judge"
+
+
+class StepKind(StrEnum):
+    SEARCH = "search"
+    ANSWER = "answer"
+    COMPRESS = "compress"
+    MALFORMED = "malformed"
+
+
+class Fate(StrEnum):
+    """Where a synthesised question stands; the terminal ones say which filter dropped it."""
+
+    PROPOSED = "proposed"
+    MALFORMED = "malformed"
+    DUPLICATE = "duplicate"
+    DEDUPLICATED = "deduplicated"
+    INCOMPLETE = "incomplete"  # too few rollouts came back from the environment
+    ALL_CORRECT = "all_correct"
+    ALL_WRONG = "all_wrong"
+    MIXED = "mixed"
+    INVALID = "invalid"
+    KEPT = "kept"
+    HELD_OUT = "held_out"
+
+
+class Stage(StrEnum):
+    """Stages of one iteration, in order."""
+
+    SYNTHESIZE = "synthesize"
+    DEDUPLICATE = "deduplicate"
+    SOLVE = "solve"
+    FILTER = "filter"
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+
+
+class RunState(StrEnum):
+    RUNNING = "running"
+    STOPPED = "stopped"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Algorithm(StrEnum):
+    BASE = "base"
+    OAPL = "oapl"
+    SFT = "sft"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One search result. `chunk_id` is the row's id; `key` the stable, human-readable one (`notes/mira.md#0`)."""
+
+    chunk_id: int
+    key: str
+    title: str
+    text: str
+    score: float
+    page: int | None = None
+    dense_score: float | None = None
+    bm25_score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRecord:
+    """What the engine saw and sampled between two compressions.
+
+    token_ids: T ids, prompt and sampled together; loss_mask: T of 0/1, 1 on sampled tokens only;
+    logprobs: T floats in nats at temperature 1, 0.0 where the mask is 0.
+    """
+
+    token_ids: list[int]
+    loss_mask: list[int]
+    logprobs: list[float]
+    compression: bool = False  # x = the history to compress, y = the summary (KARL, section 5)
+
+    def __post_init__(self) -> None:
+        if not len(self.token_ids) == len(self.loss_mask) == len(self.logprobs):
+            raise ValueError(
+                f"segment of {len(self.token_ids)} tokens, {len(self.loss_mask)} mask bits, {len(self.logprobs)} log-probs"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One decision of the policy and what came of it. `hits` are chunk ids in rank order."""
+
+    kind: StepKind
+    text: str
+    query: str | None = None
+    hits: list[int] = field(default_factory=list)
+    prompt_tokens: int = 0
+    sampled_tokens: int = 0
+    policy_seconds: float = 0.0
+    tool_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    kind: FailureKind
+    reason: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Stamped on every row that a model produced."""
+
+    graph: str
+    graph_sha256: str
+    prompt_sha256: dict[str, str]
+    model: str
+    policy_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateRecord:
+    """One question that a generator proposed. `problem` is set when it is malformed; the text is kept either way."""
+
+    question: str
+    answer: str
+    nuggets: list[str]
+    citations: list[int]
+    text: str = ""
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutRecord:
+    """A finished run of one graph, whatever its end. Reward is None until a judge has scored it."""
+
+    key: str  # deterministic: the same unit of work has the same key in a resumed run
+    role: Role
+    purpose: Purpose
+    status: RolloutStatus
+    provenance: Provenance
+    question: str
+    answer: str = ""
+    confidence: float | None = None
+    citations: list[int] = field(default_factory=list)
+    steps: list[StepRecord] = field(default_factory=list)
+    segments: list[SegmentRecord] = field(default_factory=list)
+    candidates: list[CandidateRecord] = field(default_factory=list)
+    failure: Failure | None = None
+    temperature: float = 1.0
+    seed: int = 0
+    seconds: float = 0.0
+
+    @property
+    def searches(self) -> int:
+        return sum(step.kind is StepKind.SEARCH for step in self.steps)
+
+    @property
+    def sampled_tokens(self) -> int:
+        return sum(step.sampled_tokens for step in self.steps)
