@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, LargeBinary, UniqueConstraint
+from sqlalchemy import JSON, Column, ForeignKey, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from store.types import Algorithm, FailureKind, Fate, Purpose, Role, RolloutStatus, RunState, Stage, StepKind
@@ -33,19 +33,21 @@ class Corpus(SQLModel, table=True):
 
 
 class Document(SQLModel, table=True):
-    __table_args__ = (UniqueConstraint("corpus_id", "path"),)
+    __table_args__ = (UniqueConstraint("corpus_id", "path"), {"sqlite_autoincrement": True})
     id: int | None = Field(default=None, primary_key=True)
     corpus_id: int = Field(foreign_key="corpus.id", index=True)
-    path: str  # relative to the corpus's source; JSONL: path#line
+    path: str  # relative to the corpus's source; JSONL: path#id, or path#line where the line has no id
     title: str = ""
     kind: str = ""  # pdf, markdown, text, html, jsonl
-    sha256: str
+    sha256: str  # of reader version, reader settings and contents: what decides whether to read it again
     chunk_count: int = 0
     error: str | None = None  # why the file was skipped; such a document has no chunks
+    problems: list[str] = json_column()  # what was left out of a document that could be read: pages, front matter
 
 
 class Chunk(SQLModel, table=True):
-    __table_args__ = (UniqueConstraint("corpus_id", "key"),)
+    # Ids are never used again: old rollouts hold chunk ids as hits and citations.
+    __table_args__ = (UniqueConstraint("corpus_id", "key"), {"sqlite_autoincrement": True})
     id: int | None = Field(default=None, primary_key=True)
     corpus_id: int = Field(foreign_key="corpus.id", index=True)
     document_id: int = Field(foreign_key="document.id", index=True)
@@ -95,7 +97,11 @@ class Task(SQLModel, table=True):
     reason: str = ""
     pass_rate: float | None = None
     text: str = ""  # the generator's own words, kept for malformed candidates too
-    generator_rollout_id: int | None = Field(default=None, foreign_key="rollout.id")
+    # use_alter: task and rollout point at each other, so servers add this key after both tables.
+    generator_rollout_id: int | None = Field(
+        default=None,
+        sa_column=Column(ForeignKey("rollout.id", name="fk_task_generator_rollout", use_alter=True), nullable=True),
+    )
     created_at: datetime = Field(default_factory=now)
 
 

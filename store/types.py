@@ -28,7 +28,7 @@ class Purpose(StrEnum):
 
 
 class RolloutStatus(StrEnum):
-    """`FAILED` means the environment failed: the rollout has no reward and leaves its group (counted, never scored 0)."""
+    """`FAILED`: the environment failed; the rollout has no reward and leaves its group (counted, never scored 0)."""
 
     FINISHED = "finished"
     UNFINISHED = "unfinished"  # the policy ran out of its own budget: reward 0, it is the policy's fault
@@ -121,7 +121,8 @@ class SegmentRecord:
     def __post_init__(self) -> None:
         if not len(self.token_ids) == len(self.loss_mask) == len(self.logprobs):
             raise ValueError(
-                f"segment of {len(self.token_ids)} tokens, {len(self.loss_mask)} mask bits, {len(self.logprobs)} log-probs"
+                f"segment of {len(self.token_ids)} tokens, {len(self.loss_mask)} mask bits, "
+                f"{len(self.logprobs)} log-probs"
             )
 
 

@@ -1,0 +1,46 @@
+"""What the query files share: bulk inserts, lookups in slices below the databases' limit of bound values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import CursorResult, Table, insert, select
+from sqlmodel import Session, SQLModel
+
+T = TypeVar("T")
+SLICE = 500  # SQLite builds before 3.32 refuse more than 999 bound values
+
+
+def slices(values: Iterable[T], *, size: int = SLICE) -> Iterator[list[T]]:
+    """Consecutive lists of at most `size` values."""
+    iterator = iter(values)
+    while part := list(islice(iterator, size)):
+        yield part
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """The Core table behind a model."""
+    return cast(Table, model.__table__)  # type: ignore[attr-defined]
+
+
+def bulk_insert(session: Session, model: type[SQLModel], *, rows: Sequence[Mapping[str, Any]]) -> None:
+    """One executemany. Every row must name the same columns: model defaults are not applied."""
+    if rows:
+        session.connection().execute(insert(table_of(model)), list(rows))
+
+
+def ids_by_key(session: Session, model: type[SQLModel], *, keys: Iterable[str]) -> dict[str, int]:
+    """key -> id of those rows that exist."""
+    table = table_of(model)
+    found: dict[str, int] = {}
+    for part in slices(keys):
+        rows = session.connection().execute(select(table.c.key, table.c.id).where(table.c.key.in_(part)))
+        found.update((row.key, row.id) for row in rows)
+    return found
+
+
+def changed(session: Session, statement: Any) -> int:
+    """Run an UPDATE or DELETE; returns how many rows it touched."""
+    return cast(CursorResult[Any], session.connection().execute(statement)).rowcount

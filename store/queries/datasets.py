@@ -1,0 +1,189 @@
+"""Frozen training sets: which rollouts, with which rewards, proved by a hash; read back group by group."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from store.errors import KarlError
+from store.models import Dataset, DatasetRollout, Rollout, Segment, Task
+from store.queries.common import bulk_insert, slices, table_of
+from store.queries.groups import GroupMember
+from store.queries.rollouts import SegmentArrays, segment_arrays
+from store.types import Purpose, RolloutStatus
+
+GROUPS_AT_ONCE = 32  # groups whose segments are in memory together
+
+
+class DatasetRow(NamedTuple):
+    """One rollout of a dataset; segments in order."""
+
+    rollout_id: int
+    group_id: int
+    reward: float
+    segments: list[SegmentArrays]
+
+
+class DatasetGroup(NamedTuple):
+    """All rollouts of one question: V is estimated over exactly these."""
+
+    group_id: int
+    rows: list[DatasetRow]
+
+    @property
+    def rewards(self) -> list[float]:
+        return [row.reward for row in self.rows]
+
+
+class _Member(NamedTuple):
+    group_id: int
+    rollout_id: int
+    reward: float
+
+
+def freeze_dataset(
+    session: Session,
+    run_id: int,
+    *,
+    iteration: int,
+    name: str,
+    policy_version: int,
+    groups: Mapping[int, Sequence[GroupMember]],
+) -> Dataset:
+    """Freeze `groups` (task id -> rollouts, as `queries.groups` returns them) under `name`.
+
+    Failed rollouts leave their group. Freezing the same contents again returns the existing row.
+    Raises: KarlError for other contents under the name, a rollout that is not judged, or one not made for training.
+    """
+    members = _members(groups, name=name)
+    _check_purpose(session, members, name=name)
+    digest, segment_count, trained = _digest(session, members)
+    existing = session.execute(select(Dataset).where(table_of(Dataset).c.name == name)).scalar_one_or_none()
+    if existing is not None:
+        if existing.sha256 != digest:
+            raise KarlError(f"dataset {name} is frozen and its contents differ: freeze the new ones under another name")
+        return existing
+    dataset = Dataset(
+        run_id=run_id,
+        iteration=iteration,
+        name=name,
+        policy_version=policy_version,
+        group_count=len({member.group_id for member in members}),
+        rollout_count=len(members),
+        segment_count=segment_count,
+        trained_token_count=trained,
+        sha256=digest,
+    )
+    session.add(dataset)
+    session.flush()
+    bulk_insert(session, DatasetRollout, rows=[{"dataset_id": dataset.id, **member._asdict()} for member in members])
+    return dataset
+
+
+def _members(groups: Mapping[int, Sequence[GroupMember]], *, name: str) -> list[_Member]:
+    """Sorted by group and rollout. Raises: KarlError for a rollout without reward, or for none at all."""
+    members: list[_Member] = []
+    for group_id, group in groups.items():
+        for rollout_id, reward, status in group:
+            if status is RolloutStatus.FAILED:
+                continue
+            if reward is None:
+                raise KarlError(f"dataset {name}: rollout {rollout_id} of task {group_id} is not judged yet")
+            members.append(_Member(group_id, rollout_id, reward))
+    if not members:
+        raise KarlError(f"dataset {name}: no rollout to freeze; every group was dropped or failed")
+    return sorted(members)
+
+
+def _check_purpose(session: Session, members: Sequence[_Member], *, name: str) -> None:
+    """Every member exists, was made for training, and belongs to the group that it is frozen under."""
+    table, tasks = table_of(Rollout), dict[int, int | None]()
+    for part in slices([member.rollout_id for member in members]):
+        query = select(table.c.id, table.c.task_id).where(table.c.id.in_(part), table.c.purpose == Purpose.TRAIN)
+        tasks.update((row.id, row.task_id) for row in session.connection().execute(query))
+    for group_id, rollout_id, _ in members:
+        if rollout_id not in tasks:
+            raise KarlError(f"dataset {name}: rollout {rollout_id} is unknown or was not made for training")
+        if tasks[rollout_id] != group_id:
+            raise KarlError(f"dataset {name}: rollout {rollout_id} is of task {tasks[rollout_id]}, not of {group_id}")
+
+
+def _digest(session: Session, members: Sequence[_Member]) -> tuple[str, int, int]:
+    """sha256 over keys, rewards and segments in order; how many segments; how many trained tokens.
+
+    Keys, not ids: the same contents hash the same in another store.
+    """
+    digest, segment_count, trained = hashlib.sha256(), 0, 0
+    for part in slices(members, size=256):
+        rollout_keys = _keys(session, Rollout, ids=[member.rollout_id for member in part])
+        task_keys = _keys(session, Task, ids={member.group_id for member in part})
+        segments = _segments(session, [member.rollout_id for member in part])
+        for member in part:
+            head = f"{task_keys[member.group_id]}\0{rollout_keys[member.rollout_id]}\0".encode()
+            digest.update(head + struct.pack("<d", member.reward))
+            for row in segments.get(member.rollout_id, []):
+                digest.update(struct.pack("<?q", row.compression, row.token_count))
+                digest.update(row.token_ids + row.loss_mask + row.logprobs)
+                segment_count, trained = segment_count + 1, trained + row.trained_token_count
+    return digest.hexdigest(), segment_count, trained
+
+
+def _keys(session: Session, model: type[Rollout] | type[Task], *, ids: Iterable[int]) -> dict[int, str]:
+    table = table_of(model)
+    rows = session.connection().execute(select(table.c.id, table.c.key).where(table.c.id.in_(list(ids))))
+    return {row.id: row.key for row in rows}
+
+
+def _segments(session: Session, rollout_ids: Iterable[int]) -> dict[int, list[Any]]:
+    table, found = table_of(Segment), dict[int, list[Any]]()
+    for part in slices(rollout_ids):
+        query = select(table).where(table.c.rollout_id.in_(part)).order_by(table.c.rollout_id, table.c.ordinal)
+        for row in session.connection().execute(query):
+            found.setdefault(row.rollout_id, []).append(row)
+    return found
+
+
+def _frozen_members(session: Session, dataset_id: int) -> list[_Member]:
+    table = table_of(DatasetRollout)
+    query = select(table.c.group_id, table.c.rollout_id, table.c.reward).where(table.c.dataset_id == dataset_id)
+    rows = session.connection().execute(query.order_by(table.c.group_id, table.c.rollout_id))
+    return [_Member(row.group_id, row.rollout_id, row.reward) for row in rows]
+
+
+def dataset_by_name(session: Session, name: str) -> Dataset:
+    """Raises: KarlError for an unknown name."""
+    found = session.execute(select(Dataset).where(table_of(Dataset).c.name == name)).scalar_one_or_none()
+    if found is None:
+        raise KarlError(f"no dataset {name!r} in this store")
+    return found
+
+
+def verify_dataset(session: Session, dataset_id: int) -> None:
+    """Hash the contents again. Raises: KarlError if they are not what was frozen."""
+    dataset = session.get(Dataset, dataset_id)
+    if dataset is None:
+        raise KarlError(f"no dataset {dataset_id} in this store")
+    digest, _, _ = _digest(session, _frozen_members(session, dataset_id))
+    if digest != dataset.sha256:
+        raise KarlError(f"dataset {dataset.name}: its rollouts changed since it was frozen (sha256 {digest[:12]}...)")
+
+
+def dataset_groups(session: Session, dataset_id: int) -> Iterator[DatasetGroup]:
+    """Groups in the order of their ids, read a few at a time: memory does not grow with the dataset."""
+    by_group: dict[int, list[_Member]] = {}
+    for member in _frozen_members(session, dataset_id):
+        by_group.setdefault(member.group_id, []).append(member)
+    for part in slices(by_group.items(), size=GROUPS_AT_ONCE):
+        segments = _segments(session, [member.rollout_id for _, members in part for member in members])
+        for group_id, members in part:
+            yield DatasetGroup(group_id, [_row(member, segments=segments) for member in members])
+
+
+def _row(member: _Member, *, segments: Mapping[int, Sequence[Any]]) -> DatasetRow:
+    arrays = [segment_arrays(row) for row in segments.get(member.rollout_id, [])]
+    return DatasetRow(member.rollout_id, member.group_id, member.reward, arrays)
