@@ -36,7 +36,7 @@ class Document(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("corpus_id", "path"), {"sqlite_autoincrement": True})
     id: int | None = Field(default=None, primary_key=True)
     corpus_id: int = Field(foreign_key="corpus.id", index=True)
-    path: str  # relative to the corpus's source; JSONL: path#id, or path#line where the line has no id
+    path: str  # relative to the corpus's source; JSONL: path#id, or path#line-N where the line has no id
     title: str = ""
     kind: str = ""  # pdf, markdown, text, html, jsonl
     sha256: str  # of reader version, reader settings and contents: what decides whether to read it again

@@ -190,6 +190,7 @@ class RolloutRecord:
     temperature: float = 1.0
     seed: int = 0
     seconds: float = 0.0
+    attempts: list[RolloutRecord] = field(default_factory=list)  # rollouts that this one combined (aggregator)
 
     @property
     def searches(self) -> int:

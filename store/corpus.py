@@ -1,0 +1,190 @@
+"""Ingest a folder: read what is new or changed, remove what vanished, check the counts against the database.
+
+Files -> readers -> ReadDocument -> `corpus_write` -> Document and Chunk rows. Vectors are built later, from the rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session
+
+from store.corpus_files import SourceFile, find_files, fingerprint
+from store.corpus_settings import CorpusSettings, FusionWeights
+from store.corpus_write import CorpusWriter, Parsed
+from store.errors import KarlError, UsageError
+from store.models import Corpus, now
+from store.queries.common import table_of
+from store.readers.base import ReadDocument, ReadError, read_bytes
+from store.session import Store
+
+__all__ = ["CorpusSettings", "FusionWeights", "IngestProgress", "IngestReport", "Skipped", "ingest"]
+
+BATCH = 256  # documents a transaction
+
+
+class IngestProgress(NamedTuple):
+    """`done` of `total` files are read; `chunks` so far."""
+
+    file: str
+    done: int
+    total: int
+    chunks: int
+
+
+class Skipped(NamedTuple):
+    """What was left out, and why: a file, a line (`docs.jsonl#line-17`) or something inside a document."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """documents and chunks are the corpus's totals now; added, changed, unchanged, removed count this call's documents.
+
+    skipped: documents without chunks; problems: what is missing from documents that were read (pages, front matter).
+    """
+
+    name: str
+    corpus_id: int
+    documents: int
+    chunks: int
+    added: int
+    changed: int
+    unchanged: int
+    removed: int
+    skipped: list[Skipped]
+    problems: list[Skipped]
+    seconds: float
+
+
+def ingest(
+    store: Store,
+    path: str | Path,
+    *,
+    name: str,
+    settings: CorpusSettings | None = None,
+    progress: Callable[[IngestProgress], None] | None = None,
+) -> IngestReport:
+    """Bring corpus `name` in line with the files under `path`. Settings not given stay as they were.
+
+    Raises: UsageError for a missing path, a folder with nothing readable, a corpus of another source; KarlError when
+    another process ingests the same corpus. What was written before an interruption stays, and is not read again.
+    """
+    started = time.perf_counter()
+    source = Path(path).expanduser().resolve()
+    files = find_files(source)
+    with store.session() as session:
+        corpus, created = _open_corpus(session, name=name, source=source, settings=settings)
+    writer = CorpusWriter(store, corpus.id or 0)
+    try:
+        _read_all(writer, files, corpus=corpus, progress=progress)
+        _refuse_nothing_readable(writer, source=source)
+        writer.remove_vanished()
+    except IntegrityError as exc:
+        raise KarlError(f"corpus {name}: another ingestion of it is running; run this one again after it") from exc
+    except UsageError:
+        if created:
+            writer.discard_corpus()
+        raise
+    return _report(writer, name=name, seconds=time.perf_counter() - started)
+
+
+def _open_corpus(session: Session, *, name: str, source: Path, settings: CorpusSettings | None) -> tuple[Corpus, bool]:
+    """(row, whether it is new). Raises: UsageError where the name belongs to another folder that still exists."""
+    corpus = session.execute(select(Corpus).where(table_of(Corpus).c.name == name)).scalar_one_or_none()
+    if corpus is None:
+        corpus = Corpus(name=name, source=str(source), settings=(settings or CorpusSettings()).model_dump())
+        session.add(corpus)
+        session.flush()
+        return corpus, True
+    # A source that is gone was moved; one that is there would lose its documents to the new one.
+    if corpus.source != str(source) and Path(corpus.source).exists():
+        raise UsageError(f"corpus {name!r} is of {corpus.source}; give {source} another --name")
+    corpus.source, corpus.updated_at = str(source), now()
+    if settings is not None:
+        corpus.settings = settings.model_dump()
+    return corpus, False
+
+
+def _read_all(
+    writer: CorpusWriter,
+    files: list[SourceFile],
+    *,
+    corpus: Corpus,
+    progress: Callable[[IngestProgress], None] | None,
+) -> None:
+    max_chars = CorpusSettings.model_validate(corpus.settings).max_chars
+    batch: list[Parsed] = []
+    for done, file in enumerate(files, start=1):
+        for parsed in read_file(file, writer=writer, max_chars=max_chars):
+            batch.append(parsed)
+            if len(batch) == BATCH:
+                writer.write(batch)
+                batch = []
+        if progress:
+            progress(IngestProgress(file.name, done, len(files), writer.chunks))
+    writer.write(batch)
+
+
+def read_file(file: SourceFile, *, writer: CorpusWriter, max_chars: int) -> Iterator[Parsed]:
+    """The file's documents that must be written; what did not change is only noted with the writer."""
+    if file.reader is None:
+        suffix = file.path.suffix or "no extension"
+        yield Parsed(file.name, "", "", ReadDocument(chunks=[], error=f"unsupported format ({suffix})"))
+        return
+    kind = file.reader.kind
+    sha256 = ""
+    try:
+        # A file of many documents may be larger than memory: its lines are hashed one by one.
+        if not file.reader.many:
+            sha256 = fingerprint(read_bytes(file.path), kind=kind, max_chars=max_chars)
+            if writer.keep_unchanged(file.name, sha256=sha256):
+                return
+        for document in file.reader.read(file.path, max_chars=max_chars):
+            yield from _parsed(file, document, sha256=sha256, writer=writer, max_chars=max_chars)
+    except ReadError as exc:
+        # With the hash: the same broken file is not tried again. A file that could not be opened has none.
+        yield Parsed(file.name, kind, sha256, ReadDocument(chunks=[], error=str(exc)))
+
+
+def _parsed(
+    file: SourceFile, document: ReadDocument, *, sha256: str, writer: CorpusWriter, max_chars: int
+) -> Iterator[Parsed]:
+    kind = file.reader.kind if file.reader else ""
+    name = f"{file.name}#{document.part}" if document.part else file.name
+    if document.content is not None:
+        sha256 = fingerprint(document.content, kind=kind, max_chars=max_chars)
+        if writer.keep_unchanged(name, sha256=sha256):
+            return
+    yield Parsed(name, kind, sha256, document)
+
+
+def _refuse_nothing_readable(writer: CorpusWriter, *, source: Path) -> None:
+    if writer.documents == 0:
+        shown = "; ".join(f"{path}: {reason}" for path, reason in sorted(writer.skipped.items())[:5])
+        raise UsageError(f"{source}: nothing readable in {len(writer.skipped)} files ({shown})")
+
+
+def _report(writer: CorpusWriter, *, name: str, seconds: float) -> IngestReport:
+    writer.check_counts()
+    return IngestReport(
+        name=name,
+        corpus_id=writer.corpus_id,
+        documents=writer.documents,
+        chunks=writer.chunks,
+        added=writer.added,
+        changed=writer.changed,
+        unchanged=writer.unchanged,
+        removed=writer.removed,
+        skipped=[Skipped(path, reason) for path, reason in sorted(writer.skipped.items())],
+        problems=[Skipped(path, text) for path, texts in sorted(writer.problems.items()) for text in texts],
+        seconds=seconds,
+    )

@@ -1,0 +1,25 @@
+"""How a corpus is cut, embedded and searched: one closed object, kept on the corpus's row."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+
+class FusionWeights(BaseModel, frozen=True, extra="forbid"):
+    """Reciprocal rank fusion: score = sum of weight / (constant + rank) over rankings. Weight 0 leaves one out."""
+
+    bm25: float = Field(default=1.0, ge=0)
+    dense: float = Field(default=1.0, ge=0)
+    constant: int = Field(default=60, ge=1)
+    """Cormack et al. 2009: 60; smaller trusts the first ranks more."""
+
+
+class CorpusSettings(BaseModel, frozen=True, extra="forbid"):
+    """Settings of one corpus."""
+
+    max_chars: int = Field(default=2000, ge=200)
+    """Longest chunk of Markdown, text, HTML and JSONL, in characters. A PDF's chunk is a page, whatever its length."""
+    embedder: str = "none"
+    """"none" (BM25 only), "minilm" (packaged, offline), or the name or path of a sentence-transformers model."""
+    fusion: FusionWeights = FusionWeights()
+    """Weights of the hybrid ranking; without an embedder only BM25 counts."""

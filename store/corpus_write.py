@@ -1,0 +1,208 @@
+"""Write a corpus's documents: insert new ones, update changed ones in place, remove vanished ones, count all of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, func, select, update
+from sqlmodel import Session
+
+from store.errors import KarlError
+from store.models import Chunk, Corpus, Document
+from store.queries.common import bulk_insert, slices, table_of
+from store.queries.corpora import corpus_counts
+from store.readers.base import ReadChunk, ReadDocument
+from store.session import Store
+
+
+class Parsed(NamedTuple):
+    """A document to write: its path in the corpus, format, fingerprint ("" = look again next time) and contents."""
+
+    path: str
+    kind: str
+    sha256: str
+    document: ReadDocument
+
+
+class Held(NamedTuple):
+    """What the store has of a document."""
+
+    id: int
+    sha256: str
+    chunk_count: int
+    error: str | None
+    problems: list[str]
+
+
+class CorpusWriter:
+    """Tallies of one ingestion, and the rows behind them. Each `write` is one transaction."""
+
+    def __init__(self, store: Store, corpus_id: int) -> None:
+        self.store, self.corpus_id = store, corpus_id
+        self.documents = self.chunks = 0
+        self.added = self.changed = self.unchanged = self.removed = 0
+        self.skipped: dict[str, str] = {}
+        self.problems: dict[str, list[str]] = {}
+        self._seen: set[str] = set()
+        with store.session() as session:
+            self._held = _held_documents(session, corpus_id)
+
+    def keep_unchanged(self, path: str, *, sha256: str) -> bool:
+        """Whether the store has exactly this; then it is counted as it is."""
+        held = self._held.get(path)
+        if held is None or held.sha256 != sha256:
+            return False
+        self.unchanged += held.error is None
+        self._tally(path, chunk_count=held.chunk_count, error=held.error, problems=held.problems)
+        return True
+
+    def _tally(self, path: str, *, chunk_count: int, error: str | None, problems: Sequence[str]) -> None:
+        self._seen.add(path)
+        if error is not None:
+            self.skipped[path] = error
+            return
+        self.documents += 1
+        self.chunks += chunk_count
+        if problems:
+            self.problems[path] = list(problems)
+
+    def write(self, batch: Sequence[Parsed]) -> None:
+        """Insert or update. Raises: IntegrityError when another process wrote the same documents."""
+        if not batch:
+            return
+        new = [parsed for parsed in batch if parsed.path not in self._held]
+        with self.store.session() as session:
+            bulk_insert(session, Document, rows=[_document_columns(parsed, corpus_id=self.corpus_id) for parsed in new])
+            ids = _ids_by_path(session, self.corpus_id, paths=[parsed.path for parsed in batch])
+            self._update(session, [parsed for parsed in batch if parsed.path in self._held])
+            rows = [
+                row
+                for parsed in new
+                for row in _chunk_columns(parsed, corpus_id=self.corpus_id, document_id=ids[parsed.path])
+            ]
+            bulk_insert(session, Chunk, rows=rows)
+        self._count(batch)
+
+    def _count(self, batch: Sequence[Parsed]) -> None:
+        for path, _, _, document in batch:
+            if document.error is None:
+                self.added += path not in self._held
+                self.changed += path in self._held
+            self._tally(path, chunk_count=len(document.chunks), error=document.error, problems=document.problems)
+
+    def _update(self, session: Session, batch: Sequence[Parsed]) -> None:
+        """Chunks keep key and id where their ordinal is still there."""
+        document, chunk = table_of(Document), table_of(Chunk)
+        connection = session.connection()
+        for parsed in batch:
+            document_id = self._held[parsed.path].id
+            columns = _document_columns(parsed, corpus_id=self.corpus_id)
+            connection.execute(update(document).where(document.c.id == document_id).values(columns))
+            found = connection.execute(select(chunk.c.key, chunk.c.id).where(chunk.c.document_id == document_id))
+            held = {row.key: row.id for row in found}
+            rows = list(_chunk_columns(parsed, corpus_id=self.corpus_id, document_id=document_id))
+            for row in rows:
+                if row["key"] in held:
+                    connection.execute(update(chunk).where(chunk.c.id == held.pop(row["key"])).values(row))
+                    row["key"] = None
+            bulk_insert(session, Chunk, rows=[row for row in rows if row["key"] is not None])
+            for part in slices(held.values()):
+                connection.execute(delete(chunk).where(chunk.c.id.in_(part)))
+
+    def remove_vanished(self) -> None:
+        """Documents of the store that no file gave in this ingestion."""
+        gone = {path: held for path, held in self._held.items() if path not in self._seen}
+        with self.store.session() as session:
+            _delete_documents(session, [held.id for held in gone.values()])
+        self.removed += sum(held.error is None for held in gone.values())
+
+    def discard_corpus(self) -> None:
+        """Take back a corpus that turned out to have nothing to read."""
+        with self.store.session() as session:
+            held = _held_documents(session, self.corpus_id)
+            _delete_documents(session, [row.id for row in held.values()])
+            session.connection().execute(delete(table_of(Corpus)).where(table_of(Corpus).c.id == self.corpus_id))
+
+    def check_counts(self) -> None:
+        """Raises: KarlError when the database does not hold what was counted."""
+        chunk, document = table_of(Chunk), table_of(Document)
+        claimed = select(func.coalesce(func.sum(document.c.chunk_count), 0)).where(
+            document.c.corpus_id == self.corpus_id
+        )
+        orphans = (
+            select(func.count())
+            .select_from(chunk)
+            .where(
+                chunk.c.corpus_id == self.corpus_id,
+                chunk.c.document_id.not_in(select(document.c.id).where(document.c.corpus_id == self.corpus_id)),
+            )
+        )
+        with self.store.session() as session:
+            stored = (
+                *corpus_counts(session, self.corpus_id),
+                *(session.execute(q).scalar_one() for q in (claimed, orphans)),
+            )
+        counted = (self.documents, self.chunks, len(self.skipped), self.chunks, 0)
+        if stored != counted:
+            what = "documents, chunks, skipped, chunks by document, chunks without document"
+            raise KarlError(f"the store holds {stored} ({what}) where {counted} were read; ingest again")
+
+
+def _held_documents(session: Session, corpus_id: int) -> dict[str, Held]:
+    table = table_of(Document)
+    query = select(
+        table.c.path, table.c.id, table.c.sha256, table.c.chunk_count, table.c.error, table.c.problems
+    ).where(table.c.corpus_id == corpus_id)
+    return {row[0]: Held(*row[1:]) for row in session.connection().execute(query)}
+
+
+def _ids_by_path(session: Session, corpus_id: int, *, paths: Iterable[str]) -> dict[str, int]:
+    table, found = table_of(Document), dict[str, int]()
+    for part in slices(paths):
+        query = select(table.c.path, table.c.id).where(table.c.corpus_id == corpus_id, table.c.path.in_(part))
+        found.update((row.path, row.id) for row in session.connection().execute(query))
+    return found
+
+
+def _delete_documents(session: Session, ids: Iterable[int]) -> None:
+    chunk, document = table_of(Chunk), table_of(Document)
+    for part in slices(ids):
+        session.connection().execute(delete(chunk).where(chunk.c.document_id.in_(part)))
+        session.connection().execute(delete(document).where(document.c.id.in_(part)))
+
+
+def _document_columns(parsed: Parsed, *, corpus_id: int) -> dict[str, Any]:
+    document = parsed.document
+    return {
+        "corpus_id": corpus_id,
+        "path": parsed.path,
+        "title": document.title,
+        "kind": parsed.kind,
+        "sha256": parsed.sha256,
+        "chunk_count": len(document.chunks),
+        "error": document.error,
+        "problems": document.problems,
+    }
+
+
+def _chunk_columns(parsed: Parsed, *, corpus_id: int, document_id: int) -> Iterable[dict[str, Any]]:
+    for n, chunk in enumerate(parsed.document.chunks):
+        # By page where there is one: a page that breaks must not rename the pages after it.
+        ordinal = n if chunk.page is None else chunk.page - 1
+        yield {
+            "corpus_id": corpus_id,
+            "document_id": document_id,
+            "key": f"{parsed.path}#{ordinal}",
+            "ordinal": ordinal,
+            "title": chunk.title,
+            "page": chunk.page,
+            "text": chunk.text,
+            "sha256": chunk_sha256(chunk),
+        }
+
+
+def chunk_sha256(chunk: ReadChunk) -> str:
+    """Of title and text: both are indexed."""
+    return hashlib.sha256(f"{chunk.title}\0{chunk.text}".encode()).hexdigest()

@@ -1,0 +1,102 @@
+"""What a reader is, and the text hygiene that all of them share."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+# Bump when a reader's output changes: documents are then read again although their files did not change.
+READER_VERSION = 1
+
+# C0 and C1 controls (tab and newline stay), zero-width and direction marks, lone surrogates, the Unicode
+# non-characters that PDFs use for soft hyphens.
+_UNWANTED = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060\ufeff\ufffe\uffff\ud800-\udfff]"
+)
+_BLANK_LINES = re.compile(r"\n{3,}")
+_TRAILING = re.compile(r"[ \t]+\n")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadChunk:
+    """Cleaned text; page is 1-based and of PDFs only."""
+
+    text: str
+    title: str = ""
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDocument:
+    """`part` tells several documents of one file apart ("" where the file is one document).
+
+    Either chunks, or an error that says why there are none; `problems` name what was left out of a readable document.
+    """
+
+    chunks: list[ReadChunk]
+    title: str = ""
+    part: str = ""
+    error: str | None = None
+    problems: list[str] = field(default_factory=list)
+    content: bytes | None = None  # what to hash where a file holds several documents; None: the file
+
+
+class ReadError(Exception):
+    """A file that cannot be read: unreadable, empty, corrupt, encrypted. The message is the reason."""
+
+
+class Reader(Protocol):
+    """kind names the format in the store; many: a file may hold several documents, each with its own `content`.
+
+    read yields at least one document or raises ReadError.
+    """
+
+    kind: str
+    many: bool
+
+    def read(self, path: Path, *, max_chars: int) -> Iterator[ReadDocument]: ...
+
+
+def clean(text: str) -> str:
+    """NFC, newlines as \\n, no control characters, no trailing blanks, at most one empty line in a row."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n\n")
+    text = text.replace("\x0c", "\n").replace("\xa0", " ")
+    text = _UNWANTED.sub("", unicodedata.normalize("NFC", text))
+    return _BLANK_LINES.sub("\n\n", _TRAILING.sub("\n", text + "\n")).strip()
+
+
+def decode(data: bytes) -> str:
+    """UTF-8 (with or without mark), UTF-16 with mark, else Windows-1252. Raises: ReadError for what is no text."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return _utf16(data)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", errors="replace")
+    if data.count(0) > len(data) // 100:
+        raise ReadError("unreadable: binary contents, not text")
+    return text
+
+
+def _utf16(data: bytes) -> str:
+    try:
+        return data.decode("utf-16")
+    except UnicodeDecodeError as exc:
+        raise ReadError(f"unreadable: broken UTF-16 at byte {exc.start}") from exc
+
+
+def title_of_path(path: Path) -> str:
+    """`3M_2018_10K.pdf` -> `3M 2018 10K`."""
+    return " ".join(re.split(r"[_\s]+", path.stem)).strip()
+
+
+def read_bytes(path: Path) -> bytes:
+    """Raises: ReadError naming the system's reason."""
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise ReadError(f"unreadable: {exc.strerror}") from exc

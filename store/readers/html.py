@@ -1,0 +1,112 @@
+"""HTML: the main text with its headings, without navigation, scripts and boilerplate."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from store.readers.base import ReadDocument, ReadError, clean, read_bytes, title_of_path
+from store.readers.markdown import markdown_chunks
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+NOISE = "script, style, noscript, template, svg, iframe, nav, header > nav, footer, aside, form, button, [hidden]"
+HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+BLOCKS = frozenset(
+    ["p", "div", "section", "article", "main", "li", "ul", "ol", "tr", "table", "blockquote", "dt", "dd", "br", "hr"]
+)
+_META_CHARSET = re.compile(rb"<meta[^>]+charset=[\"']?([\w-]+)", re.IGNORECASE)
+# Line breaks and blanks of <pre>, kept out of the way while all other white space is folded.
+_PROTECT = str.maketrans({"\n": "\x01", " ": "\x02", "\t": "\x03", "\0": None})
+_UNPROTECT = str.maketrans({"\x01": "\n", "\x02": " ", "\x03": "\t"})
+_SPACES = re.compile(r"[ \t\r\n\f]+")
+
+
+class HtmlReader:
+    kind = "html"
+    many = False
+
+    def read(self, path: Path, *, max_chars: int) -> Iterator[ReadDocument]:
+        from selectolax.lexbor import LexborHTMLParser
+
+        tree = LexborHTMLParser(decode_html(read_bytes(path)))
+        title = page_title(tree) or title_of_path(path)
+        for node in tree.css(NOISE):
+            node.decompose()
+        body = clean(main_text(tree))
+        if not body:
+            raise ReadError("empty: no text outside navigation and scripts")
+        yield ReadDocument(chunks=markdown_chunks(body, title=title, max_chars=max_chars), title=title)
+
+
+def decode_html(data: bytes) -> str:
+    """By the declared charset if Python knows it, else UTF-8, else Windows-1252."""
+    declared = _META_CHARSET.search(data[:2048])
+    names = [declared[1].decode("ascii")] if declared else []
+    for name in [*names, "utf-8-sig"]:
+        try:
+            return data.decode(name)
+        except (LookupError, UnicodeDecodeError):
+            continue  # the declaration is wrong, as it often is; the next guess decides
+    return data.decode("cp1252", errors="replace")
+
+
+def page_title(tree: LexborHTMLParser) -> str:
+    node = tree.css_first("title") or tree.css_first("h1")
+    return _SPACES.sub(" ", node.text(deep=True)).strip() if node else ""
+
+
+def main_text(tree: LexborHTMLParser) -> str:
+    """Text of <main> or <article> if it holds most of the page's, else of <body>; headings as Markdown."""
+    body = tree.body
+    if body is None:
+        return ""
+    whole = rendered(body)
+    inner = tree.css_first("main") or tree.css_first("article") or tree.css_first("[role=main]")
+    text = rendered(inner) if inner else ""
+    return text if 2 * len(text) > len(whole) else whole
+
+
+def rendered(node: LexborNode) -> str:
+    """Reading order, one line a block, cells of a row joined by ` | `, <pre> with its own line breaks."""
+    lines = (_SPACES.sub(" ", line).strip() for line in "".join(_parts(node)).split("\0"))
+    return "\n\n".join(line for line in lines if line).translate(_UNPROTECT)
+
+
+def _parts(root: LexborNode) -> Iterator[str]:
+    """Texts and block borders (NUL). A stack, not recursion: pages nest deeper than Python's limit."""
+    stack: list[LexborNode | str] = [root]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            yield item
+        elif item.tag == "-text":
+            yield (item.text_content or "").replace("\0", "")
+        elif item.tag == "pre":
+            yield "\0" + item.text(deep=True).strip("\n").translate(_PROTECT) + "\0"
+        else:
+            before, after = _borders(item)
+            yield before
+            stack.append(after)
+            stack.extend(reversed(_children(item)))
+
+
+def _borders(node: LexborNode) -> tuple[str, str]:
+    """What stands before and after an element's text."""
+    tag = node.tag or ""
+    if tag in {"td", "th"}:
+        return "", " | " if node.next is not None else ""
+    if tag in HEADINGS:
+        return "\0" + "#" * int(tag[1]) + " ", "\0"
+    return ("\0", "\0") if tag in BLOCKS else ("", "")
+
+
+def _children(node: LexborNode) -> list[LexborNode]:
+    found, child = [], node.first_child
+    while child is not None:
+        found.append(child)
+        child = child.next
+    return found

@@ -1,0 +1,31 @@
+"""Which reader reads which file, by extension."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from store.readers.base import Reader
+from store.readers.html import HtmlReader
+from store.readers.jsonl import JsonlReader
+from store.readers.markdown import MarkdownReader
+from store.readers.pdf import PdfReader
+from store.readers.text import TextReader
+
+READERS: dict[str, Reader] = {
+    ".pdf": PdfReader(),
+    ".md": MarkdownReader(),
+    ".markdown": MarkdownReader(),
+    ".txt": TextReader(),
+    ".text": TextReader(),
+    ".rst": TextReader(),
+    ".html": HtmlReader(),
+    ".htm": HtmlReader(),
+    ".xhtml": HtmlReader(),
+    ".jsonl": JsonlReader(),
+    ".ndjson": JsonlReader(),
+}
+
+
+def reader_of(path: Path) -> Reader | None:
+    """None for a format that is not supported."""
+    return READERS.get(path.suffix.lower())
