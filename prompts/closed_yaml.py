@@ -1,0 +1,182 @@
+"""Read YAML into a closed pydantic model; a complaint names file, line, column, key, expectation and the closest name.
+
+Used for the front matter of prompts and for graph files.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from store.errors import UsageError
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+Path = tuple[str | int, ...]
+Mark = tuple[int, int]
+
+
+def closest(name: object, names: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or nothing when no name is near."""
+    near = difflib.get_close_matches(str(name), list(names), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+@dataclass(frozen=True)
+class YamlDocument:
+    """Plain data plus where every key and item stands. `marks`: path -> (line, column), both 1-based."""
+
+    source: str
+    data: Any
+    marks: dict[Path, Mark] = field(repr=False)
+
+    def error(self, path: Path, message: str) -> UsageError:
+        line, column = self.mark(path)
+        key = f" key '{'.'.join(map(str, path))}':" if path else ""
+        return UsageError(f"{self.source}:{line}:{column}:{key} {message}")
+
+    def mark(self, path: Path) -> Mark:
+        """Of the longest prefix of `path` that the file has (a missing key is reported at its parent)."""
+        while path not in self.marks and path:
+            path = path[:-1]
+        return self.marks.get(path, (1, 1))
+
+    def validate(self, model: type[ModelT], *, data: Any = None, under: Path = ()) -> ModelT:
+        """`data` (default: the document's) as `model`; `under`: where in the file to look for a key first.
+
+        Raises: UsageError naming the first key that is wrong.
+        """
+        try:
+            return model.model_validate(self.data if data is None else data)
+        except ValidationError as exc:
+            raise self._explain(exc, model, under) from exc
+
+    def _explain(self, exc: ValidationError, model: type[BaseModel], under: Path) -> UsageError:
+        # A misspelt key is also a missing one: name the misspelling.
+        error = min(
+            exc.errors(), key=lambda e: (e["type"] != "extra_forbidden", self.mark(self._place(e["loc"], under)))
+        )
+        path = self._place(error["loc"], under)
+        if error["type"] == "missing":
+            return self.error(path, f"the key {error['loc'][-1]!r} is missing")
+        if error["type"] == "extra_forbidden":
+            known = sorted(known_keys(model, error["loc"][:-1]))
+            return self.error(
+                path, f"unknown key; expected one of {', '.join(known)}{closest(error['loc'][-1], known)}"
+            )
+        return self.error(path, _plain(error))
+
+    def _place(self, loc: Sequence[str | int], under: Path) -> Path:
+        """The file's path for pydantic's `loc`, which also holds the tags of unions."""
+        plain, overriding = self._walk((), loc), self._walk(under, loc)
+        inside = overriding[len(under) :]
+        # Mappings are merged key by key, but a list in an override replaces the whole list.
+        replaced = any(isinstance(part, int) for part in inside)
+        return overriding if replaced or len(inside) >= len(plain) else plain
+
+    def _walk(self, prefix: Path, loc: Sequence[str | int]) -> Path:
+        path = prefix
+        for part in loc:
+            if (*path, part) in self.marks:
+                path = (*path, part)
+        return path
+
+
+def _plain(error: Any) -> str:
+    message = error["msg"].removeprefix("Value error, ")
+    names = [name.strip(" '") for name in str(error.get("ctx", {}).get("expected", "")).replace(" or ", ",").split(",")]
+    if error["type"] == "union_tag_invalid":
+        names = [name.strip(" '") for name in error["ctx"]["expected_tags"].split(",")]
+        tag = error["ctx"]["tag"]
+        return f"{tag!r} is no valid kind; expected one of {', '.join(names)}{closest(tag, names)}"
+    given = error.get("input")
+    suffix = closest(given, names) if error["type"] in ("literal_error", "enum") else ""
+    return (
+        f"{message} (found {given!r}){suffix}" if isinstance(given, str | int | float | bool) else f"{message}{suffix}"
+    )
+
+
+def _options(annotation: Any) -> Iterator[Any]:
+    """The plain types inside Annotated, Optional and unions."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _options(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for option in get_args(annotation):
+            yield from _options(option)
+    else:
+        yield annotation
+
+
+def _has_tag(option: Any, tag: str | int) -> bool:
+    if not (isinstance(option, type) and issubclass(option, BaseModel)):
+        return False
+    kind = option.model_fields.get("kind")
+    return kind is not None and get_origin(kind.annotation) is Literal and tag in get_args(kind.annotation)
+
+
+def known_keys(annotation: Any, loc: Sequence[str | int]) -> set[str]:
+    """The field names that the model found at `loc` allows."""
+    options = list(_options(annotation))
+    if not loc:
+        models = [o for o in options if isinstance(o, type) and issubclass(o, BaseModel)]
+        return {name for model in models for name in _names(model)}
+    tagged = [option for option in options if _has_tag(option, loc[0])]
+    if tagged:
+        return known_keys(tagged[0], loc[1:])
+    return {name for option in options for inner in _inner(option, loc[0]) for name in known_keys(inner, loc[1:])}
+
+
+def _names(model: type[BaseModel]) -> Iterator[str]:
+    for name, info in model.model_fields.items():
+        yield info.alias or name
+
+
+def _inner(option: Any, part: str | int) -> Iterator[Any]:
+    origin, arguments = get_origin(option), get_args(option)
+    if origin is dict:
+        yield arguments[1]
+    elif origin in (list, tuple):
+        yield arguments[0]
+    elif isinstance(option, type) and issubclass(option, BaseModel):
+        yield from (info.annotation for name, info in option.model_fields.items() if part in (name, info.alias))
+
+
+def read_yaml(text: str, *, source: str, first_line: int = 1) -> YamlDocument:
+    """Parse `text`, which begins at line `first_line` of `source`.
+
+    Raises: UsageError for broken YAML and for a key given twice.
+    """
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        line, column = (mark.line + first_line, mark.column + 1) if mark else (first_line, 1)
+        raise UsageError(f"{source}:{line}:{column}: not valid YAML: {exc.problem or exc.context}") from exc
+    except yaml.YAMLError as exc:
+        raise UsageError(f"{source}:{first_line}:1: not valid YAML: {exc}") from exc
+    if not isinstance(data, dict):
+        raise UsageError(f"{source}:{first_line}:1: expected keys and values, found {type(data).__name__}")
+    document = YamlDocument(source, data, {(): (first_line, 1)})
+    _collect(root, (), document, first_line)
+    return document
+
+
+def _collect(node: Any, path: Path, document: YamlDocument, first_line: int) -> None:
+    children: list[tuple[str | int, Any, Any]] = []
+    if isinstance(node, yaml.MappingNode):
+        children = [(key.value, key, value) for key, value in node.value]
+    elif isinstance(node, yaml.SequenceNode):
+        children = [(index, value, value) for index, value in enumerate(node.value)]
+    for part, at, value in children:
+        mark = (at.start_mark.line + first_line, at.start_mark.column + 1)
+        if (*path, part) in document.marks:
+            raise UsageError(f"{document.source}:{mark[0]}:{mark[1]}: key '{part}': given twice; keep one")
+        document.marks[(*path, part)] = mark
+        _collect(value, (*path, part), document, first_line)
