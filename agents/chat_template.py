@@ -1,0 +1,172 @@
+"""What a model's chat template puts between turns, found once by rendering dummy turns and taking the difference.
+
+Contents are encoded apart from the glue and without special tokens, so that text from a document can never open a turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from store.errors import UsageError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerBase
+
+TurnRole = Literal["system", "user", "tool"]
+
+
+class Message(NamedTuple):
+    """One turn that the policy did not write."""
+
+    role: TurnRole
+    content: str
+
+
+def _mark(index: int) -> str:
+    # A line break and a quote in it show up templates that trim or escape contents.
+    return f'@KARL{index}"\n"LRAK{index}@'
+
+
+class ChatTemplate:
+    """Glue of one tokenizer's chat template, as token ids. Raises UsageError for a tokenizer it can't drive."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        if not getattr(tokenizer, "chat_template", None):
+            raise UsageError(
+                f"tokenizer of {tokenizer.name_or_path!r} has no chat template; add chat_template.jinja to it"
+            )
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            raise UsageError(
+                f"tokenizer of {tokenizer.name_or_path!r} is no fast tokenizer; convert it to tokenizer.json"
+            )
+        self._tokenizer = tokenizer
+        self._glue_encoder: Tokenizer = backend
+        self._between: dict[tuple[str, TurnRole], list[int]] = {}
+        self._after: dict[TurnRole, list[int]] = {}
+        self._openings: dict[tuple[str, ...], list[list[int]]] = {}
+
+    @cached_property
+    def _text_encoder(self) -> Tokenizer:
+        from tokenizers import Tokenizer
+
+        encoder = Tokenizer.from_str(self._glue_encoder.to_str())
+        encoder.encode_special_tokens = True
+        return encoder
+
+    @cached_property
+    def stop_ids(self) -> tuple[int, ...]:
+        """Special ids that end an assistant turn: what the template puts first after one, and the end of sequence."""
+        special = set(self._tokenizer.all_special_ids) | self._added_special
+        firsts = (next((i for i in self.between("assistant", role) if i in special), None) for role in ("user", "tool"))
+        ids = dict.fromkeys((*firsts, self._tokenizer.eos_token_id))
+        return tuple(i for i in ids if isinstance(i, int))
+
+    @cached_property
+    def _added_special(self) -> set[int]:
+        return {i for i, token in self._glue_encoder.get_added_tokens_decoder().items() if token.special}
+
+    def encode(self, text: str) -> list[int]:
+        """Content as ids; strings that spell special tokens stay text."""
+        return self._text_encoder.encode(text, add_special_tokens=False).ids
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Special tokens are kept: tags of a protocol may be special tokens."""
+        return self._glue_encoder.decode(list(token_ids), skip_special_tokens=False)
+
+    def opening(self, messages: Sequence[Message]) -> list[int]:
+        """Prompt of a fresh conversation, up to (and without) the assistant's header."""
+        roles = tuple(message.role for message in messages)
+        if roles not in self._openings:
+            marked = [{"role": role, "content": _mark(index)} for index, role in enumerate(roles)]
+            pieces = self._pieces(self._render(marked), len(marked))
+            self._openings[roles] = [self._encode_glue(piece) for piece in pieces[:-1]]
+        ids: list[int] = []
+        for glue, message in zip(self._openings[roles], messages, strict=True):
+            ids += glue
+            ids += self.encode(message.content)
+        return ids
+
+    def between(self, previous: str, role: TurnRole) -> list[int]:
+        """Ids from the end of a `previous` turn's content to the start of a `role` turn's content."""
+        if (previous, role) not in self._between:
+            self._between[previous, role] = self._find_between(previous, role)
+        return self._between[previous, role]
+
+    def header(self, role: TurnRole) -> list[int]:
+        """Ids from the end of a `role` turn's content to where the assistant begins."""
+        if role not in self._after:
+            prefix: list[dict[str, str]] = [{"role": "user", "content": _mark(0)}]
+            turns = prefix if role == "user" else self._turns("assistant", self._spoken(role))
+            self._after[role] = self._encode_glue(self._pieces(self._render(turns), len(turns))[-1])
+        return self._after[role]
+
+    def _find_between(self, previous: str, role: TurnRole) -> list[int]:
+        spoken = "assistant" if previous == "assistant" else self._spoken(previous)
+        turns = self._turns(spoken, self._spoken(role))
+        try:
+            return self._encode_glue(self._pieces(self._render(turns), len(turns))[-2])
+        except _Unsupported:
+            if previous == "assistant":
+                raise UsageError(
+                    f"the chat template of {self._tokenizer.name_or_path!r} takes no {role} turn"
+                ) from None
+            # The template insists on alternation: two turns in a row become two paragraphs of one.
+            return self.encode("\n\n")
+
+    def _turns(self, previous: str, role: str) -> list[dict[str, str]]:
+        lead = ["user", "assistant"] if previous != "assistant" else ["user"]
+        return [{"role": r, "content": _mark(i)} for i, r in enumerate([*lead, previous, role])]
+
+    def _spoken(self, role: str) -> str:
+        """`tool`, unless the template refuses it or alters its content: then tool results are user turns."""
+        return ("tool" if self._takes_tools else "user") if role == "tool" else role
+
+    @cached_property
+    def _takes_tools(self) -> bool:
+        turns = self._turns("assistant", "tool")
+        try:
+            self._pieces(self._render(turns), len(turns))
+        except _Unsupported:
+            return False
+        return True
+
+    def _render(self, messages: list[dict[str, str]]) -> str:
+        from jinja2 import TemplateError
+
+        try:
+            conversation: list[dict[str, Any]] = list(messages)
+            text = self._tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
+        except (TemplateError, ValueError, TypeError) as exc:
+            raise _Unsupported(str(exc)) from exc
+        return str(text)
+
+    def _pieces(self, text: str, count: int) -> list[str]:
+        """Glue before the first, between, and after the last of `count` marked contents."""
+        pieces = []
+        for index in range(count):
+            before, found, text = text.partition(_mark(index))
+            if not found:
+                raise _Unsupported(f"the template drops or alters the content of turn {index}")
+            pieces.append(before)
+        return [*pieces, text]
+
+    def _encode_glue(self, text: str) -> list[int]:
+        return self._glue_encoder.encode(text, add_special_tokens=False).ids if text else []
+
+
+class _Unsupported(UsageError):
+    """The template can't express a sequence of turns."""
+
+
+@lru_cache(maxsize=8)
+def _template(tokenizer: PreTrainedTokenizerBase) -> ChatTemplate:
+    return ChatTemplate(tokenizer)
+
+
+def chat_template(tokenizer: PreTrainedTokenizerBase) -> ChatTemplate:
+    """The (cached) glue of `tokenizer`."""
+    return _template(tokenizer)

@@ -1,0 +1,47 @@
+"""The agent's one tool: search. The core is a plain async method; LangChain sees a `BaseTool`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol
+
+from langchain_core.tools import BaseTool
+from pydantic import BaseModel, ConfigDict, Field
+
+from agents.errors import ToolError, boundary
+from store.types import Hit
+
+
+class Searcher(Protocol):
+    """Anything that finds chunks: an index in process, a Weaviate client, a list in a test."""
+
+    async def search(self, query: str, k: int) -> list[Hit]: ...
+
+
+class SearchInput(BaseModel, extra="forbid"):
+    query: str = Field(min_length=1, description="words that the wanted passage would use")
+
+
+class SearchTool(BaseTool):
+    """`vector_search`: the `k` nearest chunks of one corpus. Raises ToolError when the search fails."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    name: str = "vector_search"
+    description: str = "Search the document collection; returns numbered passages."
+    args_schema: Any = SearchInput
+    response_format: Any = "content_and_artifact"
+    searcher: Any = Field(exclude=True)
+    k: int = Field(default=20, ge=1)
+
+    async def search(self, query: str) -> list[Hit]:
+        """At most `k` hits in rank order. Raises: ToolError, RolloutTimeoutError."""
+        async with boundary(ToolError, f"vector_search {query[:80]!r}"):
+            return (await self.searcher.search(query, self.k))[: self.k]
+
+    async def _arun(self, query: str) -> tuple[str, list[Hit]]:
+        hits = await self.search(query)
+        return "\n\n".join(f"[{n}] {hit.title}\n{hit.text}" for n, hit in enumerate(hits, 1)), hits
+
+    def _run(self, query: str) -> tuple[str, list[Hit]]:
+        return asyncio.run(self._arun(query))
