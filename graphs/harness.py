@@ -1,0 +1,121 @@
+"""What the nodes of one graph share: policy, search, prompts, plugins; and their two moves, open and sample."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from agents.chat_template import Message
+from agents.engines.base import GenerateRequest, Generation, SamplingParams
+from agents.errors import BudgetError, EngineError, boundary
+from agents.judges import Judge
+from agents.policy import Policy
+from agents.tools import SearchTool
+from agents.values import ValueFunction
+from graphs.plugins.base import Plugin
+from graphs.schema import GraphSpec, StepBudget
+from graphs.state import Rollout
+from prompts import Prompt
+
+# Everything that a prompt opening a conversation may ask for.
+OPENING_VARIABLES = frozenset({"question", "summary", "seeds", "examples", "answers", "count", "steps"})
+
+
+class Sampled(NamedTuple):
+    generation: Generation
+    prompt_tokens: int
+    seconds: float
+
+
+def step_seed(seed: int, step: int, candidate: int = 0) -> int:
+    """A seed in [0, 2**63) for one request: SplitMix64's finaliser, so that neighbours do not resemble each other."""
+    z = (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + candidate * 0x94D049BB133111EB + 1) & (2**64 - 1)
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & (2**64 - 1)
+    return (z ^ (z >> 31)) >> 1
+
+
+@dataclass(frozen=True)
+class Harness:
+    """Built once per graph and policy; holds nothing of any rollout. `runners`: graphs that parallel nodes run."""
+
+    spec: GraphSpec
+    prompts: Mapping[str, Prompt]
+    plugins: Sequence[Plugin] = ()
+    policy: Policy | None = None
+    search: SearchTool | None = None
+    value: ValueFunction | None = None
+    judge: Judge | None = None
+    runners: Mapping[str, Any] = ()  # type: ignore[assignment]  # graph -> GraphRunner, which imports this module
+
+    @property
+    def speaker(self) -> Policy:
+        if self.policy is None:
+            raise EngineError(f"graph '{self.spec.name}' needs a policy and was given none")
+        return self.policy
+
+    def open(self, rollout: Rollout) -> list[Message]:
+        """The prompt of a fresh segment: question or seeds, what was noted so far, and the last call if it is due."""
+        prompt = self.prompts[rollout.opening]
+        values = self._opening_values(rollout)
+        text = prompt.render(**{name: values[name] for name in prompt.variables})
+        for plugin in self.plugins:
+            text = plugin.before_reply(rollout, text)
+        return [Message("user", text)]
+
+    def _opening_values(self, rollout: Rollout) -> dict[str, Any]:
+        budget = self.spec.plugin(StepBudget)
+        return {
+            "question": rollout.inputs.question,
+            "summary": rollout.summary,
+            "seeds": self.show_seeds(rollout),
+            "examples": list(rollout.inputs.examples),
+            "answers": rollout.answers or list(rollout.inputs.answers),
+            "count": self.spec.candidates,
+            "steps": budget.steps if budget else self.spec.limits.super_steps,
+        }
+
+    def show_seeds(self, rollout: Rollout) -> str:
+        """Seed passages in the format of search results; they take the first numbers of the rollout."""
+        seeds = rollout.inputs.seeds
+        return self.render_hits(rollout, seeds, "search_result") if seeds else ""
+
+    def render_hits(self, rollout: Rollout, hits: Sequence[Any], prompt: str) -> str:
+        settings = self.spec.tools.search
+        shown = rollout.book.show(hits, max_chars=settings.max_chars if settings else 4_000)
+        return self.prompts[prompt].render(hits=shown)
+
+    async def sample(self, rollout: Rollout, *, max_tokens: int, candidate: int = 0) -> Sampled:
+        """One continuation of the rollout's open segment. Raises: EngineError, BudgetError when the context is full."""
+        prompt_ids = rollout.conversation.prompt()
+        room = self.speaker.profile.context_tokens - len(prompt_ids)
+        if room < 1:
+            raise BudgetError(f"the context of {self.speaker.profile.context_tokens} tokens is full")
+        session = f"{rollout.session}/{candidate}" if candidate else rollout.session
+        rollout.sessions.add(session)
+        request = GenerateRequest(prompt_ids, self._params(rollout, min(max_tokens, room), candidate), session)
+        began = time.perf_counter()
+        async with boundary(EngineError, f"engine {self.speaker.engine.model}"):
+            generation = await self.speaker.engine.generate(request)
+        return Sampled(generation, len(prompt_ids), time.perf_counter() - began)
+
+    def _params(self, rollout: Rollout, max_tokens: int, candidate: int) -> SamplingParams:
+        return SamplingParams(
+            max_tokens=max_tokens,
+            temperature=rollout.temperature,
+            top_p=self.spec.sampling.top_p,
+            stop_ids=self.speaker.stop_ids,
+            seed=step_seed(rollout.seed, len(rollout.steps), candidate),
+        )
+
+    def release(self, rollout: Rollout) -> None:
+        """Let the engine forget the rollout's sessions."""
+        for session in rollout.sessions:
+            self.speaker.engine.release(session)
+        rollout.sessions.clear()
+
+    def amend_step(self, rollout: Rollout, **facts: Any) -> None:
+        """The last step turned out to have hits, or to have taken a while."""
+        rollout.steps[-1] = replace(rollout.steps[-1], **facts)

@@ -1,0 +1,169 @@
+"""One harness for collection, evaluation and asking: run a compiled graph, leave a `RolloutRecord` whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Self
+
+from agents.conversation import Conversation
+from agents.errors import BudgetError, ParseError, RolloutError, boundary
+from agents.policy import Policy
+from agents.tools import Searcher, SearchTool
+from agents.values import LikelihoodValue, ValueFunction
+from graphs.compiler import build_plugins, compile_graph, load_prompts
+from graphs.harness import Harness
+from graphs.schema import GraphSpec, ParallelNode, load_spec
+from graphs.state import GraphState, Rollout, RolloutInputs
+from prompts.output import ParsedCandidate, ParseFailure
+from store.errors import UsageError
+from store.types import CandidateRecord, Failure, FailureKind, Provenance, Purpose, RolloutRecord, RolloutStatus
+
+# The policy's own fault; everything else is the environment's.
+_POLICY_FAULTS = frozenset({FailureKind.BUDGET, FailureKind.PARSE})
+
+
+class GraphRunner:
+    """A graph bound to a policy and a corpus. Holds no rollout state: any number of `run`s may be under way."""
+
+    def __init__(
+        self,
+        spec: GraphSpec,
+        *,
+        policy: Policy,
+        searcher: Searcher | None = None,
+        value: ValueFunction | None = None,
+        prompt_path: Sequence[Path] = (),
+        runners: Mapping[str, GraphRunner] | None = None,
+    ) -> None:
+        if spec.role is None:
+            raise UsageError(f"graph '{spec.name}' has no role: it decides and makes no rollouts; see graphs.decide")
+        prompts = load_prompts(spec, variant=policy.profile.prompt_variant, path=prompt_path)
+        self.spec = spec
+        self.role = spec.role
+        self.harness = Harness(
+            spec=spec,
+            prompts=prompts,
+            plugins=build_plugins(spec, prompts),
+            policy=policy,
+            search=_search_tool(spec, searcher),
+            value=value or LikelihoodValue(),
+            runners=runners or {},
+        )
+        self._graph: Any = compile_graph(self.harness)
+        self._config = {"recursion_limit": spec.limits.super_steps}
+        self.provenance = Provenance(
+            graph=spec.name,
+            graph_sha256=spec.sha256,
+            prompt_sha256={name: prompt.sha256 for name, prompt in prompts.items()},
+            model=policy.engine.model,
+            policy_version=policy.profile.policy_version,
+        )
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        *,
+        policy: Policy,
+        searcher: Searcher | None = None,
+        value: ValueFunction | None = None,
+        graph_path: Sequence[Path] = (),
+        prompt_path: Sequence[Path] = (),
+    ) -> Self:
+        """The graph `name` in the policy's variant, with the graphs that its parallel nodes run."""
+        spec = load_spec(name, variant=policy.profile.prompt_variant, path=graph_path)
+        inner = {node.graph for node in spec.nodes.values() if isinstance(node, ParallelNode)}
+        if name in inner:
+            raise UsageError(f"graph '{name}' runs itself in a parallel node; name another graph there")
+        shared: Any = {"policy": policy, "searcher": searcher, "value": value, "prompt_path": prompt_path}
+        runners = {graph: GraphRunner.load(graph, graph_path=graph_path, **shared) for graph in inner}
+        return cls(spec, runners=runners, **shared)
+
+    async def run(
+        self, inputs: RolloutInputs, *, key: str, purpose: Purpose, seed: int, temperature: float | None = None
+    ) -> RolloutRecord:
+        """One rollout. Never raises for what went wrong in it (the record says so), only CancelledError.
+
+        `temperature` None: the graph's own. Same seed and same engine: the same record, but for the seconds.
+        """
+        began = time.perf_counter()
+        policy = self.harness.speaker
+        warmth = self.spec.sampling.temperature if temperature is None else temperature
+        rollout = Rollout(key, inputs, seed, warmth, Conversation(policy.template))
+        try:
+            failure = await self._drive(rollout, purpose)
+        finally:
+            self.harness.release(rollout)
+        return self._record(rollout, failure, purpose=purpose, seconds=time.perf_counter() - began)
+
+    async def _drive(self, rollout: Rollout, purpose: Purpose) -> Failure | None:
+        limit = self.spec.limits.seconds
+        state = GraphState(rollout=rollout, values={"purpose": purpose})
+        try:
+            async with boundary(RolloutError, f"graph {self.spec.name}"):
+                async with asyncio.timeout(limit) if limit else nullcontext():
+                    await self._graph.ainvoke(state, self._config)
+                _check_end(rollout)
+        except RolloutError as exc:
+            return rollout.failure or exc.to_failure()
+        return None
+
+    def _record(self, rollout: Rollout, failure: Failure | None, *, purpose: Purpose, seconds: float) -> RolloutRecord:
+        answer = rollout.answer if failure is None else None
+        return RolloutRecord(
+            key=rollout.key,
+            role=self.role,
+            purpose=purpose,
+            status=_status(failure),
+            provenance=self.provenance,
+            question=rollout.inputs.question,
+            answer=answer.text if answer else "",
+            confidence=answer.confidence if answer else None,
+            citations=rollout.book.resolve(answer.citations) if answer else [],
+            steps=rollout.steps,
+            segments=rollout.conversation.segments(),
+            candidates=[] if failure else [self._candidate(rollout, candidate) for candidate in rollout.candidates],
+            failure=failure,
+            temperature=rollout.temperature,
+            seed=rollout.seed,
+            seconds=seconds,
+            attempts=rollout.attempts,
+        )
+
+    def _candidate(self, rollout: Rollout, candidate: ParsedCandidate) -> CandidateRecord:
+        cited = rollout.book.resolve(candidate.citations)
+        shown = self.harness.prompts[rollout.opening].output.candidate.citations == "shown"
+        chunks = cited or (rollout.book.chunk_ids if shown else [])
+        problem = candidate.problem or (None if chunks else "cites no passage that was shown")
+        return CandidateRecord(
+            candidate.question, candidate.answer, list(candidate.nuggets), chunks, candidate.text, problem
+        )
+
+
+def _search_tool(spec: GraphSpec, searcher: Searcher | None) -> SearchTool | None:
+    if spec.tools.search is None:
+        return None
+    if searcher is None:
+        raise UsageError(f"graph '{spec.name}' searches; give it a corpus")
+    return SearchTool(searcher=searcher, k=spec.tools.search.k)
+
+
+def _check_end(rollout: Rollout) -> None:
+    """Raises: BudgetError or ParseError when the graph ended without an answer; the policy's own fault."""
+    if rollout.failure is not None:
+        raise BudgetError(rollout.failure.reason)
+    if rollout.answer is not None or rollout.candidates:
+        return
+    if isinstance(rollout.parsed, ParseFailure):
+        raise ParseError(f"no answer after {rollout.turns} turns; the last one: {rollout.parsed.reason}")
+    raise BudgetError(f"no answer after {rollout.turns} turns and {rollout.sampled_tokens} sampled tokens")
+
+
+def _status(failure: Failure | None) -> RolloutStatus:
+    if failure is None:
+        return RolloutStatus.FINISHED
+    return RolloutStatus.UNFINISHED if failure.kind in _POLICY_FAULTS else RolloutStatus.FAILED
