@@ -1,0 +1,175 @@
+"""The seam to verl: a `Trainer` over verl's own `TrainingWorker`, in process, on the CPU or on CUDA.
+
+Only this module, `cpu_platform` and `cpu_engine` import verl, and late: verl takes seconds to load.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rl_backend import verl_runtime
+from rl_backend.batch import Batch, Row, TrainingSegment, pack_rows
+from rl_backend.checkpoint import atomic_folder, check_model_folder, copy_companions, load_weights, write_config
+from rl_backend.config import TrainConfig
+from rl_backend.oapl import oapl_loss, oapl_metrics, segment_logratios
+
+# Segments per call of `logprobs`: bounds what verl holds at once, whatever the size of the dataset.
+INFER_SEGMENTS = 1024
+
+
+class Trainer:
+    """One policy in training. Not thread-safe; `close` gives its memory back, and another may follow in the process.
+
+    Raises UsageError for a missing or corrupt `base`.
+    """
+
+    def __init__(self, base: Path, *, config: TrainConfig, total_steps: int) -> None:
+        check_model_folder(base)
+        self.base = base
+        self.config = config
+        self._worker = verl_runtime.make_worker(base, config=config, total_steps=total_steps)
+        self._worker.set_loss_fn(functools.partial(_LOSSES[config.algorithm], config=config))
+
+    def train_step(self, batch: Batch) -> dict[str, float]:
+        """One optimiser step on the whole batch; figures of the reference, loss, gradient norm and learning rate."""
+        learning_rate = self._worker.engine.lr_scheduler.get_last_lr()[0]
+        data = self._tensors(batch.rows, micro_rows=batch.micro_rows, loss_terms=self._term_count(batch))
+        with verl_runtime.quiet():
+            output = self._worker.train_batch(data)
+        raw = output["metrics"]
+        figures = {"loss": raw["loss"], "grad_norm": raw["grad_norm"], "lr": learning_rate}
+        return {**figures, **self._step_metrics(raw, batch)}
+
+    def logprobs(self, segments: Sequence[TrainingSegment]) -> list[NDArray[np.float32]]:
+        """ln pi(y_t) of the current weights: float32 (T,) per segment, aligned with its tokens, 0 where masked."""
+        found: list[NDArray[np.float32]] = []
+        for start in range(0, len(segments), INFER_SEGMENTS):
+            found += self._infer(segments[start : start + INFER_SEGMENTS])
+        return found
+
+    def save(self, path: Path) -> None:
+        """Write a Hugging Face folder at `path`, all or nothing. Raises KarlError when the disk is full."""
+        with atomic_folder(path) as aside:
+            verl_runtime.save_weights(self._worker, aside)
+            copy_companions(self.base, aside)
+            write_config(self.base, aside, dtype="float32")
+
+    def load(self, path: Path) -> None:
+        """Put the weights of a Hugging Face folder into the worker; optimiser and schedule go on as they are."""
+        verl_runtime.set_weights(self._worker, load_weights(path))
+
+    def close(self) -> None:
+        """Drop model, gradients and optimiser state. The worker's own references are cyclic, hence the collection."""
+        self.__dict__.pop("_worker", None)
+        gc.collect()
+
+    def _infer(self, segments: Sequence[TrainingSegment]) -> list[NDArray[np.float32]]:
+        units = [[Row(segment, position, 0.0)] for position, segment in enumerate(segments)]
+        rows, micro_rows = pack_rows(units, budget=self.config.micro_batch_tokens)
+        data = self._tensors(rows, micro_rows=micro_rows, loss_terms=1, compute_loss=False)
+        with verl_runtime.quiet():
+            output = self._worker.infer_batch(data)
+        by_position = {row.rollout: values for row, values in zip(rows, output["log_probs"].unbind(), strict=True)}
+        return [_aligned(by_position[i].numpy(), segment.loss_mask) for i, segment in enumerate(segments)]
+
+    def _tensors(self, rows: Sequence[Row], *, micro_rows: int, loss_terms: int, compute_loss: bool = True) -> Any:
+        jagged = {
+            "input_ids": _jagged([row.segment.token_ids for row in rows], torch.int64),
+            "loss_mask": _jagged([row.segment.loss_mask for row in rows], torch.int64),
+            "ref_logprobs": _jagged([row.segment.logprobs for row in rows], torch.float32),
+            "position_ids": _jagged([np.arange(len(row.segment.token_ids)) for row in rows], torch.int64),
+        }
+        dense = {
+            "advantage": torch.tensor([row.advantage for row in rows], dtype=torch.float32),
+            "rollout": torch.tensor([row.rollout for row in rows]),
+        }
+        settings = {
+            "loss_terms": loss_terms,
+            "compute_loss": compute_loss,
+            "calculate_entropy": self.config.log_entropy and compute_loss,
+            "micro_batch_size_per_gpu": micro_rows,
+            "use_dynamic_bsz": False,
+            "temperature": 1.0,
+            "update_lr_scheduler": compute_loss,
+        }
+        return verl_runtime.tensordict({**jagged, **dense}, settings)
+
+    def _term_count(self, batch: Batch) -> int:
+        if self.config.segment_loss == "per_rollout":
+            return len(batch.advantage_R)
+        return batch.segment_count
+
+    def _step_metrics(self, raw: dict[str, Any], batch: Batch) -> dict[str, float]:
+        # One list per data-parallel rank, micro-batches in order; segments of one rollout are summed here.
+        logratios, rollouts = (np.concatenate([np.asarray(rank) for rank in raw[k]]) for k in ("logratio", "rollout"))
+        kept = rollouts >= 0
+        logratio_R = np.bincount(rollouts[kept], weights=logratios[kept], minlength=len(batch.advantage_R))
+        columns = (torch.from_numpy(np.asarray(x)) for x in (logratio_R, batch.advantage_R, batch.reward_R))
+        figures = oapl_metrics(*columns, beta2=self.config.beta2, token_count=batch.trained_token_count)
+        if "entropy" in raw:
+            figures["entropy"] = float(np.sum(raw["entropy"])) / batch.trained_token_count
+        return figures
+
+
+def _oapl(*, config: TrainConfig, model_output: dict[str, Tensor], data: Any, dp_group: Any) -> tuple[Tensor, Any]:
+    """verl's loss protocol around `oapl.oapl_loss`; the mean is over the terms of the global batch."""
+    logratio_S = _logratios(model_output, data)
+    advantage_K, rollout_K, term_S = data["advantage"], data["rollout"], None
+    if config.segment_loss == "per_rollout":
+        rollout_K, term_S = torch.unique(data["rollout"], return_inverse=True)
+        advantage_K = torch.zeros(len(rollout_K), device=term_S.device).scatter(0, term_S, data["advantage"])
+    loss = oapl_loss(
+        logratio_S,
+        advantage_K,
+        beta2=config.beta2,
+        weight_K=(rollout_K >= 0).float(),
+        term_S=term_S,
+        denominator=data["loss_terms"] / data["dp_size"],
+    ).loss
+    return loss, _reported(logratio_S, model_output, data)
+
+
+def _sft(*, config: TrainConfig, model_output: dict[str, Tensor], data: Any, dp_group: Any) -> tuple[Tensor, Any]:
+    """verl's own SFT loss: mean negative log-likelihood over the trained tokens of the global batch."""
+    from verl.workers.utils.losses import sft_loss
+
+    loss, _ = sft_loss(None, model_output, data, dp_group)  # pyright: ignore[reportArgumentType] - config is unused
+    return loss, _reported(_logratios(model_output, data), model_output, data)
+
+
+_LOSSES = {"oapl": _oapl, "sft": _sft}
+
+
+def _logratios(model_output: dict[str, Any], data: Any) -> Tensor:
+    """L_s of each row. verl's log_probs are shifted left by one (t scores token t + 1), so the others shift too."""
+    logp = model_output["log_probs"]
+    ref_N, mask_N = (torch.roll(data[name].values(), -1) for name in ("ref_logprobs", "loss_mask"))
+    return segment_logratios(logp.values(), ref_N, mask_N, lengths_S=logp.offsets().diff())
+
+
+def _reported(logratio_S: Tensor, model_output: dict[str, Tensor], data: Any) -> dict[str, list[float]]:
+    figures = {"logratio": logratio_S.detach().tolist(), "rollout": data["rollout"].tolist()}
+    if "entropy" in model_output:
+        trained_N = torch.roll(data["loss_mask"].values(), -1).bool()
+        figures["entropy"] = [model_output["entropy"].detach().values()[trained_N].sum().item()]
+    return figures
+
+
+def _jagged(arrays: list[NDArray[Any]], dtype: torch.dtype) -> Tensor:
+    offsets = np.cumsum([0, *(len(array) for array in arrays)])
+    values = torch.from_numpy(np.concatenate(arrays)).to(dtype)
+    return torch.nested.nested_tensor_from_jagged(values, torch.from_numpy(offsets))
+
+
+def _aligned(shifted: NDArray[np.float32], mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """From verl's shift (t scores t + 1) to ours (t scores t)."""
+    return np.where(mask.astype(bool), np.roll(shifted, 1), 0.0).astype(np.float32)
