@@ -1,0 +1,340 @@
+"""The `local` engine: a transformers model in this process, with continuous batching of ragged conversations.
+
+One worker thread owns the model. Requests join and leave the running batch between decoding steps; a conversation's KV
+cache stays until it is released, so a next turn only computes its new tokens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from agents.engines.base import GenerateRequest, Generation
+from agents.engines.kv_cache import ATTENTION, SlotCache
+from agents.errors import EngineError
+from store.errors import UsageError
+
+
+@dataclass
+class _Job:
+    request: GenerateRequest
+    future: asyncio.Future[Generation]
+    loop: asyncio.AbstractEventLoop
+    uniforms: np.ndarray
+    stops: frozenset[int]
+    token_ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+
+
+@dataclass
+class _Row:
+    """A conversation's place in the cache. `cached` are the ids whose keys and values are stored."""
+
+    session: str
+    cached: list[int] = field(default_factory=list)
+    job: _Job | None = None
+    used: int = 0
+    released: bool = False
+
+
+def load_model(path: Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """Load a causal language model folder (or hub name). Raises UsageError when it is missing or unreadable."""
+    try:
+        model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, local_files_only=Path(path).exists())
+    except Exception as exc:
+        raise UsageError(f"{path}: no readable model folder ({type(exc).__name__}: {exc})") from exc
+    model.eval()
+    return model.to(torch.device(device))  # pyright: ignore[reportArgumentType]
+
+
+class LocalEngine:
+    """Implements `agents.engines.base.Engine` on a model in memory.
+
+    max_rows: conversations computed at once; capacity: tokens a conversation, to begin with (the cache grows).
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, *, name: str = "local", max_rows: int = 192, capacity: int = 256
+    ) -> None:
+        self.model_name = name
+        self._model = model
+        self._model.set_attn_implementation(ATTENTION)
+        self._device = str(next(model.parameters()).device)
+        head = model.get_output_embeddings()
+        if head is None:
+            raise UsageError(f"{name}: the model has no output embeddings, so it cannot sample text")
+        self._head = head
+        self._cache = SlotCache(
+            model.config, rows=max_rows, capacity=capacity, device=self._device, dtype=next(model.parameters()).dtype
+        )
+        self._rows: list[_Row | None] = [None] * max_rows
+        self._active = 0
+        self._by_session: dict[str, _Row] = {}
+        self._clock = 0
+        self._inbox: queue.SimpleQueue[_Job | str | None] = queue.SimpleQueue()
+        self._waiting: list[_Job] = []
+        self.tokens_computed = 0
+        self.tokens_sampled = 0
+        self._thread = threading.Thread(target=self._work, name=f"engine-{name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def model(self) -> str:
+        return self.model_name
+
+    async def generate(self, request: GenerateRequest) -> Generation:
+        """Sample one continuation. Raises EngineError if the model fails or the engine is closed."""
+        if not request.prompt_ids:
+            raise EngineError("local engine: an empty prompt")
+        if not self._thread.is_alive():
+            raise EngineError("local engine: closed")
+        loop = asyncio.get_running_loop()
+        uniforms = np.random.default_rng(request.sampling.seed).random(request.sampling.max_tokens)
+        job = _Job(request, loop.create_future(), loop, uniforms, frozenset(request.sampling.stop_ids))
+        self._inbox.put(job)
+        return await job.future
+
+    def release(self, session: str) -> None:
+        self._inbox.put(session)
+
+    async def aclose(self) -> None:
+        self._inbox.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    # -- the worker thread -------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while self._receive():
+            try:
+                with torch.inference_mode():
+                    if self._should_admit():
+                        self._prefill(self._admit())
+                    if self._active:
+                        self._decode()
+            except Exception as exc:
+                self._fail(EngineError(f"local engine: {type(exc).__name__}: {exc}"), exc)
+        self._fail(EngineError("local engine: closed while a request was running"), None)
+
+    def _receive(self) -> bool:
+        """Take what has arrived; wait only when there is nothing to compute. False: close."""
+        block = not self._active and not self._waiting
+        while True:
+            try:
+                item = self._inbox.get(block=block)
+            except queue.Empty:
+                return True
+            if item is None:
+                return False
+            if isinstance(item, str):
+                self._forget(item)
+            else:
+                self._waiting.append(item)
+                block = False
+
+    def _forget(self, session: str) -> None:
+        row = self._by_session.pop(session, None)
+        if row is None:
+            return
+        row.released = True
+        if row.job is None:
+            self._rows[self._rows.index(row)] = None
+
+    def _should_admit(self) -> bool:
+        """Few newcomers wait for each other, so that a prefill is worth interrupting the decoding for."""
+        free = len(self._rows) - self._active
+        return bool(self._waiting) and free > 0 and len(self._waiting) >= min(free, self._active // 6)
+
+    def _admit(self) -> list[_Row]:
+        admitted: list[_Row] = []
+        waiting, self._waiting = self._waiting, []
+        for job in waiting:
+            row = self._by_session.get(job.request.session) if job.request.session else None
+            if self._active == len(self._rows) or (row is not None and row.job is not None):
+                self._waiting.append(job)
+            elif not job.future.cancelled():
+                admitted.append(self._activate(job, row))
+        return admitted
+
+    def _activate(self, job: _Job, row: _Row | None) -> _Row:
+        index = self._rows.index(row) if row is not None else self._free_index()
+        if row is None:
+            row = _Row(job.request.session)
+            self._rows[index] = row
+            if row.session:
+                self._by_session[row.session] = row
+        self._move(index, self._active)
+        self._active += 1
+        row.job, row.used = job, self._clock
+        row.cached = row.cached[: _common_prefix(row.cached, job.request.prompt_ids)]
+        return row
+
+    def _free_index(self) -> int:
+        """A row behind the active ones that holds nobody, or the longest unused conversation (recomputed later)."""
+        behind = range(self._active, len(self._rows))
+        index = next((i for i in behind if self._rows[i] is None), -1)
+        if index < 0:
+            index = min(behind, key=lambda i: self._rows[i].used)  # type: ignore[union-attr]
+            evicted = self._rows[index]
+            assert evicted is not None
+            self._by_session.pop(evicted.session, None)
+            self._rows[index] = None
+        return index
+
+    def _move(self, source: int, target: int) -> None:
+        if source == target:
+            return
+        length = max((len(row.cached) for row in (self._rows[source], self._rows[target]) if row), default=0)
+        if length:
+            self._cache.swap(source, target, length=length)
+        self._rows[source], self._rows[target] = self._rows[target], self._rows[source]
+
+    def _prefill(self, rows: Sequence[_Row]) -> None:
+        if not rows:
+            return
+        prompts = [list(row.job.request.prompt_ids) for row in rows if row.job is not None]
+        starts = [len(row.cached) for row in rows]
+        width = max(len(prompt) - start for prompt, start in zip(prompts, starts, strict=True))
+        self._cache.reserve(max(starts) + width + 1)
+        ids_BS = torch.zeros(len(rows), width, dtype=torch.long)
+        for index, (prompt, start) in enumerate(zip(prompts, starts, strict=True)):
+            ids_BS[index, : len(prompt) - start] = torch.tensor(prompt[start:])
+        lasts = torch.tensor([len(p) - s - 1 for p, s in zip(prompts, starts, strict=True)], device=self._device)
+        first = self._active - len(rows)
+        hidden_BSE = self._forward(ids_BS, torch.tensor(starts), first=first)
+        for row, prompt in zip(rows, prompts, strict=True):
+            row.cached = prompt
+        self.tokens_computed += int(lasts.sum()) + len(rows)
+        self._sample(hidden_BSE[torch.arange(len(rows)), lasts], first=first)
+
+    def _decode(self) -> None:
+        self._clock += 1
+        rows = [row for row in self._rows[: self._active] if row is not None and row.job is not None]
+        ids_B1 = torch.tensor([[row.job.token_ids[-1]] for row in rows if row.job is not None])
+        starts = torch.tensor([len(row.cached) for row in rows])
+        self._cache.reserve(int(starts.max()) + 1)
+        hidden_B1E = self._forward(ids_B1, starts, first=0)
+        for row in rows:
+            assert row.job is not None
+            row.cached.append(row.job.token_ids[-1])
+        self.tokens_computed += len(rows)
+        self._sample(hidden_B1E[:, 0], first=0)
+
+    def _forward(self, ids_BS: torch.Tensor, starts_B: torch.Tensor, *, first: int) -> torch.Tensor:
+        """Hidden states [B, S, E] of new tokens that begin at `starts_B` of the rows from `first` on."""
+        positions_BS = (starts_B[:, None] + torch.arange(ids_BS.shape[1])).to(self._device)
+        length = int(positions_BS.max()) + 1
+        # Padding sits behind each row's own tokens: causality hides it, the next turn overwrites it.
+        mask_B1SL = torch.arange(length, device=self._device) <= positions_BS[:, None, :, None]
+        self._cache.select(first, positions_BS, length=length)
+        return self._model.base_model(
+            input_ids=ids_BS.to(self._device),
+            attention_mask=mask_B1SL,
+            position_ids=positions_BS,
+            past_key_values=self._cache,
+            use_cache=True,
+        ).last_hidden_state
+
+    def _sample(self, hidden_BE: torch.Tensor, *, first: int) -> None:
+        """Draw one token for each row from `first` on, then retire the rows that are done."""
+        jobs = [
+            row.job for row in self._rows[first : first + len(hidden_BE)] if row is not None and row.job is not None
+        ]
+        logits_BV = self._head(hidden_BE).float()
+        logprobs_BV = logits_BV.log_softmax(-1)
+        tokens_B = _draw(logits_BV, jobs)
+        chosen = logprobs_BV.gather(1, tokens_B[:, None])[:, 0].tolist()
+        self.tokens_sampled += len(jobs)
+        for job, token, logprob in zip(jobs, tokens_B.tolist(), chosen, strict=True):
+            job.token_ids.append(token)
+            job.logprobs.append(logprob)
+        self._retire(first, len(jobs))
+
+    def _retire(self, first: int, count: int) -> None:
+        done: list[tuple[_Job, Generation]] = []
+        for index in range(first + count - 1, first - 1, -1):
+            row = self._rows[index]
+            assert row is not None and row.job is not None
+            job, reason = row.job, _finish_reason(row.job)
+            if reason is None and not job.future.cancelled():
+                continue
+            done.append((job, Generation(job.token_ids, job.logprobs, reason or "length")))
+            row.job, row.used = None, self._clock
+            self._active -= 1
+            self._move(index, self._active)
+            if row.released or not row.session:
+                self._rows[self._active] = None
+        _deliver(done)
+
+    def _fail(self, error: EngineError, cause: Exception | None) -> None:
+        error.__cause__ = cause
+        jobs = [row.job for row in self._rows if row is not None and row.job is not None] + self._waiting
+        self._waiting, self._active = [], 0
+        self._rows = [None] * len(self._rows)
+        self._by_session.clear()
+        for job in jobs:
+            job.loop.call_soon_threadsafe(_set_error, job.future, error)
+
+
+def _common_prefix(cached: list[int], prompt: Sequence[int]) -> int:
+    """How many cached ids the prompt begins with; at least the prompt's last token is computed anew."""
+    limit = min(len(cached), len(prompt) - 1)
+    if cached[:limit] == list(prompt[:limit]):
+        return limit
+    return next(i for i in range(limit) if cached[i] != prompt[i])
+
+
+def _finish_reason(job: _Job) -> Literal["stop", "length"] | None:
+    if job.token_ids[-1] in job.stops:
+        return "stop"
+    return "length" if len(job.token_ids) >= job.request.sampling.max_tokens else None
+
+
+def _draw(logits_BV: torch.Tensor, jobs: list[_Job]) -> torch.Tensor:
+    """One token a row by inverse transform sampling with the job's own uniforms, so batching cannot change it."""
+    settings = [job.request.sampling for job in jobs]
+    temperature_B1 = torch.tensor([[s.temperature or 1.0] for s in settings], device=logits_BV.device)
+    uniform_B1 = torch.tensor(
+        [[job.uniforms[len(job.token_ids)]] for job in jobs], device=logits_BV.device, dtype=torch.float32
+    )
+    probabilities_BV = (logits_BV / temperature_B1).softmax(-1)
+    if any(s.top_p < 1.0 for s in settings):
+        top_p_B1 = torch.tensor([[s.top_p] for s in settings], device=logits_BV.device)
+        probabilities_BV = _nucleus(probabilities_BV, top_p_B1)
+    cumulative_BV = probabilities_BV.cumsum(-1)
+    tokens_B1 = torch.searchsorted(cumulative_BV, uniform_B1 * cumulative_BV[:, -1:], right=True)
+    tokens_B1 = tokens_B1.clamp_(max=logits_BV.shape[1] - 1)
+    greedy_B1 = torch.tensor([[s.temperature == 0] for s in settings], device=logits_BV.device)
+    return torch.where(greedy_B1, logits_BV.argmax(-1, keepdim=True), tokens_B1)[:, 0]
+
+
+def _nucleus(probabilities_BV: torch.Tensor, top_p_B1: torch.Tensor) -> torch.Tensor:
+    """Keep the smallest set of tokens whose probability reaches top_p (Holtzman et al., 2020)."""
+    ordered_BV, order_BV = probabilities_BV.sort(-1, descending=True)
+    before_BV = ordered_BV.cumsum(-1) - ordered_BV
+    ordered_BV = ordered_BV.masked_fill(before_BV >= top_p_B1, 0.0)
+    return torch.zeros_like(probabilities_BV).scatter(1, order_BV, ordered_BV)
+
+
+def _deliver(done: list[tuple[_Job, Generation]]) -> None:
+    if done:
+        done[0][0].loop.call_soon_threadsafe(_set_results, done)
+
+
+def _set_results(done: list[tuple[_Job, Generation]]) -> None:
+    for job, generation in done:
+        if not job.future.done():
+            job.future.set_result(generation)
+
+
+def _set_error(future: asyncio.Future[Generation], error: EngineError) -> None:
+    if not future.done():
+        future.set_exception(error)

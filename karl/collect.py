@@ -1,0 +1,160 @@
+"""Run many rollouts at once, judge them, store them. Used for synthesis, training data and evaluation alike.
+
+Each rollout has a deterministic key; what the store holds already is not done again, so a killed run goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from agents.errors import RolloutError
+from agents.judges import Judge, Score
+from graphs.runner import GraphRunner
+from graphs.state import RolloutInputs
+from karl.reporting import Progress
+from store import queries
+from store.models import Judgement
+from store.queries import RolloutLinks
+from store.session import Store
+from store.types import Purpose, RolloutRecord, RolloutStatus
+
+FLUSH = 96  # finished rollouts per transaction: what a power cut can cost
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One rollout to make. With `nuggets` it is judged; without, it has no reward."""
+
+    key: str
+    inputs: RolloutInputs
+    links: RolloutLinks
+    purpose: Purpose
+    temperature: float | None = None
+    nuggets: tuple[str, ...] = ()
+
+
+class Done(NamedTuple):
+    record: RolloutRecord
+    links: RolloutLinks
+    score: Score | None
+
+
+class Stopped(Exception):
+    """The user asked to stop; everything finished is stored."""
+
+
+@dataclass
+class Collector:
+    """Bounded concurrency, one writer."""
+
+    store: Store
+    judge: Judge
+    seed: int
+    concurrency: int
+    stop: asyncio.Event
+    corpus_id: int
+    _finished: list[Done] = field(default_factory=list)
+
+    async def collect(self, units: Sequence[Unit], *, runner: GraphRunner, run_id: int, progress: Progress) -> None:
+        """Make every unit that the store lacks. Raises: Stopped."""
+        with self.store.session() as session:
+            held = queries.rollout_keys(session, run_id, prefix=_common_start(units), failed=False)
+        missing = [unit for unit in units if unit.key not in held]
+        progress.advance(len(units) - len(missing))
+        todo = iter(missing)
+        workers = [
+            asyncio.create_task(self._work(todo, runner=runner, progress=progress))
+            for _ in range(min(self.concurrency, len(missing)))
+        ]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            self._flush()
+        if self.stop.is_set():
+            raise Stopped
+
+    async def _work(self, todo: Iterator[Unit], *, runner: GraphRunner, progress: Progress) -> None:
+        for unit in todo:
+            if self.stop.is_set():
+                return
+            record = await runner.run(
+                unit.inputs,
+                key=unit.key,
+                purpose=unit.purpose,
+                seed=seed_of(unit.key, seed=self.seed),
+                temperature=unit.temperature,
+            )
+            self._finished.append(await self._judged(unit, record))
+            progress.advance()
+            if len(self._finished) >= FLUSH:
+                self._flush()
+
+    async def _judged(self, unit: Unit, record: RolloutRecord) -> Done:
+        if not unit.nuggets or record.status is RolloutStatus.FAILED:
+            return Done(record, unit.links, None)
+        if record.status is RolloutStatus.UNFINISHED:
+            return Done(record, replace(unit.links, reward=0.0), None)
+        try:
+            score = await self.judge.score(record.answer, question=record.question, nuggets=unit.nuggets)
+        except RolloutError as exc:
+            failed = replace(record, status=RolloutStatus.FAILED, failure=exc.to_failure())
+            return Done(failed, unit.links, None)
+        return Done(record, replace(unit.links, reward=score.value), score)
+
+    def _flush(self) -> None:
+        if not self._finished:
+            return
+        done, self._finished = self._finished, []
+        with self.store.session() as session:
+            ids = queries.save_rollouts(session, [(item.record, item.links) for item in done])
+            queries.save_judgements(
+                session,
+                [_judgement(item, rollout_id) for item, rollout_id in zip(done, ids, strict=True) if item.score],
+            )
+            for item, rollout_id in zip(done, ids, strict=True):
+                if item.record.candidates and item.links.run_id is not None:
+                    queries.save_candidates(
+                        session,
+                        item.record.candidates,
+                        rollout_id=rollout_id,
+                        key=item.record.key,
+                        run_id=item.links.run_id,
+                        iteration=item.links.iteration,
+                        corpus_id=self.corpus_id,
+                    )
+
+
+def seed_of(key: str, *, seed: int) -> int:
+    """A seed that depends on the unit of work alone, not on the order in which units run."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{key}".encode()).digest()[:6], "little")
+
+
+def _judgement(item: Done, rollout_id: int) -> Judgement:
+    assert item.score is not None
+    return Judgement(
+        key=f"{item.record.key}/nuggets",
+        rollout_id=rollout_id,
+        task_id=item.links.task_id,
+        kind="nuggets",
+        judge=item.score.judge,
+        prompt_sha256=item.score.prompt_sha256,
+        labels=list(item.score.labels),
+        score=item.score.value,
+        reason=item.score.reason,
+    )
+
+
+def _common_start(units: Sequence[Unit]) -> str:
+    """The longest common prefix of the keys, to ask the store for less."""
+    if not units:
+        return ""
+    low, high = min(unit.key for unit in units), max(unit.key for unit in units)
+    length = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
+    return low[:length]

@@ -1,0 +1,33 @@
+"""Where the loop says how far it is. The loop knows the protocol only; the CLI brings the one that draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+
+class Progress(Protocol):
+    def advance(self, count: int = 1, note: str = "") -> None: ...
+
+
+class Reporter(Protocol):
+    def say(self, text: str) -> None: ...
+
+    def stage(self, title: str, total: int, *, done: int = 0) -> AbstractContextManager[Progress]: ...
+
+
+class _Silence:
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """Nobody watches."""
+
+
+class SilentReporter:
+    """For tests and benches."""
+
+    def say(self, text: str) -> None:
+        """Nobody listens."""
+
+    @contextmanager
+    def stage(self, title: str, total: int, *, done: int = 0) -> Iterator[Progress]:
+        yield _Silence()

@@ -1,0 +1,75 @@
+"""Settings of a project folder: `karl.toml`, overridden by KARL_* variables. Frozen, closed, read once by the CLI."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from agents.llm_judge import JudgeSettings
+from store.errors import UsageError
+
+SETTINGS_FILE = "karl.toml"
+ENVIRONMENT_PREFIX = "KARL_"
+
+
+class Settings(BaseModel, frozen=True, extra="forbid"):
+    """What a project folder fixes for every command."""
+
+    home: Path = Field(Path(".karl"), description="data folder: store, indexes, checkpoints; nothing is written elsewhere")
+    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the home folder")
+    engine: Literal["local", "vllm"] = Field("local", description="where the policy samples")
+    vllm_url: str = Field("http://127.0.0.1:8000/v1", description="with engine = vllm")
+    embedder: str = Field("auto", description="auto, none, minilm, or a sentence-transformers name or folder")
+    device: str = Field("cpu", description="torch device of the local engine")
+    concurrency: int = Field(384, ge=1, description="rollouts under way at once")
+    graph_path: list[Path] = Field(default_factory=list, description="folders whose graphs shadow the built-in ones")
+    prompt_path: list[Path] = Field(default_factory=list, description="folders whose prompts shadow the built-in ones")
+    judge: JudgeSettings | None = Field(None, description="endpoint of LLM judges; without it the judges are rules")
+
+    @property
+    def store_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.home / 'karl.db'}"
+
+
+def load_settings(folder: Path | None = None, **overrides: Any) -> Settings:
+    """Read `karl.toml` of `folder` (default: here), then KARL_* variables, then `overrides`.
+
+    Raises: UsageError that names the file or variable, the key and the closest known one.
+    """
+    path = (folder or Path.cwd()) / SETTINGS_FILE
+    values = _read(path) if path.is_file() else {}
+    variables = {
+        name: os.environ[ENVIRONMENT_PREFIX + name.upper()]
+        for name in Settings.model_fields
+        if os.environ.get(ENVIRONMENT_PREFIX + name.upper())
+    }
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings.model_validate({**values, **variables, **given})
+    except ValidationError as exc:
+        raise UsageError("\n".join(_problem(path, error, variables) for error in exc.errors())) from exc
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as exc:
+        raise UsageError(f"{path}: not valid TOML: {exc}") from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise UsageError(f"{path}: cannot be read: {exc}") from exc
+
+
+def _problem(path: Path, error: Any, variables: dict[str, str]) -> str:
+    location = [str(part) for part in error["loc"]]
+    key = ".".join(location)
+    where = ENVIRONMENT_PREFIX + key.upper() if location and location[0] in variables else str(path)
+    if error["type"] == "extra_forbidden":
+        close = get_close_matches(location[-1], Settings.model_fields, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(Settings.model_fields)}"
+        return f"{where}: unknown key {key!r}; {hint}"
+    return f"{where}: key {key!r}: {error['msg']}, got {error['input']!r}"

@@ -1,0 +1,87 @@
+"""The arrow from dataset to checkpoint: runs rl_backend off the event loop and stores its metrics as they come."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from karl.reporting import Progress
+from store import queries
+from store.models import Checkpoint, Dataset
+from store.types import Algorithm
+
+if TYPE_CHECKING:
+    from karl.loop import Context
+    from rl_backend.train import TrainResult
+
+SHOWN = {"loss": "loss", "winner_log_ratio": "winners", "loser_log_ratio": "losers"}
+
+
+async def train_checkpoint(
+    context: Context, number: int, dataset: Dataset, *, start: Checkpoint, algorithm: Algorithm
+) -> TrainResult:
+    """Train on a frozen dataset; metrics land in the series `<algorithm>-<iteration>`."""
+    from pathlib import Path
+
+    from rl_backend.config import load_recipe
+    from rl_backend.train import train_dataset
+
+    series = f"{algorithm}-{number}"
+    config = load_recipe(context.config.recipe, algorithm=str(algorithm), seed=context.config.seed)
+    assert dataset.id is not None
+    with context.reporter.stage(f"iteration {number}: training {series}", 1) as progress:
+        recorder = _Recorder(context, number=number, series=series, progress=progress)
+
+        def work() -> TrainResult:
+            with context.store.session() as session:
+                return train_dataset(
+                    session,
+                    dataset.id or 0,
+                    base=Path(start.path),
+                    out=context.folder / series,
+                    config=config,
+                    on_step=recorder,
+                    should_stop=context.stop.is_set,
+                )
+
+        try:
+            result = await asyncio.to_thread(work)
+        finally:
+            recorder.flush()
+    _say(context, series, result)
+    return result
+
+
+class _Recorder:
+    """Metrics to the store in small transactions, and the bar to the screen."""
+
+    def __init__(self, context: Context, *, number: int, series: str, progress: Progress) -> None:
+        self._context, self._number, self._series, self._progress = context, number, series, progress
+        self._points: list[tuple[int, str, float]] = []
+
+    def __call__(self, step: int, steps: int, values: dict[str, float]) -> None:
+        self._points += [(step, name, value) for name, value in values.items()]
+        note = "  ".join(f"{label} {values[name]:+.2f}" for name, label in SHOWN.items() if name in values)
+        self._progress.advance(1 if step == 1 else 1, note=f"step {step}/{steps}  {note}")
+        if step % 10 == 0:
+            self.flush()
+
+    def flush(self) -> None:
+        points, self._points = self._points, []
+        if points:
+            with self._context.store.session() as session:
+                queries.add_metrics(
+                    session, self._context.run_id, iteration=self._number, series=self._series, points=points
+                )
+
+
+def _say(context: Context, series: str, result: Any) -> None:
+    drift = result.drift
+    told = f"; engine and trainer log-probs differ by {drift.mean:.1e} nats in the mean, {drift.max:.1e} at most" if drift else ""
+    context.reporter.say(
+        f"{series}: {result.groups} groups, {result.rollouts} rollouts, {result.segments} segments, "
+        f"{result.steps} steps in {result.seconds:.0f} s ({result.tokens_per_second:,.0f} tokens/s){told}"
+    )
+    points = [(0, "drift_mean", drift.mean), (0, "drift_max", drift.max)] if drift else []
+    with context.store.session() as session:
+        queries.add_metrics(session, context.run_id, iteration=0, series=series, points=points)
