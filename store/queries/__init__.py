@@ -1,5 +1,6 @@
 """Named functions over the rows, one noun per file. Each takes the session first; none commits."""
 
+from store.queries.attempts import Closing, attempts_of_arm, closing_turns
 from store.queries.checkpoints import (
     checkpoint_by_name,
     checkpoints,
@@ -60,6 +61,7 @@ from store.queries.tasks import (
 )
 
 __all__ = [
+    "Closing",
     "CorpusCounts",
     "DatasetGroup",
     "DatasetRow",
@@ -70,10 +72,12 @@ __all__ = [
     "RolloutTrace",
     "SegmentArrays",
     "add_metrics",
+    "attempts_of_arm",
     "checkpoint_by_name",
     "checkpoints",
     "chunk_by_key",
     "chunks_by_id",
+    "closing_turns",
     "corpora",
     "corpus_by_name",
     "corpus_chunks",

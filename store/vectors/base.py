@@ -1,0 +1,64 @@
+"""What an index of a corpus is: chunks in; ranked hits out. Embedded by default, servers by configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from store.corpus_settings import FusionWeights
+from store.types import Hit
+
+
+class IndexEntry(NamedTuple):
+    """One chunk to index: its row's id, and what is searched (title and text)."""
+
+    chunk_id: int
+    title: str
+    text: str
+
+
+class IndexProgress(NamedTuple):
+    """`done` of `total` passages are embedded, those from the cache included."""
+
+    done: int
+    total: int
+
+
+class IndexStats(NamedTuple):
+    """vectors may exceed chunks (long chunks have several); small and no embedder = a search takes microseconds."""
+
+    chunks: int
+    vectors: int
+    dimensions: int
+    embedder: str
+    kind: str
+
+    @property
+    def instant(self) -> bool:
+        """Whether a search is too short to be worth a thread."""
+        return self.vectors == 0 and self.chunks <= 5_000
+
+
+Progress = Callable[[IndexProgress], None]
+
+
+class VectorIndex(Protocol):
+    """Deterministic: equal scores rank in the order of chunk ids. No query raises: an unknown word finds nothing."""
+
+    def build(self, entries: Iterable[IndexEntry], *, progress: Progress | None = None) -> IndexStats:
+        """Replace the whole contents."""
+        ...
+
+    def add(self, entries: Iterable[IndexEntry], *, progress: Progress | None = None) -> IndexStats:
+        """Add chunks; those with an id that is there already replace it."""
+        ...
+
+    def delete(self, chunk_ids: Iterable[int]) -> IndexStats:
+        """Remove chunks; unknown ids are ignored."""
+        ...
+
+    def search(self, queries: Sequence[str], *, k: int = 20, fusion: FusionWeights | None = None) -> list[list[Hit]]:
+        """At most k hits a query, best first. fusion overrides the corpus's weights."""
+        ...
+
+    def stats(self) -> IndexStats: ...

@@ -1,0 +1,147 @@
+"""Search from many coroutines: equal queries answered once, concurrent ones in one batch, slow indexes in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Self
+
+from store.types import Hit
+from store.vectors.base import VectorIndex
+
+Key = tuple[str, int]
+
+
+@dataclass(slots=True)
+class SearchStats:
+    """hits: answered from the cache or with a query under way; misses: searched; seconds: inside the index."""
+
+    hits: int = 0
+    misses: int = 0
+    batches: int = 0
+    seconds: float = 0.0
+
+
+class AsyncSearcher:
+    """`await searcher.search(query, k)`; one event loop at a time.
+
+    An index that answers in microseconds is searched inline: a thread would cost more than the search.
+    """
+
+    def __init__(
+        self,
+        index: VectorIndex,
+        *,
+        max_batch: int = 64,
+        wait_seconds: float = 0.002,
+        cache_size: int = 4096,
+        inline: bool | None = None,
+    ) -> None:
+        self.index, self.counts = index, SearchStats()
+        self._max_batch, self._wait, self._cache_size = max_batch, wait_seconds, cache_size
+        self._inline = index.stats().instant if inline is None else inline
+        self._cache: OrderedDict[Key, list[Hit]] = OrderedDict()
+        self._pending: dict[Key, asyncio.Future[list[Hit]]] = {}
+        self._queue: list[Key] = []
+        self._worker: asyncio.Task[None] | None = None
+        self._thread: ThreadPoolExecutor | None = None
+
+    async def search(self, query: str, k: int = 20) -> list[Hit]:
+        """At most k hits, best first. Raises what the index raises; a failure is not cached."""
+        key = (query, k)
+        held = self._cache.get(key)
+        if held is not None:
+            self.counts.hits += 1
+            self._cache.move_to_end(key)
+            return list(held)
+        if self._inline:
+            return list(self._remember(key, self._run([query], k)[0]))
+        self._check_loop()
+        self.counts.hits += key in self._pending
+        # Shielded: a rollout that is cancelled must not take the answer from others that wait for the same query.
+        return list(await asyncio.shield(self._pending.get(key) or self._enqueue(key)))
+
+    def _check_loop(self) -> None:
+        """Forget what a closed event loop left behind."""
+        if self._worker is not None and self._worker.get_loop() is not asyncio.get_running_loop():
+            self._pending.clear()
+            self._queue.clear()
+            self._worker = None
+
+    def _enqueue(self, key: Key) -> asyncio.Future[list[Hit]]:
+        future: asyncio.Future[list[Hit]] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(_mark_retrieved)
+        self._pending[key] = future
+        self._queue.append(key)
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.get_running_loop().create_task(self._drain())
+        return future
+
+    async def _drain(self) -> None:
+        """Batches of what has gathered, until nothing is left."""
+        while self._queue:
+            if len(self._queue) < self._max_batch:
+                await asyncio.sleep(self._wait)
+            k = self._queue[0][1]
+            batch = [key for key in self._queue if key[1] == k][: self._max_batch]
+            taken = set(batch)
+            self._queue = [key for key in self._queue if key not in taken]
+            await self._answer(batch, k=k)
+
+    async def _answer(self, batch: list[Key], *, k: int) -> None:
+        self._thread = self._thread or ThreadPoolExecutor(max_workers=1, thread_name_prefix="karl-search")
+        queries = [query for query, _ in batch]
+        try:
+            results = await asyncio.get_running_loop().run_in_executor(self._thread, self._run, queries, k)
+        except BaseException as exc:
+            # Handed to those who wait, who are the ones to type it; cancellation ends the worker as well.
+            for key in batch:
+                _fail(self._pending.pop(key), exc)
+            if not isinstance(exc, Exception):
+                raise
+            return
+        for key, hits in zip(batch, results, strict=True):
+            self._pending.pop(key).set_result(self._remember(key, hits))
+
+    def _run(self, queries: list[str], k: int) -> list[list[Hit]]:
+        started = time.perf_counter()
+        results = self.index.search(queries, k=k)
+        self.counts.seconds += time.perf_counter() - started
+        self.counts.misses += len(queries)
+        self.counts.batches += 1
+        return results
+
+    def _remember(self, key: Key, hits: list[Hit]) -> list[Hit]:
+        if self._cache_size > 0:
+            self._cache[key] = hits
+            if len(self._cache) > self._cache_size:
+                self._cache.popitem(last=False)
+        return hits
+
+    def close(self) -> None:
+        """End the thread, if there is one."""
+        if self._thread is not None:
+            self._thread.shutdown(wait=True)
+            self._thread = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _fail(future: asyncio.Future[list[Hit]], exc: BaseException) -> None:
+    if isinstance(exc, asyncio.CancelledError):
+        future.cancel()
+    else:
+        future.set_exception(exc)
+
+
+def _mark_retrieved(future: asyncio.Future[list[Hit]]) -> None:
+    """Nobody may be waiting any more; asyncio would then log the failure as lost."""
+    if not future.cancelled():
+        future.exception()
