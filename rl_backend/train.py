@@ -5,6 +5,7 @@ Torch and verl are loaded only when a training starts. Nothing is written at `ou
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,11 @@ from rl_backend.health import Watch
 
 if TYPE_CHECKING:
     from rl_backend.verl_adapter import Trainer
+
+logger = logging.getLogger(__name__)
+
+# fp32 engines agree to about 1e-5; a thousandth already means other weights, another dtype or another tokenisation.
+DRIFT_WARNING = 1e-3
 
 OnStep = Callable[[int, int, dict[str, float]], None]
 
@@ -165,7 +171,12 @@ def measure_drift(trainer: Trainer, segments: list[TrainingSegment], *, count: i
         for ours, segment in zip(trainer.logprobs(chosen), chosen, strict=True)
     ]
     all_gaps = np.concatenate(gaps)
-    return Drift(mean=float(all_gaps.mean()), max=float(all_gaps.max()), tokens=len(all_gaps))
+    drift = Drift(mean=float(all_gaps.mean()), max=float(all_gaps.max()), tokens=len(all_gaps))
+    if not drift.mean < DRIFT_WARNING:
+        logger.warning(
+            "recorded and recomputed log-probs differ by %.2g nats a token: other weights or dtype?", drift.mean
+        )
+    return drift
 
 
 def _run(

@@ -21,6 +21,9 @@ from rl_backend.config import TrainConfig
 
 logger = logging.getLogger(__name__)
 
+# Sharding layer by layer saves device memory that a CPU does not have; a class name that no layer bears leaves one
+# FSDP unit, the whole model, and a fifth of the per-micro-batch hooks of a four-layer policy.
+_ONE_UNIT = {"disable": True, "transformer_layer_cls_to_wrap": ["WholeModel"]}
 _FP32 = {"param_dtype": "fp32", "reduce_dtype": "fp32", "buffer_dtype": "fp32"}
 
 
@@ -135,6 +138,7 @@ def _worker_config(base: Path, *, config: TrainConfig, total_steps: int) -> Any:
             use_torch_compile=False,
             mixed_precision=_FP32,
             reshard_after_forward=False,
+            wrap_policy={} if torch.cuda.is_available() else _ONE_UNIT,
             seed=config.seed,
         ),
         optimizer_config=FSDPOptimizerConfig(

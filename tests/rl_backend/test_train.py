@@ -13,7 +13,8 @@ import pytest
 import torch
 from transformers import Qwen3ForCausalLM
 
-from rl_backend.batch import TrainingRollout, TrainingSegment, pack, training_set
+from rl_backend.bare import BareTrainer
+from rl_backend.batch import TrainingRollout, TrainingSegment, batches, pack, training_set
 from rl_backend.checkpoint import load_weights, weights_sha256
 from rl_backend.config import TrainConfig
 from rl_backend.train import train
@@ -104,7 +105,21 @@ def test_drift_against_plain_transformers_is_below_a_thousandth(base: Path, tmp_
     assert result.drift.tokens > 500
 
 
-def test_drift_sees_a_wrong_log_prob(base: Path, tmp_path: Path):
+def test_verl_and_a_plain_loop_have_the_same_losses(base: Path):
+    rollouts = random_rollouts(base)
+    config = CONFIG.model_copy(update={"epochs": 4})
+    examples = training_set(rollouts, config=config).examples
+    ours = Trainer(base, config=config, total_steps=12)
+    plain = [BareTrainer(base, config=config, total_steps=12, selective=selective) for selective in (True, False)]
+    for batch in batches(examples, config=config):
+        found, *expected = (trainer.train_step(batch) for trainer in (ours, *plain))
+        for figures in expected:
+            assert found["loss"] == pytest.approx(figures["loss"], rel=1e-3)
+            assert found["grad_norm"] == pytest.approx(figures["grad_norm"], rel=1e-2)
+    ours.close()
+
+
+def test_drift_sees_a_wrong_log_prob(base: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture):
     rollouts = random_rollouts(base)
     for rollout in rollouts:
         for segment in rollout.segments:
@@ -112,6 +127,7 @@ def test_drift_sees_a_wrong_log_prob(base: Path, tmp_path: Path):
     config = CONFIG.model_copy(update={"epochs": 1, "collapse_nats": None})
     result = train(rollouts, base=base, out=tmp_path / "out", config=config)
     assert result.drift is not None and result.drift.mean == pytest.approx(0.5, abs=1e-3)
+    assert "differ by 0.5 nats" in caplog.text
 
 
 def test_trainer_reference_replaces_what_the_engine_recorded(base: Path, tmp_path: Path):
