@@ -64,6 +64,13 @@ class Conversation:
         ended = bool(ids) and ids[-1] in self.template.stop_ids
         return self.template.decode(ids[:-1] if ended else ids)
 
+    def append_given(self, token_ids: Sequence[int]) -> None:
+        """An assistant turn that was not sampled here: as context, mask 0."""
+        if self._last != "header":
+            raise ValueError(f"can't append an assistant turn after {self._last or 'nothing'!r}")
+        self._insert(token_ids)
+        self._last = "assistant"
+
     def append_tool(self, text: str) -> None:
         """A tool's answer, as the template writes it."""
         self._append("tool", text)
@@ -104,8 +111,8 @@ class Conversation:
         self._last = role
 
     def _unsaid(self, glue: list[int]) -> list[int]:
-        """`glue` without the end of turn that the policy has sampled itself."""
-        if self._last != "assistant" or not self.loss_mask or not self.loss_mask[-1]:
+        """`glue` without the end of turn that stands there already."""
+        if self._last != "assistant" or not self.token_ids:
             return glue
         last = self.token_ids[-1]
         stops = [index for index, token in enumerate(glue) if token in self.template.stop_ids]
