@@ -36,17 +36,17 @@ def _outcomes(spec: GraphSpec, document: YamlDocument) -> None:
             raise document.error(
                 ("nodes", name), f"no edge leaves this node; add one to 'edges', to a node or to '{END}'"
             )
-        possible, routed = spec.outcomes(node), spec.routes(name)
+        possible, conceivable, routed = spec.outcomes(node), spec.conceivable(node), spec.routes(name)
         for outcome in sorted(possible - routed.keys()):
             raise document.error(
                 ("edges", name), f"no route for the outcome '{outcome}' of a {node.kind} node; add '{outcome}: ...'"
             )
-        for outcome in sorted(routed.keys() - possible):
-            listed = ", ".join(sorted(possible))
-            hint = closest(outcome, possible)
+        for outcome in sorted(routed.keys() - conceivable):
+            listed = ", ".join(sorted(conceivable))
+            hint = closest(outcome, conceivable)
             raise document.error(
                 ("edges", name, outcome),
-                f"a {node.kind} node never ends with '{outcome}' here; its outcomes: {listed}{hint}",
+                f"a {node.kind} node never ends with '{outcome}'; its outcomes: {listed}{hint}",
             )
 
 

@@ -130,7 +130,7 @@ class JudgeNode(Closed):
     kind: Literal["judge"]
     judge: Literal["duplicate", "quality"]
     top: int = Field(default=10, ge=1, description="duplicate: how many nearest questions each one is compared with")
-    threshold: float = Field(default=0.4, ge=0, le=1, description="duplicate: least similarity of a pair worth judging")
+    threshold: float = Field(default=0.2, ge=0, le=1, description="duplicate: least similarity of a pair worth judging")
 
 
 class PythonNode(Closed):
@@ -172,8 +172,14 @@ class GraphSpec(Closed):
         return next((plugin for plugin in self.plugins if isinstance(plugin, kind)), None)
 
     def outcomes(self, node: NodeSpec) -> frozenset[str]:
-        """What a node can end with; each needs a route."""
-        names = frozenset(PLUGIN_OUTCOMES[plugin.kind] for plugin in self.plugins)
+        """What a node can end with here; each needs a route."""
+        return self._outcomes(node, frozenset(PLUGIN_OUTCOMES[plugin.kind] for plugin in self.plugins))
+
+    def conceivable(self, node: NodeSpec) -> frozenset[str]:
+        """What a node could end with under any plugins: such routes may stay when a plugin is taken out."""
+        return self._outcomes(node, frozenset(PLUGIN_OUTCOMES.values()))
+
+    def _outcomes(self, node: NodeSpec, names: frozenset[str]) -> frozenset[str]:
         match node:
             case PolicyNode() | ValueSelectNode():
                 return TURN_OUTCOMES | (names & {"exhausted"})
