@@ -1,0 +1,385 @@
+"""Rollouts of every graph with scripted engines: steps, tokens, masks, citations, failures, seeds."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import Any
+
+import pytest
+
+from agents.engines.base import GenerateRequest, Generation
+from agents.policy import Policy
+from graphs.harness import step_seed
+from graphs.runner import GraphRunner
+from graphs.schema import parse_spec
+from graphs.state import Example, RolloutInputs
+from store.errors import UsageError
+from store.types import FailureKind, Purpose, RolloutRecord, RolloutStatus, StepKind
+from tests.graphs.small import small_runner
+from tests.harness_kit import NOTES, QWEN_TEMPLATE, ListSearcher, hit, scripted_policy, text_policy
+
+QUESTION = RolloutInputs(question="where does mira work?")
+ANSWER = "[2] so <answer>oslo</answer>"
+
+
+async def solve(
+    policy: Policy, *, graph: str = "solver", searcher: Any = None, inputs: RolloutInputs = QUESTION, **run: Any
+) -> RolloutRecord:
+    make = small_runner if policy.profile.prompt_variant else GraphRunner.load
+    runner = make(graph, policy=policy, searcher=searcher or ListSearcher(NOTES))
+    return await runner.run(inputs, **{"key": "r", "purpose": Purpose.TRAIN, "seed": 1, **run})
+
+
+def said(policy: Policy, record: RolloutRecord, segment: int = 0) -> str:
+    return policy.decode(record.segments[segment].token_ids)
+
+
+def sampled_text(policy: Policy, record: RolloutRecord, segment: int = 0) -> str:
+    part = record.segments[segment]
+    return policy.decode([t for t, bit in zip(part.token_ids, part.loss_mask, strict=True) if bit])
+
+
+async def test_solver_searches_answers_and_cites() -> None:
+    searcher = ListSearcher(NOTES)
+    policy = text_policy("<search>mira</search>", "<search>falcon</search>", ANSWER + "<confidence>9")
+    record = await solve(policy, searcher=searcher)
+    assert record.status is RolloutStatus.FINISHED and record.failure is None
+    assert (record.answer, record.confidence, record.citations) == ("oslo", 0.09, [12])
+    assert [step.kind for step in record.steps] == [StepKind.SEARCH, StepKind.SEARCH, StepKind.ANSWER]
+    assert [step.query for step in record.steps] == ["mira", "falcon", None]
+    assert [step.hits for step in record.steps] == [[11], [11, 12], []]
+    assert searcher.queries == ["mira", "falcon"]
+    assert said(policy, record) == (
+        "<|user|>answer: where does mira work?<|end|><|assistant|><search>mira</search><|end|>"
+        "<|tool|>[1] mira leads falcon<|end|><|assistant|><search>falcon</search><|end|>"
+        "<|tool|>[1] mira leads falcon\n[2] falcon works in oslo<|end|><|assistant|>" + ANSWER + "<confidence>9<|end|>"
+    )
+    assert (
+        sampled_text(policy, record)
+        == "<search>mira</search><|end|><search>falcon</search><|end|>" + ANSWER + "<confidence>9<|end|>"
+    )
+    assert (
+        record.sampled_tokens == sum(record.segments[0].loss_mask) == sum(step.sampled_tokens for step in record.steps)
+    )
+    assert record.provenance.graph == "solver" and record.provenance.policy_version == 3
+    assert set(record.provenance.prompt_sha256) == {"solver", "search_result", "correction", "compressor", "last_call"}
+
+
+async def test_engine_saw_exactly_the_recorded_tokens_and_sessions_are_released() -> None:
+    policy = text_policy("<search>mira</search>", "<search>lima</search>", ANSWER)
+    record = await solve(policy)
+    engine: Any = policy.engine
+    for request, step in zip(engine.requests, record.steps, strict=True):
+        ids = record.segments[0].token_ids
+        assert list(request.prompt_ids) == ids[: step.prompt_tokens]
+        assert request.sampling.stop_ids == policy.stop_ids and request.sampling.max_tokens == 96
+    assert {request.session for request in engine.requests} == set(engine.released) == {"r/1"}
+
+
+async def test_full_prompts_run_on_a_qwen_template() -> None:
+    policy = text_policy("<think>hm</think><search>orion</search>", ANSWER, variant="", template=QWEN_TEMPLATE)
+    record = await solve(policy)
+    text = said(policy, record)
+    assert record.status is RolloutStatus.FINISHED and record.steps[0].hits == [13, 14]
+    assert "You have 200 turns." in text and "where does mira work?" in text
+    assert (
+        "<tool_response>\n[1] Note 13\nbram leads orion\n\n[2] Note 14\norion works in lima\n</tool_response>" in text
+    )
+
+
+async def test_long_hits_are_collapsed_and_cut() -> None:
+    policy = text_policy("<search>word</search>", ANSWER)
+    record = await solve(policy, searcher=ListSearcher([hit(1, "word  \n " * 200)]))
+    shown = said(policy, record).split("<|tool|>[1] ")[1].split("<|end|>")[0]
+    assert shown == " ".join(["word"] * 48) and len(shown) <= 240
+
+
+async def test_step_budget_last_call_and_unfinished() -> None:
+    searcher = ListSearcher(NOTES)
+    policy = scripted_policy(lambda request: "<search>nothing</search>")
+    record = await solve(policy, searcher=searcher)
+    assert record.status is RolloutStatus.UNFINISHED and record.failure is not None
+    assert record.failure.kind is FailureKind.BUDGET and "no answer after 6 turns" in record.failure.reason
+    assert len(record.steps) == 6 and len(searcher.queries) == 5
+    assert said(policy, record, -1).count("no results\nanswer now<|end|>") == 1
+    assert said(policy, record, -1).endswith("answer now<|end|><|assistant|><search>nothing</search><|end|>")
+
+
+async def test_malformed_turn_gets_a_correctable_message_and_counts() -> None:
+    policy = text_policy("hello there", "<search>mira</search>", "<answer>oslo</answer>")
+    record = await solve(policy)
+    assert [step.kind for step in record.steps] == [StepKind.MALFORMED, StepKind.SEARCH, StepKind.ANSWER]
+    assert "hello there<|end|><|tool|>write a search or an answer<|end|>" in said(policy, record)
+    never = await solve(scripted_policy(lambda request: "hm"))
+    assert never.status is RolloutStatus.UNFINISHED and never.failure is not None and len(never.steps) == 6
+    assert never.failure.kind is FailureKind.PARSE and "no <search> or <answer>" in never.failure.reason
+
+
+async def test_turn_cut_by_length_still_counts_and_its_end_is_not_trained() -> None:
+    policy = text_policy("<search>" + "x" * 200, ANSWER)
+    record = await solve(policy)
+    end = policy.stop_ids[0]
+    cut = record.segments[0]
+    at = record.steps[0].prompt_tokens + record.steps[0].sampled_tokens
+    assert record.steps[0].sampled_tokens == 96
+    assert (cut.token_ids[at], cut.loss_mask[at], cut.loss_mask[at - 1]) == (end, 0, 1)
+
+
+async def test_compression_cuts_segments_and_keeps_numbers() -> None:
+    def respond(request: GenerateRequest) -> str:
+        text = policy.decode(list(request.prompt_ids))
+        if text.endswith("summarise<|end|><|assistant|>"):
+            return "<summary>[1] mira leads falcon</summary>"
+        return "[1] <answer>oslo</answer>" if "so far" in text else "<search>mira leads falcon works orion</search>"
+
+    policy = scripted_policy(respond)
+    squeeze = [
+        {"kind": "step_budget", "steps": 6},
+        {"kind": "compression", "trigger_tokens": 220, "summary_tokens": 64},
+    ]
+    runner = small_runner("solver", policy=policy, plugins=squeeze)
+    record = await runner.run(QUESTION, key="r", purpose=Purpose.TRAIN, seed=1)
+    assert [step.kind for step in record.steps] == ["search", "search", "compress", "answer"]
+    first, second, third = record.segments
+    assert [s.compression for s in record.segments] == [False, True, False]
+    assert second.token_ids[: len(first.token_ids)] == first.token_ids
+    assert sampled_text(policy, record, 0) == "<search>mira leads falcon works orion</search><|end|>" * 2
+    assert sampled_text(policy, record, 1) == "<summary>[1] mira leads falcon</summary><|end|>"
+    assert policy.decode(third.token_ids).startswith(
+        "<|user|>answer: where does mira work? so far: [1] mira leads falcon<|end|><|assistant|>[1] "
+    )
+    assert record.citations == [11]
+    engine: Any = policy.engine
+    assert engine.released == ["r/1", "r/2"]
+    assert record.sampled_tokens == sum(sum(s.loss_mask) for s in record.segments)
+
+
+async def test_full_context_ends_the_rollout_as_the_policys_fault() -> None:
+    record = await solve(scripted_policy(lambda request: "<search>mira falcon</search>", context_tokens=60))
+    assert record.status is RolloutStatus.UNFINISHED and record.failure is not None
+    assert record.failure.kind is FailureKind.BUDGET and "context of 60 tokens is full" in record.failure.reason
+    assert all(len(segment.token_ids) <= 60 for segment in record.segments)
+
+
+async def test_token_budget_ends_the_rollout() -> None:
+    policy = scripted_policy(lambda request: "<search>mira</search>")
+    runner = small_runner("solver", policy=policy, plugins=[{"kind": "token_budget", "tokens": 50}])
+    record = await runner.run(QUESTION, key="r", purpose=Purpose.TRAIN, seed=0)
+    per_turn = record.steps[0].sampled_tokens
+    assert record.status is RolloutStatus.UNFINISHED and record.failure is not None
+    assert record.failure.kind is FailureKind.BUDGET
+    assert (len(record.steps) - 1) * per_turn < 50 <= record.sampled_tokens
+
+
+@pytest.mark.parametrize("where", ["engine", "tool"])
+async def test_environment_errors_fail_one_rollout_and_leave_the_others_alone(where: str) -> None:
+    def respond(request: GenerateRequest) -> str:
+        text = policy.decode(list(request.prompt_ids))
+        if "bad" in text and where == "engine" and "<|tool|>" in text:
+            raise MemoryError("no room")
+        return ANSWER if "<|tool|>" in text else f"<search>{'bad' if 'bad' in text else 'mira'}</search>"
+
+    class Searcher(ListSearcher):
+        async def search(self, query: str, k: int) -> list:
+            if "bad" in query and where == "tool":
+                raise OSError("index gone")
+            return await super().search(query, k)
+
+    policy = scripted_policy(respond)
+    runner = small_runner("solver", policy=policy, searcher=Searcher(NOTES))
+    inputs = [RolloutInputs(question="bad" if index == 1 else "good") for index in range(4)]
+    records = await asyncio.gather(
+        *(runner.run(item, key=f"r{i}", purpose=Purpose.TRAIN, seed=i) for i, item in enumerate(inputs))
+    )
+    assert [record.status for record in records] == ["finished", "failed", "finished", "finished"]
+    bad = records[1]
+    assert bad.failure is not None and bad.failure.kind == where and bad.answer == ""
+    assert ("MemoryError: no room" if where == "engine" else "OSError: index gone") in bad.failure.reason
+    assert "Traceback" in bad.failure.traceback
+    assert sampled_text(policy, bad) == "<search>bad</search><|end|>" and len(bad.steps) == 1
+    engine: Any = policy.engine
+    assert sorted(engine.released) == ["r0/1", "r1/1", "r2/1", "r3/1"]
+
+
+async def test_wall_clock_limit_is_a_timeout_of_the_environment() -> None:
+    async def hang(request: GenerateRequest) -> str:
+        await asyncio.sleep(30)
+        return ANSWER
+
+    runner = small_runner("solver", policy=scripted_policy(hang), limits={"seconds": 0.05})
+    record = await runner.run(QUESTION, key="r", purpose=Purpose.TRAIN, seed=0)
+    assert record.status is RolloutStatus.FAILED and record.failure is not None
+    assert record.failure.kind is FailureKind.TIMEOUT and record.seconds < 5
+
+
+async def test_cancelling_one_releases_it_and_leaves_no_task_behind() -> None:
+    gate = asyncio.Event()
+
+    async def respond(request: GenerateRequest) -> str:
+        if request.session.startswith("slow"):
+            await gate.wait()
+        return ANSWER
+
+    policy = scripted_policy(respond)
+    runner = small_runner("solver", policy=policy)
+    before = asyncio.all_tasks()
+    slow = asyncio.create_task(runner.run(QUESTION, key="slow", purpose=Purpose.TRAIN, seed=0))
+    quick = asyncio.create_task(runner.run(QUESTION, key="quick", purpose=Purpose.TRAIN, seed=0))
+    assert (await quick).status is RolloutStatus.FINISHED
+    slow.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await slow
+    await asyncio.sleep(0)
+    engine: Any = policy.engine
+    assert sorted(engine.released) == ["quick/1", "slow/1"]
+    assert asyncio.all_tasks() <= before
+
+
+def timeless(record: RolloutRecord) -> RolloutRecord:
+    steps = [dataclasses.replace(step, policy_seconds=0.0, tool_seconds=0.0) for step in record.steps]
+    return dataclasses.replace(record, seconds=0.0, steps=steps, attempts=[timeless(a) for a in record.attempts])
+
+
+@pytest.mark.parametrize("graph", ["solver", "value_guided_search", "aggregator"])
+async def test_same_seed_same_record_and_every_step_has_its_own_seed(graph: str) -> None:
+    def policy() -> Policy:
+        def respond(request: GenerateRequest) -> Any:
+            words = ["<search>mira</search>", "<search>orion</search>", ANSWER]
+            ids = [*made.encode(words[request.sampling.seed % 3]), made.stop_ids[0]]
+            return Generation(ids, [-(request.sampling.seed % 97) / 97] * len(ids), "stop")
+
+        made = scripted_policy(respond)
+        return made
+
+    first, again = await solve(policy(), graph=graph, seed=5), await solve(policy(), graph=graph, seed=5)
+    assert timeless(first) == timeless(again)
+    seeds = {step_seed(seed, step, k) for seed in range(50) for step in range(10) for k in range(3)}
+    assert len(seeds) == 1_500 and all(0 <= seed < 2**63 for seed in seeds)
+
+
+async def test_temperature_of_the_call_wins() -> None:
+    policy = text_policy(ANSWER)
+    record = await solve(policy, temperature=0.25)
+    engine: Any = policy.engine
+    assert record.temperature == engine.requests[0].sampling.temperature == 0.25
+
+
+async def test_tiny_generator_seeds_take_the_first_numbers() -> None:
+    policy = text_policy(
+        "<search>falcon</search>", "[3] <question>who leads falcon?</question><answer>mira, bram</answer>"
+    )
+    record = await solve(policy, graph="qa_generator", inputs=RolloutInputs(seeds=[NOTES[2], NOTES[0]]))
+    assert said(policy, record).startswith(
+        "<|user|>ask about: [1] bram leads orion\n[2] mira leads falcon<|end|><|assistant|>"
+    )
+    assert "<|tool|>[2] mira leads falcon\n[3] falcon works in oslo<|end|>" in said(policy, record)
+    (candidate,) = record.candidates
+    assert (candidate.question, candidate.answer, candidate.nuggets) == (
+        "who leads falcon?",
+        "mira, bram",
+        ["mira", "bram"],
+    )
+    assert candidate.problem is None and candidate.citations == [13, 11, 12]
+    assert record.status is RolloutStatus.FINISHED and record.role == "generator"
+
+
+async def test_full_generator_refuses_uncited_candidates_and_keeps_the_text() -> None:
+    reply = (
+        "<candidate><question>Who?</question><answer>mira</answer><nugget>mira</nugget>[1]</candidate>"
+        "<candidate><question>What?</question><answer>x</answer>[9]</candidate><candidate><answer>y</answer></candidate>"
+    )
+    inputs = RolloutInputs(seeds=[NOTES[0]], examples=[Example("Where?", "oslo")])
+    policy = text_policy(reply, variant="", template=QWEN_TEMPLATE)
+    record = await solve(policy, graph="qa_generator", inputs=inputs)
+    assert [c.problem for c in record.candidates] == [
+        None,
+        "cites no passage that was shown",
+        "no <question> in the candidate",
+    ]
+    assert record.candidates[0].citations == [11] and "<answer>y" in record.candidates[2].text
+    assert "<question>Where?</question>" in said(policy, record) and "[1] Note 11\nmira leads falcon" in said(
+        policy, record
+    )
+
+
+async def test_aggregator_combines_final_answers_and_tolerates_failures() -> None:
+    def respond(request: GenerateRequest) -> str:
+        if "solver-1" in request.session:
+            raise RuntimeError("one engine down")
+        if "solver" in request.session:
+            return ANSWER
+        text = policy.decode(list(request.prompt_ids))
+        return "<answer>combined</answer>" if "<|tool|>" in text else "<search>mira</search>"
+
+    policy = scripted_policy(respond)
+    record = await solve(policy, graph="aggregator")
+    assert record.status is RolloutStatus.FINISHED and record.answer == "combined" and record.role == "aggregator"
+    assert [a.status for a in record.attempts] == ["finished", "failed", "finished", "finished", "finished"]
+    assert said(policy, record).startswith(
+        "<|user|>combine: where does mira work?\n- oslo\n- oslo\n- oslo\n- oslo<|end|>"
+    )
+    assert [a.key for a in record.attempts][:2] == ["r/solver-0", "r/solver-1"]
+
+
+MAJORITY = """
+name: by_vote
+description: Three attempts and a vote.
+role: aggregator
+start: attempts
+nodes:
+  attempts: {kind: parallel, graph: solver, runs: 3, strategy: majority}
+  vote: {kind: vote}
+edges:
+  attempts: {majority: vote, failed: end}
+  vote: end
+"""
+
+
+async def test_majority_needs_only_yaml() -> None:
+    replies = {"solver-0": "lima", "solver-1": "Oslo", "solver-2": "the oslo."}
+    policy = scripted_policy(lambda r: next(f"<answer>{v}</answer>" for k, v in replies.items() if k in r.session))
+    inner = {"solver": small_runner("solver", policy=policy)}
+    runner = GraphRunner(parse_spec(MAJORITY, source="f"), policy=policy, runners=inner)
+    record = await runner.run(QUESTION, key="r", purpose=Purpose.EVALUATE, seed=0)
+    assert record.answer == "Oslo" and record.confidence == pytest.approx(2 / 3) and record.segments == []
+
+
+async def test_aggregator_without_any_answer_reports_why() -> None:
+    def down(request: GenerateRequest) -> str:
+        raise RuntimeError("down")
+
+    failed = await solve(scripted_policy(down), graph="aggregator")
+    assert failed.status is RolloutStatus.FAILED and failed.failure is not None and len(failed.attempts) == 5
+    assert "none of 5 attempts answered" in failed.failure.reason and failed.failure.kind is FailureKind.ENGINE
+    mute = await solve(scripted_policy(lambda request: "hm"), graph="aggregator")
+    assert mute.status is RolloutStatus.UNFINISHED
+
+
+async def test_value_guided_search_keeps_the_best_candidate() -> None:
+    class LongestFirst:
+        async def score(self, prefix_ids: Any, candidates_K: Any) -> list[float]:
+            assert len(prefix_ids) > 0
+            return [float(len(candidate.token_ids)) for candidate in candidates_K]
+
+    def respond(request: GenerateRequest) -> str:
+        second = request.session.endswith("/1/1")
+        if "<|tool|>" not in policy.decode(list(request.prompt_ids)):
+            return "<search>falcon oslo</search>" if second else "<search>x</search>"
+        return "<answer>no</answer>" if second else "[1] so <answer>oslo</answer>"
+
+    policy = scripted_policy(respond)
+    runner = small_runner("value_guided_search", policy=policy, value=LongestFirst())
+    record = await runner.run(QUESTION, key="r", purpose=Purpose.EVALUATE, seed=0)
+    engine: Any = policy.engine
+    assert [step.query for step in record.steps] == ["falcon oslo", None] and record.answer == "oslo"
+    assert len(engine.requests) == 4 and engine.requests[0].prompt_ids == engine.requests[1].prompt_ids
+    assert set(engine.released) == {"r/1", "r/1/1"}
+    assert sampled_text(policy, record) == "<search>falcon oslo</search><|end|>[1] so <answer>oslo</answer><|end|>"
+
+
+async def test_misuse_is_refused_before_anything_runs() -> None:
+    with pytest.raises(UsageError, match="graph 'solver' searches; give it a corpus"):
+        GraphRunner.load("solver", policy=text_policy())
+    with pytest.raises(UsageError, match="graph 'dedup' has no role"):
+        GraphRunner.load("dedup", policy=text_policy())
