@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from agents.chat_template import Message
@@ -48,7 +48,7 @@ class Harness:
     search: SearchTool | None = None
     value: ValueFunction | None = None
     judge: Judge | None = None
-    runners: Mapping[str, Any] = ()  # type: ignore[assignment]  # graph -> GraphRunner, which imports this module
+    runners: Mapping[str, Any] = field(default_factory=dict)  # GraphRunners, by graph
 
     @property
     def speaker(self) -> Policy:
