@@ -30,9 +30,7 @@ async def evaluate(
         Unit(
             key=context.key("eval", arm, task.id, attempt),
             inputs=RolloutInputs(question=task.question),
-            links=RolloutLinks(
-                run_id=context.run_id, iteration=iteration, task_id=task.id, arm=arm, attempt=attempt
-            ),
+            links=RolloutLinks(run_id=context.run_id, iteration=iteration, task_id=task.id, arm=arm, attempt=attempt),
             purpose=Purpose.EVALUATE,
             temperature=temperature,
             nuggets=tuple(task.nuggets or [task.answer]),
@@ -62,9 +60,7 @@ async def sweep_temperatures(
         )
 
 
-def _store(
-    context: Context, *, arm: str, iteration: int, checkpoint: Checkpoint, temperature: float
-) -> EvalResult:
+def _store(context: Context, *, arm: str, iteration: int, checkpoint: Checkpoint, temperature: float) -> EvalResult:
     with context.store.session() as session:
         tasks = queries.tasks_by_fate(session, context.run_id, fates=Fate.HELD_OUT)
         attempts = {

@@ -28,7 +28,7 @@ RESERVED = 5  # one chunk in so many is kept for held-out questions
 
 
 class QuestionLine(BaseModel, frozen=True, extra="ignore"):
-    """A line of a questions file. `nuggets`: facts that a right answer holds; without them the answer is the one fact."""
+    """A line of a questions file. `nuggets`: facts of a right answer; without them the answer is the one fact."""
 
     question: str
     answer: str

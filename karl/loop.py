@@ -177,7 +177,9 @@ async def synthesize(context: Context, number: int, policy: Policy) -> None:
         units.append(
             Unit(
                 key=key,
-                inputs=RolloutInputs(seeds=draw_seeds(usable, key=key, count=context.config.seed_chunks), examples=examples),
+                inputs=RolloutInputs(
+                    seeds=draw_seeds(usable, key=key, count=context.config.seed_chunks), examples=examples
+                ),
                 links=RolloutLinks(run_id=context.run_id, iteration=number, attempt=index),
                 purpose=Purpose.SYNTHESIZE,
             )

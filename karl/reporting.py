@@ -8,7 +8,9 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    def advance(self, count: int = 1, note: str = "") -> None: ...
+    def advance(self, count: int = 1, note: str = "", total: int | None = None) -> None: ...
+
+    def reach(self, done: int, total: int) -> None: ...
 
 
 class Reporter(Protocol):
@@ -18,7 +20,10 @@ class Reporter(Protocol):
 
 
 class _Silence:
-    def advance(self, count: int = 1, note: str = "") -> None:
+    def advance(self, count: int = 1, note: str = "", total: int | None = None) -> None:
+        """Nobody watches."""
+
+    def reach(self, done: int, total: int) -> None:
         """Nobody watches."""
 
 

@@ -20,7 +20,7 @@ ENVIRONMENT_PREFIX = "KARL_"
 class Settings(BaseModel, frozen=True, extra="forbid"):
     """What a project folder fixes for every command."""
 
-    home: Path = Field(Path(".karl"), description="data folder: store, indexes, checkpoints; nothing is written elsewhere")
+    home: Path = Field(Path(".karl"), description="data folder; nothing is written elsewhere")
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the home folder")
     engine: Literal["local", "vllm"] = Field("local", description="where the policy samples")
     vllm_url: str = Field("http://127.0.0.1:8000/v1", description="with engine = vllm")

@@ -62,7 +62,7 @@ class _Recorder:
     def __call__(self, step: int, steps: int, values: dict[str, float]) -> None:
         self._points += [(step, name, value) for name, value in values.items()]
         note = "  ".join(f"{label} {values[name]:+.2f}" for name, label in SHOWN.items() if name in values)
-        self._progress.advance(1 if step == 1 else 1, note=f"step {step}/{steps}  {note}")
+        self._progress.advance(1, note=note, total=steps)
         if step % 10 == 0:
             self.flush()
 
@@ -77,7 +77,11 @@ class _Recorder:
 
 def _say(context: Context, series: str, result: Any) -> None:
     drift = result.drift
-    told = f"; engine and trainer log-probs differ by {drift.mean:.1e} nats in the mean, {drift.max:.1e} at most" if drift else ""
+    told = (
+        f"; engine and trainer log-probs differ by {drift.mean:.1e} nats in the mean, {drift.max:.1e} at most"
+        if drift
+        else ""
+    )
     context.reporter.say(
         f"{series}: {result.groups} groups, {result.rollouts} rollouts, {result.segments} segments, "
         f"{result.steps} steps in {result.seconds:.0f} s ({result.tokens_per_second:,.0f} tokens/s){told}"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import random
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from karl.tiny import names
-from karl.tiny.world import Fact, Hop, Question, World
+from karl.tiny.world import Fact, Hop, Question
 
 KEYWORDS = {
     "leads": "leads",
@@ -130,21 +130,16 @@ class SolverDemonstrator:
         notes = shown_notes(text)
         seen = [fact for hop in self.question.hops for fact in hop.facts if fact.sentence in notes]
         kept = [fact for fact in seen if self.rng.random() >= self.noise.drop_fact]
-        return "<summary>" + " ".join(cite(fact.sentence, notes[fact.sentence]) for fact in kept) + "</summary>"
+        text = " ".join(cite(fact.sentence, notes[fact.sentence]) for fact in kept)
+        return f"<summary>{text or 'nothing'}</summary>"
 
 
-def questions_from(world: World, seed: Fact) -> list[Question]:
-    """The questions whose proof starts at, or passes through, the seed note's subject or object."""
-    from karl.tiny.world import KINDS
-
-    touching = []
-    for build in KINDS.values():
-        for question in build(world):
-            facts = [fact for hop in question.hops for fact in hop.facts]
-            if any({seed.subject, seed.object} & {fact.subject, fact.object} for fact in facts):
-                touching.append(question)
-    starts = [q for q in touching if q.hops[0].entity in (seed.subject, seed.object)]
-    return starts or touching
+def starting_questions(asked: Sequence[Question]) -> dict[str, list[Question]]:
+    """Name -> the questions whose proof starts at it."""
+    starts: dict[str, list[Question]] = defaultdict(list)
+    for question in asked:
+        starts[question.hops[0].entity].append(question)
+    return starts
 
 
 @dataclass
@@ -182,13 +177,7 @@ class GeneratorDemonstrator:
         return f"<question>{self.question.text}</question>{answer(text)}"
 
 
-def aggregate(answers: Sequence[str], *, rng: random.Random) -> str:
+def aggregate(answers: Sequence[str]) -> str:
     """The most frequent answer, the first one on a tie."""
-    best = max(dict.fromkeys(answers), key=answers.count)
-    return answer(best)
-
-
-def unrelated_answers(question: Question, *, rng: random.Random, count: int) -> list[str]:
-    """Answers of parallel rollouts: mostly right, the others from the pools."""
-    wrong = [rng.choice(names.CITIES + names.PRODUCTS) for _ in range(count)]
-    return [question.answer if rng.random() < 0.6 else other for other in wrong]
+    given = [text.strip() for text in answers] or ["unknown"]
+    return answer(max(dict.fromkeys(given), key=given.count))

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,28 +27,28 @@ from graphs.runner import GraphRunner
 from graphs.state import RolloutInputs
 from karl.collect import seed_of
 from karl.reporting import Reporter
-from karl.search import corpus_searcher
 from karl.tiny import names
 from karl.tiny.demonstrations import (
     KEYWORDS,
     GeneratorDemonstrator,
-    Noise,
     SolverDemonstrator,
     aggregate,
     starting_questions,
-    unrelated_answers,
 )
 from karl.tiny.tokenizer import TokenizerKind, make_tokenizer
 from karl.tiny.world import KINDS, Question, World, make_world, questions, write_notes
-from prompts.output import FinalAnswer
 from store import queries
 from store.corpus import ingest
 from store.corpus_settings import CorpusSettings
 from store.session import Store
 from store.types import Hit, Purpose, RolloutRecord
+from store.vectors.batching import AsyncSearcher
+from store.vectors.library import open_index
 
+# graph -> share of the demonstrations
+GRAPHS = {"qa_generator": 0.25, "aggregator": 0.04, "solver": 0.71}
 CLONING_SEED = 1_000_000  # far from every seed that a demo uses
-FIXED_TEXT = "no results so far : unknown answer now write a search or an answer summarise combine : ask about :"
+FIXED_TEXT = "nothing no results so far : unknown answer now write a search or an answer summarise combine ask about"
 
 
 class MakeConfig(BaseModel, frozen=True, extra="forbid"):
@@ -114,6 +114,7 @@ class _Script:
         self._questions = questions(world, count=1_000_000, seed=seed)
         self._starts = starting_questions(self._questions)
         self._actors: dict[str, Callable[[str], str]] = {}
+        self._new_actor: Callable[[], Callable[[str], str]] | None = None
         self.solved = self.asked = 0
 
     async def run(
@@ -123,44 +124,50 @@ class _Script:
         notes = home / name
         write_notes(self._world, notes)
         ingest(store, notes, name=name, settings=CorpusSettings(embedder="none"))
-        searcher = corpus_searcher(store, name, home=home)
+        searcher = AsyncSearcher(open_index(store, name, home=home))
         with store.session() as session:
             corpus = queries.corpus_by_name(session, name)
             chunks = {chunk.text.strip(): chunk for chunk in queries.corpus_chunks(session, corpus.id or 0)}
         engine = ScriptedEngine(lambda request: self._respond(request, template), template=template, keep=False)
         policy = Policy(engine, tokenizer, PolicyProfile(name="demonstrator", prompt_variant="tiny"))
-        runners = {
-            graph: GraphRunner.load(graph, policy=policy, searcher=searcher) for graph in ("solver", "qa_generator")
-        }
+        runners = {graph: GraphRunner.load(graph, policy=policy, searcher=searcher) for graph in GRAPHS}
         records = []
         for index in range(config.demonstrations):
             key = f"{name}/{index}"
             rng = random.Random(seed_of(key, seed=config.seed))
-            graph, inputs, question = self._cast(key, rng, chunks)
+            graph, inputs, question = self._cast(rng, chunks)
             record = await runners[graph].run(inputs, key=key, purpose=Purpose.DEMONSTRATE, seed=0)
             self._count(graph, question, record)
             records.append(record)
             self._actors.clear()
         return records
 
-    def _cast(self, key: str, rng: random.Random, chunks: dict[str, Any]) -> tuple[str, RolloutInputs, Question]:
-        if rng.random() < 0.75:
-            kind = rng.choice(list(KINDS))
-            question = rng.choice([q for q in self._questions if q.kind == kind] or self._questions)
-            solver = SolverDemonstrator(question, rng)
-            self._actors[key] = lambda text: solver.summarise(text) if _asks_summary(text) else solver.act(text)
-            return "solver", RolloutInputs(question=question.text), question
+    def _cast(self, rng: random.Random, chunks: dict[str, Any]) -> tuple[str, RolloutInputs, Question]:
+        """Choose graph, inputs and demonstrator of the next demonstration."""
+        draw = rng.random()
+        if draw < GRAPHS["qa_generator"]:
+            return self._cast_generator(rng, chunks)
+        kind = rng.choice(list(KINDS))
+        question = rng.choice([q for q in self._questions if q.kind == kind] or self._questions)
+        self._new_actor = lambda: _SolverRole(SolverDemonstrator(question, rng)).act
+        graph = "aggregator" if draw < GRAPHS["qa_generator"] + GRAPHS["aggregator"] else "solver"
+        return graph, RolloutInputs(question=question.text), question
+
+    def _cast_generator(self, rng: random.Random, chunks: dict[str, Any]) -> tuple[str, RolloutInputs, Question]:
         fact = rng.choice([f for f in self._world.facts if self._starts[f.subject] or self._starts[f.object]])
         question = rng.choice(self._starts[fact.subject] + self._starts[fact.object])
-        generator = GeneratorDemonstrator(question, rng)
-        self._actors[key] = generator.act
+        self._new_actor = lambda: GeneratorDemonstrator(question, rng).act
         chunk = chunks[fact.sentence]
         seed = Hit(chunk_id=chunk.id, key=chunk.key, title=chunk.title, text=chunk.text, score=0.0)
         return "qa_generator", RolloutInputs(seeds=[seed]), question
 
     def _respond(self, request: GenerateRequest, template: Any) -> str:
-        key = next(key for key in self._actors if request.session.startswith(key))
-        return self._actors[key](template.decode(request.prompt_ids))
+        # A compression opens a new session under the same stem: the demonstrator stays the same.
+        assert self._new_actor is not None
+        stem = request.session.rsplit("/", 1)[0]
+        if stem not in self._actors:
+            self._actors[stem] = self._new_actor()
+        return self._actors[stem](template.decode(request.prompt_ids))
 
     def _count(self, graph: str, question: Question, record: RolloutRecord) -> None:
         if graph == "solver":
@@ -168,5 +175,92 @@ class _Script:
             self.solved += set(record.answer.split(", ")) == set(question.answers)
 
 
-def _asks_summary(text: str) -> bool:
-    return text.rstrip().endswith("summarise<|end|><|assistant|>")
+class _SolverRole:
+    """A solver that also summarises, and combines answers, when the prompt asks for that."""
+
+    def __init__(self, solver: SolverDemonstrator) -> None:
+        self._solver = solver
+
+    def act(self, text: str) -> str:
+        if "combine:" in text:
+            return aggregate(re.findall(r"^ ?- (.+?)(?:<\|end\|>.*)?$", text, re.MULTILINE))
+        if text.endswith("summarise<|end|><|assistant|>"):
+            return self._solver.summarise(text)
+        return self._solver.act(text)
+
+
+def training_rollouts(records: Sequence[RolloutRecord]) -> Iterator[Any]:
+    """Demonstrations as training rollouts, each its own group; the failed ones are left out."""
+    from rl_backend.batch import TrainingRollout, TrainingSegment
+
+    for index, record in enumerate(records):
+        segments = tuple(
+            TrainingSegment(
+                np.asarray(segment.token_ids, np.int32),
+                np.asarray(segment.loss_mask, np.uint8),
+                np.asarray(segment.logprobs, np.float32),
+            )
+            for segment in record.segments
+            if any(segment.loss_mask)
+        )
+        if segments and record.failure is None:
+            yield TrainingRollout(rollout_id=index, group_id=index, reward=1.0, segments=segments)
+
+
+class MakeReport(BaseModel, frozen=True):
+    """What the making of a base policy took."""
+
+    folder: str
+    parameters: int
+    vocabulary: int
+    demonstrations: int
+    demonstrations_correct: float
+    steps: int
+    tokens: int
+    seconds: float
+    nll: float
+
+
+def make_policy(out: Path, *, config: MakeConfig, reporter: Reporter) -> MakeReport:
+    """Tokenizer, random weights, demonstrations, behaviour cloning; the checkpoint lands in `out`."""
+    from rl_backend.config import TrainConfig
+    from rl_backend.fresh_model import write_fresh_model
+    from rl_backend.train import train
+
+    tokenizer = make_tokenizer(vocabulary_texts(), kind=config.tokenizer)
+    shown = asyncio.run(demonstrate(config, reporter=reporter, template=chat_template(tokenizer), tokenizer=tokenizer))
+    recipe = TrainConfig(
+        algorithm="sft",
+        sft_on="all",
+        lr=config.lr,
+        betas=(0.9, 0.98),
+        weight_decay=0.01,
+        warmup_share=0.05,
+        epochs=100,
+        max_steps=config.steps,
+        batch_rollouts=config.batch,
+        drift_segments=0,
+        seed=config.seed,
+    )
+    with tempfile.TemporaryDirectory() as folder, reporter.stage("cloning", config.steps) as progress:
+        parameters = write_fresh_model(Path(folder), tokenizer=tokenizer, seed=config.seed)
+        profile = PolicyProfile(name="karl-tiny", prompt_variant="tiny", context_tokens=1024)
+        (Path(folder) / PROFILE_FILE).write_text(json.dumps(profile.model_dump(), indent=2) + "\n", encoding="utf-8")
+        result = train(
+            training_rollouts(shown.records),
+            base=Path(folder),
+            out=out,
+            config=recipe,
+            on_step=lambda step, steps, figures: progress.advance(1, note=f"loss {figures['loss']:.3f}"),
+        )
+    return MakeReport(
+        folder=str(out),
+        parameters=parameters,
+        vocabulary=len(tokenizer),
+        demonstrations=len(shown.records),
+        demonstrations_correct=round(shown.solved / max(1, shown.asked), 4),
+        steps=result.steps,
+        tokens=result.tokens,
+        seconds=round(result.seconds, 1),
+        nll=round(result.metrics["loss"], 4),
+    )

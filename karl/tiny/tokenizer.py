@@ -19,7 +19,9 @@ TokenizerKind = Literal["words", "bpe"]
 END = "<|end|>"
 ROLES = ["<|user|>", "<|assistant|>", "<|tool|>", "<|system|>"]
 TAGS = [
-    f"<{slash}{tag}>" for tag in ("search", "answer", "question", "summary", "candidate", "nugget") for slash in ("", "/")
+    f"<{slash}{tag}>"
+    for tag in ("search", "answer", "question", "summary", "candidate", "nugget")
+    for slash in ("", "/")
 ]
 CITATIONS = [f"[{number}]" for number in range(1, 33)]
 CHAT_TEMPLATE = (

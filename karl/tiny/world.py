@@ -205,5 +205,5 @@ def write_notes(world: World, folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     for number, fact in enumerate(world.facts):
         sentence, title = fact.sentence, SENTENCES[fact.relation][1]
-        (folder / f"note-{number:04d}.md").write_text(f"# {title}\n\n{sentence}\n", encoding="utf-8")
+        (folder / f"note-{number:04d}.md").write_text(f"---\ntitle: {title}\n---\n\n{sentence}\n", encoding="utf-8")
     return len(world.facts)

@@ -1,0 +1,1 @@
+"""One file per command of the CLI: parse, call, print. No logic of its own."""

@@ -1,0 +1,42 @@
+"""`karl ingest PATH --name NAME`: documents into a corpus, then its index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from karl.commands.common import console, open_store, print_json, settings_of
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="Name of the corpus.")
+@click.option("--embedder", help="auto, none (BM25 only), minilm, or a sentence-transformers name or folder.")
+@click.option("--max-chars", type=click.IntRange(min=200), help="Longest chunk; a PDF's chunk is a page.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.pass_context
+def ingest(
+    context: click.Context, path: Path, name: str, embedder: str | None, max_chars: int | None, as_json: bool
+) -> None:
+    """Read PATH (PDF, Markdown, text, HTML, JSONL) into a corpus; running it again adds only what changed."""
+    from karl.corpora import ingest_corpus
+    from karl.terminal import TerminalReporter
+
+    settings = settings_of(context)
+    out = console(stderr=True)
+    with open_store(settings) as store:
+        report = ingest_corpus(
+            store,
+            path,
+            name=name,
+            settings=settings,
+            embedder=embedder,
+            max_chars=max_chars,
+            reporter=TerminalReporter(out),
+        )
+    if as_json:
+        print_json(report.as_dict())
+        return
+    for line in report.lines():
+        click.echo(line)

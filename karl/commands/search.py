@@ -1,0 +1,36 @@
+"""`karl search NAME "query"`: what the agents' tool would see."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from karl.commands.common import open_searcher, open_store, print_json, settings_of
+
+
+@click.command()
+@click.argument("corpus")
+@click.argument("query")
+@click.option("-k", default=20, show_default=True, type=click.IntRange(min=1), help="How many chunks.")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_context
+def search(context: click.Context, corpus: str, query: str, k: int, as_json: bool) -> None:
+    """Print the K best chunks of CORPUS for QUERY, with ids and scores."""
+    import asyncio
+
+    settings = settings_of(context)
+    with open_store(settings) as store:
+        hits = asyncio.run(open_searcher(store, corpus, settings=settings).search(query, k))
+    if as_json:
+        print_json([asdict(hit) for hit in hits])
+        return
+    if not hits:
+        click.echo("no chunk matches; try other words")
+    for rank, hit in enumerate(hits, 1):
+        page = f" p.{hit.page}" if hit.page else ""
+        parts = [
+            f"{name} {score:.3f}" for name, score in (("bm25", hit.bm25_score), ("dense", hit.dense_score)) if score
+        ]
+        click.echo(f"{rank:>3}. [{hit.chunk_id}] {hit.key}{page}  score {hit.score:.4f}  {'  '.join(parts)}")
+        click.echo("     " + " ".join(hit.text.split())[:200])

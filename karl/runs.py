@@ -1,0 +1,129 @@
+"""Start or resume a run: find the row, open corpora, judge and policies' settings, hand everything to the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import dataclass
+
+from agents.judges import Judge
+from agents.tools import Searcher
+from karl.collect import Stopped
+from karl.loop import Context, run_loop
+from karl.reporting import Reporter
+from karl.run_config import RunConfig
+from karl.settings import Settings
+from store import queries
+from store.errors import UsageError
+from store.models import Corpus, Run
+from store.session import Session, Store
+from store.types import RunState
+from store.vectors.batching import AsyncSearcher
+from store.vectors.library import open_index
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A run's row, and whether it goes on from an earlier start."""
+
+    run: Run
+    resumed: bool
+
+
+def open_run(store: Store, config: RunConfig, *, name: str | None) -> Opened:
+    """The unfinished run of the same configuration, or a new one. Raises: UsageError when the name is taken."""
+    with store.session() as session:
+        corpus = queries.corpus_by_name(session, config.corpus)
+        assert corpus.id is not None
+        earlier = queries.runs(session, corpus_id=corpus.id)
+        for run in earlier:
+            if (
+                (name is None or run.name == name)
+                and run.settings == config.stored()
+                and run.state is not RunState.DONE
+            ):
+                queries.set_run_state(session, _id(run), state=RunState.RUNNING)
+                return Opened(run, resumed=True)
+        if name is not None and any(run.name == name for run in queries.runs(session)):
+            raise UsageError(_taken(session, name, config))
+        chosen = name or _free_name(session, config.corpus)
+        return Opened(
+            queries.create_run(session, name=chosen, corpus_id=corpus.id, settings=config.stored()), resumed=False
+        )
+
+
+def _taken(session: Session, name: str, config: RunConfig) -> str:
+    run = queries.run_by_name(session, name)
+    if run.settings == config.stored():
+        return f"run {name!r} is done; `karl show {name}` shows it; give another --name to run it again"
+    wanted, held = config.stored(), run.settings
+    changed = ", ".join(
+        f"{key}: {held.get(key)!r} then, {wanted[key]!r} now" for key in wanted if held.get(key) != wanted[key]
+    )
+    return f"run {name!r} has other settings ({changed}); give the same ones to go on, or another --name"
+
+
+def _free_name(session: Session, corpus: str) -> str:
+    taken = {run.name for run in queries.runs(session)}
+    return next(name for number in range(1, 10**6) if (name := f"{corpus}-{number}") not in taken)
+
+
+def execute(
+    store: Store, opened: Opened, *, config: RunConfig, settings: Settings, judge: Judge, reporter: Reporter
+) -> bool:
+    """Run the loop to its end; False when Ctrl-C stopped it. The run's state is stored either way."""
+    run_id = _id(opened.run)
+    try:
+        asyncio.run(_main(store, opened.run, config=config, settings=settings, judge=judge, reporter=reporter))
+    except Stopped:
+        _set_state(store, run_id, RunState.STOPPED)
+        return False
+    except BaseException as exc:
+        _set_state(store, run_id, RunState.FAILED, error=f"{type(exc).__name__}: {exc}")
+        raise
+    _set_state(store, run_id, RunState.DONE)
+    return True
+
+
+async def _main(
+    store: Store, run: Run, *, config: RunConfig, settings: Settings, judge: Judge, reporter: Reporter
+) -> None:
+    if settings.engine != "local" and config.iterations > 1:
+        raise UsageError(
+            f"engine {settings.engine!r} serves one fixed checkpoint: run with --iterations 1, serve the new one, "
+            "and run again with --base on it"
+        )
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
+    with store.session() as session:
+        corpus = queries.corpus_by_name(session, config.corpus)
+        asked = queries.corpus_by_name(session, config.question_corpus or config.corpus)
+    searchers = {row.name: _searcher(store, row, settings=settings) for row in (corpus, asked)}
+    context = Context(
+        store=store,
+        settings=settings,
+        config=config,
+        run=run,
+        corpus=corpus,
+        searcher=searchers[corpus.name],
+        question_corpus=asked,
+        question_searcher=searchers[asked.name],
+        judge=judge,
+        reporter=reporter,
+        stop=stop,
+    )
+    await run_loop(context)
+
+
+def _searcher(store: Store, corpus: Corpus, *, settings: Settings) -> Searcher:
+    return AsyncSearcher(open_index(store, corpus.name, home=settings.home))
+
+
+def _set_state(store: Store, run_id: int, state: RunState, *, error: str | None = None) -> None:
+    with store.session() as session:
+        queries.set_run_state(session, run_id, state=state, error=error)
+
+
+def _id(run: Run) -> int:
+    assert run.id is not None
+    return run.id

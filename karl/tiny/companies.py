@@ -1,0 +1,57 @@
+"""The demo's material: one company to train on, another to be measured on, as folders of Markdown notes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from karl.corpora import ingest_corpus
+from karl.reporting import Reporter
+from karl.settings import Settings
+from karl.tiny.world import Question, make_world, questions, write_notes
+from store.session import Store
+
+TRAINING_SEED, EVALUATION_SEED = 10_000, 20_000  # cloning uses seeds from 1,000,000 on
+HELD_OUT = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    training_corpus: str
+    evaluation_corpus: str
+    questions: Path
+
+
+def write_questions(asked: list[Question], path: Path) -> None:
+    """JSONL in the form that `karl run --questions` reads."""
+    lines = [
+        json.dumps({"question": q.text, "answer": q.answer, "nuggets": list(q.answers), "kind": q.kind}) for q in asked
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def prepare_demo(store: Store, *, seed: int, settings: Settings, reporter: Reporter) -> Demo:
+    """Write and ingest both companies' notes and the held-out questions; the same seed writes the same files."""
+    folder = settings.home / "demo" / str(seed)
+    names = {"train": TRAINING_SEED + seed, "test": EVALUATION_SEED + seed}
+    for part, world_seed in names.items():
+        notes = folder / part
+        count = write_notes(make_world(world_seed), notes)
+        reporter.say(f"wrote {count} notes of a generated company to {notes}")
+        # BM25 alone: the embedded policy was cloned on such results, and names are all that these notes differ in.
+        made = ingest_corpus(
+            store,
+            notes,
+            name=f"demo-{part}-{seed}",
+            settings=settings,
+            embedder="none",
+            max_chars=None,
+            reporter=reporter,
+        )
+        for line in made.lines():
+            reporter.say(line)
+    path = folder / "questions.jsonl"
+    write_questions(questions(make_world(names["test"]), count=HELD_OUT, seed=seed), path)
+    return Demo(f"demo-train-{seed}", f"demo-test-{seed}", path)
