@@ -47,7 +47,8 @@ class Skipped(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """documents and chunks are the corpus's totals now; added, changed, unchanged, removed count this call's documents.
+    """documents and chunks are the corpus's totals now; added, changed, unchanged, removed count this call's documents
+    (one that became readable is added, one that stopped being so removed).
 
     skipped: documents without chunks; problems: what is missing from documents that were read (pages, front matter).
     """

@@ -87,9 +87,11 @@ class CorpusWriter:
 
     def _count(self, batch: Sequence[Parsed]) -> None:
         for path, _, _, document in batch:
-            if document.error is None:
-                self.added += path not in self._held
-                self.changed += path in self._held
+            held = self._held.get(path)
+            was_readable, is_readable = held is not None and held.error is None, document.error is None
+            self.added += is_readable and not was_readable
+            self.changed += is_readable and was_readable
+            self.removed += was_readable and not is_readable
             self._tally(path, chunk_count=len(document.chunks), error=document.error, problems=document.problems)
 
     def _update(self, session: Session, batch: Sequence[Parsed]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -91,7 +92,8 @@ def _utf16(data: bytes) -> str:
 
 def title_of_path(path: Path) -> str:
     """`3M_2018_10K.pdf` -> `3M 2018 10K`."""
-    return " ".join(re.split(r"[_\s]+", path.stem)).strip()
+    readable = os.fsencode(path.stem).decode("utf-8", errors="backslashreplace")
+    return " ".join(re.split(r"[_\s]+", clean(readable))).strip()
 
 
 def read_bytes(path: Path) -> bytes:

@@ -56,7 +56,7 @@ def decode_html(data: bytes) -> str:
 
 def page_title(tree: LexborHTMLParser) -> str:
     node = tree.css_first("title") or tree.css_first("h1")
-    return _SPACES.sub(" ", node.text(deep=True)).strip() if node else ""
+    return clean(_SPACES.sub(" ", node.text(deep=True))) if node else ""
 
 
 def main_text(tree: LexborHTMLParser) -> str:

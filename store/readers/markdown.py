@@ -43,7 +43,7 @@ def front_matter(text: str) -> tuple[str, str, list[str]]:
     if not isinstance(values, dict):
         return "", text, []  # two rules with prose between them, not front matter
     title = values.get("title")
-    return str(title) if title else "", text[found.end() :].strip(), []
+    return clean(str(title)) if title else "", text[found.end() :].strip(), []
 
 
 def markdown_chunks(body: str, *, title: str, max_chars: int) -> list[ReadChunk]:

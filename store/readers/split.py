@@ -20,6 +20,7 @@ class Section(NamedTuple):
 
 def split_text(text: str, *, max_chars: int, level: int = 0) -> list[str]:
     """Pieces of at most `max_chars` characters in reading order; nothing but white space is lost."""
+    text = text.rstrip()
     if len(text) <= max_chars:
         return [text.strip()] if text.strip() else []
     if level == len(_SEPARATORS):
@@ -27,7 +28,7 @@ def split_text(text: str, *, max_chars: int, level: int = 0) -> list[str]:
     pieces: list[str] = []
     held = ""
     for part in _parts(text, level=level):
-        if held and len(held) + len(part) > max_chars:
+        if held and len(held) + len(part.rstrip()) > max_chars:
             pieces.extend(split_text(held, max_chars=max_chars, level=level + 1))
             held = ""
         held += part

@@ -1,0 +1,208 @@
+"""Ingestion: what is added, changed, kept, removed, skipped; what is refused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from store.corpus import CorpusSettings, IngestReport, ingest
+from store.errors import KarlError, UsageError
+from store.queries import chunk_by_key, corpora, corpus_by_name, corpus_chunks, corpus_counts, documents
+from store.session import Store
+from tests.store.documents import a_pdf
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two notes, a PDF, a JSONL file of two documents, and three files that cannot be read."""
+    notes = tmp_path / "notes"
+    (notes / "sub").mkdir(parents=True)
+    (notes / "mira.md").write_text("# Mira\n\nLeads the Harbor team.")
+    (notes / "sub" / "plan.txt").write_text("The plan is simple.")
+    (notes / "report.pdf").write_bytes(a_pdf(["page one", None, "page three"]))
+    (notes / "docs.jsonl").write_text('{"id": "a", "text": "alpha"}\nnot json\n{"id": "b", "text": "beta"}\n')
+    (notes / "broken.pdf").write_bytes(b"%PDF-1.4 cut off")
+    (notes / "empty.md").write_text("")
+    (notes / "image.png").write_bytes(b"\x89PNG")
+    (notes / ".hidden.md").write_text("not part of it")
+    return notes
+
+
+def keys(store: Store) -> dict[str, int]:
+    with store.session() as session:
+        corpus = corpus_by_name(session, "notes")
+        return {chunk.key: chunk.id or 0 for chunk in corpus_chunks(session, corpus.id or 0)}
+
+
+def changes(report: IngestReport) -> tuple[int, int, int, int]:
+    return report.added, report.changed, report.unchanged, report.removed
+
+
+def test_first_ingestion_reports_everything(store: Store, folder: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    report = ingest(store, folder, name="notes", progress=lambda state: seen.append((state.done, state.total)))
+    assert (report.documents, report.chunks, changes(report)) == (5, 6, (5, 0, 0, 0))
+    assert sorted(keys(store)) == [
+        "docs.jsonl#a#0",
+        "docs.jsonl#b#0",
+        "mira.md#0",
+        "report.pdf#0",
+        "report.pdf#2",
+        "sub/plan.txt#0",
+    ]
+    reasons = dict(report.skipped)
+    assert list(reasons) == ["broken.pdf", "docs.jsonl#line-2", "empty.md", "image.png"]
+    assert reasons["broken.pdf"].startswith("corrupt PDF")
+    assert reasons["empty.md"] == "empty"
+    assert reasons["image.png"] == "unsupported format (.png)"
+    assert [item.path for item in report.problems] == ["report.pdf"]
+    assert seen == [(n, 7) for n in range(1, 8)]
+    with store.session() as session:
+        assert corpus_counts(session, report.corpus_id) == (5, 6, 4)
+        assert len(documents(session, report.corpus_id)) == 9
+        assert chunk_by_key(session, report.corpus_id, key="report.pdf#2").page == 3
+
+
+def test_again_changes_nothing_and_still_reports_what_is_skipped(store: Store, folder: Path) -> None:
+    first = ingest(store, folder, name="notes")
+    before = keys(store)
+    second = ingest(store, folder, name="notes")
+    assert changes(second) == (0, 0, 5, 0)
+    assert (second.skipped, second.problems) == (first.skipped, first.problems)
+    assert keys(store) == before
+
+
+def test_only_what_changed_is_written_and_ids_stay(store: Store, folder: Path) -> None:
+    ingest(store, folder, name="notes", settings=CorpusSettings(max_chars=200))
+    before = keys(store)
+    (folder / "mira.md").write_text("# Mira\n\n" + "Leads the Lighthouse team. " * 12)
+    (folder / "sub" / "plan.txt").unlink()
+    (folder / "docs.jsonl").write_text('{"id": "b", "text": "beta"}\n{"id": "c", "text": "gamma"}\n')
+    (folder / "empty.md").write_text("no longer empty")
+    report = ingest(store, folder, name="notes")
+    assert changes(report) == (2, 1, 2, 2)
+    after = keys(store)
+    assert after["mira.md#0"] == before["mira.md#0"]
+    assert after["docs.jsonl#b#0"] == before["docs.jsonl#b#0"]
+    assert "mira.md#1" in after
+    assert not {"sub/plan.txt#0", "docs.jsonl#a#0"} & set(after)
+    with store.session() as session:
+        assert "Lighthouse" in chunk_by_key(session, report.corpus_id, key="mira.md#0").text
+    (folder / "mira.md").write_text("# Mira\n\nshort again")
+    ingest(store, folder, name="notes")
+    assert "mira.md#1" not in keys(store)
+
+
+def test_ids_of_removed_chunks_are_never_used_again(store: Store, folder: Path) -> None:
+    ingest(store, folder, name="notes")
+    newest = max(keys(store).values())
+    removed = [name for name, chunk_id in keys(store).items() if chunk_id == newest]
+    assert removed == ["sub/plan.txt#0"]
+    (folder / "sub" / "plan.txt").unlink()
+    ingest(store, folder, name="notes")
+    (folder / "new.txt").write_text("something else")
+    ingest(store, folder, name="notes")
+    assert keys(store)["new.txt#0"] > newest
+
+
+def test_a_document_that_became_unreadable_loses_its_chunks(store: Store, folder: Path) -> None:
+    ingest(store, folder, name="notes")
+    (folder / "report.pdf").write_bytes(b"%PDF-1.4 cut off")
+    report = ingest(store, folder, name="notes")
+    assert "report.pdf" in dict(report.skipped)
+    assert changes(report) == (0, 0, 4, 1)
+    assert not [key for key in keys(store) if key.startswith("report.pdf")]
+
+
+def test_other_settings_read_everything_again(store: Store, folder: Path) -> None:
+    ingest(store, folder, name="notes")
+    report = ingest(store, folder, name="notes", settings=CorpusSettings(max_chars=300))
+    assert changes(report) == (0, 5, 0, 0)
+    with store.session() as session:
+        assert corpus_by_name(session, "notes").settings["max_chars"] == 300
+    assert changes(ingest(store, folder, name="notes")) == (0, 0, 5, 0)
+
+
+def test_a_single_file_is_a_corpus(store: Store, folder: Path) -> None:
+    report = ingest(store, folder / "docs.jsonl", name="one")
+    assert (report.documents, len(report.skipped)) == (2, 1)
+
+
+@pytest.mark.parametrize("case", ["missing", "empty", "unsupported", "unreadable"])
+def test_nothing_to_read_is_refused_and_leaves_no_corpus(store: Store, tmp_path: Path, case: str) -> None:
+    source = tmp_path / case
+    if case != "missing":
+        source.mkdir()
+    if case == "unsupported":
+        (source / "a.zip").write_bytes(b"PK")
+    if case == "unreadable":
+        (source / "a.pdf").write_bytes(b"no PDF")
+    with pytest.raises(UsageError, match=f"{case}: (no such|nothing)"):
+        ingest(store, source, name="notes")
+    with store.session() as session:
+        assert corpora(session) == []
+        assert session.execute(text("SELECT count(*) FROM document")).scalar_one() == 0
+
+
+def test_an_emptied_folder_does_not_empty_the_corpus(store: Store, folder: Path) -> None:
+    ingest(store, folder, name="notes")
+    before = keys(store)
+    for path in folder.rglob("*.*"):
+        path.unlink()
+    with pytest.raises(UsageError, match="nothing to read"):
+        ingest(store, folder, name="notes")
+    assert keys(store) == before
+
+
+def test_a_name_belongs_to_its_folder_until_that_is_gone(store: Store, folder: Path, tmp_path: Path) -> None:
+    ingest(store, folder, name="notes")
+    before = keys(store)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "x.txt").write_text("other")
+    with pytest.raises(UsageError, match=r"give .* another --name"):
+        ingest(store, other, name="notes")
+    folder.rename(tmp_path / "moved")
+    report = ingest(store, tmp_path / "moved", name="notes")
+    assert changes(report) == (0, 0, 5, 0)
+    assert keys(store) == before
+
+
+def test_counts_are_checked_against_the_database(store: Store, folder: Path) -> None:
+    ingest(store, folder, name="notes")
+    with store.session() as session:
+        session.execute(text("DELETE FROM chunk WHERE key = 'mira.md#0'"))
+    with pytest.raises(KarlError, match="the store holds"):
+        ingest(store, folder, name="notes")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission_is_tried_again(store: Store, folder: Path) -> None:
+    (folder / "mira.md").chmod(0)
+    assert dict(ingest(store, folder, name="notes").skipped)["mira.md"].startswith("unreadable")
+    (folder / "mira.md").chmod(0o600)
+    assert "mira.md#0" in keys(store) or ingest(store, folder, name="notes").added == 0
+
+
+def test_more_documents_than_a_batch(store: Store, tmp_path: Path) -> None:
+    lines = (f'{{"id": "d{n}", "text": "document number {n}"}}' for n in range(700))
+    (tmp_path / "many.jsonl").write_text("\n".join(lines))
+    report = ingest(store, tmp_path / "many.jsonl", name="many")
+    assert (report.documents, report.chunks, report.skipped) == (700, 700, [])
+
+
+def test_file_names_that_are_no_utf8(store: Store, tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path / "odd")
+    os.mkdir(folder)
+    with open(folder + b"/caf\xe9.txt", "wb") as file:
+        file.write(b"coffee")
+    ingest(store, tmp_path / "odd", name="notes")
+    assert list(keys(store)) == ["caf\\xe9.txt#0"]
+
+
+def test_settings_are_closed() -> None:
+    with pytest.raises(ValueError, match="max_char"):
+        CorpusSettings.model_validate({"max_char": 5})

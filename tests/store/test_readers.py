@@ -1,0 +1,160 @@
+"""Each format's reader, on real bytes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from store.readers import ReadDocument, ReadError, reader_of
+from store.readers.base import clean, decode
+from store.readers.split import split_text
+from tests.store.documents import a_pdf
+
+
+def read(path: Path, content: str | bytes, *, max_chars: int = 2000) -> list[ReadDocument]:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    reader = reader_of(path)
+    assert reader is not None
+    return list(reader.read(path, max_chars=max_chars))
+
+
+def test_pdf_is_a_chunk_per_page_in_order(tmp_path: Path) -> None:
+    (document,) = read(tmp_path / "ACME_2022_10K.pdf", a_pdf(["Revenue was 12", "Costs were 7"]))
+    assert [(chunk.page, chunk.text) for chunk in document.chunks] == [(1, "Revenue was 12"), (2, "Costs were 7")]
+    assert document.title == "ACME 2022 10K"
+
+
+@pytest.mark.parametrize(
+    ("own", "title"), [("Annual report of Acme", "x: Annual report of Acme"), ("0000764478-23-000041", "x")]
+)
+def test_pdf_title_takes_words_only(tmp_path: Path, own: str, title: str) -> None:
+    assert read(tmp_path / "x.pdf", a_pdf(["text"], title=own))[0].title == title
+
+
+def test_a_broken_page_costs_that_page_only(tmp_path: Path) -> None:
+    (document,) = read(tmp_path / "x.pdf", a_pdf(["one", None, "three"]))
+    assert [(chunk.page, chunk.text) for chunk in document.chunks] == [(1, "one"), (3, "three")]
+    assert len(document.problems) == 1
+    assert document.problems[0].startswith("page 2: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.pdf", b"%PDF-1.4 cut off", "corrupt PDF"),
+        ("a.pdf", b"", "empty"),
+        ("a.pdf", a_pdf(["secret"], encrypted=True), "encrypted PDF"),
+        ("a.pdf", a_pdf([""]), "1 pages without text"),
+        ("a.md", "---\ntitle: x\n---\n  \n", "empty"),
+        ("a.txt", "\0\x01\n \t", "binary|empty"),
+        ("a.txt", bytes(range(256)) * 20 + b"\0" * 600, "binary"),
+        ("a.html", "<html><script>var x = 1</script><nav>Home</nav></html>", "empty"),
+        ("a.jsonl", "\n\n", "empty"),
+    ],
+)
+def test_what_cannot_be_read_says_why(tmp_path: Path, name: str, content: str | bytes, reason: str) -> None:
+    with pytest.raises(ReadError, match=reason):
+        read(tmp_path / name, content)
+
+
+def test_markdown_short_is_one_chunk_titled_by_its_heading(tmp_path: Path) -> None:
+    (document,) = read(tmp_path / "mira.md", "# Mira Voss\n\nLeads the *Harbor* team.\n")
+    assert [(chunk.title, chunk.text) for chunk in document.chunks] == [
+        ("Mira Voss", "# Mira Voss\n\nLeads the *Harbor* team.")
+    ]
+
+
+def test_markdown_front_matter_names_the_document(tmp_path: Path) -> None:
+    (document,) = read(tmp_path / "x.md", "---\ntitle: The plan\ntags: [a]\n---\n# Heading\n\nBody\n")
+    assert (document.title, document.chunks[0].text) == ("The plan", "# Heading\n\nBody")
+    (broken,) = read(tmp_path / "y.md", "---\ntitle: [unclosed\n---\n# Heading\n")
+    assert broken.title == "Heading"
+    assert "unreadable YAML" in broken.problems[0]
+    assert "unclosed" in broken.chunks[0].text
+
+
+def test_markdown_long_is_cut_at_headings(tmp_path: Path) -> None:
+    text = (
+        "# Guide\n\nintro\n\n## Install\n\n"
+        + "step. " * 40
+        + "\n\n```\n# not a heading\n```\n\n## Use\n\n"
+        + "run. " * 40
+    )
+    (document,) = read(tmp_path / "x.md", text, max_chars=290)
+    titles = [chunk.title for chunk in document.chunks]
+    assert titles == ["Guide", "Guide > Install", "Guide > Use"]
+    assert "# not a heading" in document.chunks[1].text
+    assert all(len(chunk.text) <= 290 for chunk in document.chunks)
+
+
+def test_html_keeps_the_main_text_in_reading_order(tmp_path: Path) -> None:
+    page = """<!doctype html><html><head><title>The  page</title><style>p{}</style></head><body>
+    <nav><a>Home</a></nav><h1>Top</h1><p>First <b>bold</b>\n words</p>
+    <table><tr><th>a</th><td>1</td></tr></table><pre>def f():\n    return 1</pre>
+    <script>alert(1)</script><footer>Imprint</footer></body></html>"""
+    (document,) = read(tmp_path / "x.html", page)
+    text = document.chunks[0].text
+    assert document.title == "The page"
+    assert text == "# Top\n\nFirst bold words\n\na | 1\n\ndef f():\n    return 1"
+
+
+def test_html_nested_deeper_than_the_stack(tmp_path: Path) -> None:
+    (document,) = read(tmp_path / "x.html", "<div>" * 3000 + "deep" + "</div>" * 3000)
+    assert document.chunks[0].text == "deep"
+
+
+def test_html_in_its_declared_charset(tmp_path: Path) -> None:
+    (document,) = read(tmp_path / "x.html", '<meta charset="iso-8859-1"><p>Zürich</p>'.encode("latin-1"))
+    assert document.chunks[0].text == "Zürich"
+
+
+def test_jsonl_reports_bad_lines_by_number(tmp_path: Path) -> None:
+    lines = [
+        json.dumps({"id": "a", "title": "A", "text": "alpha"}),
+        "not json",
+        json.dumps({"contents": "beta"}),
+        json.dumps({"id": "a", "text": "again"}),
+        json.dumps({"text": 5}),
+        json.dumps([1]),
+        b'{"text": "\xff"}'.decode("latin-1"),
+        json.dumps({"text": " \n"}),
+    ]
+    content = "\n".join(lines).encode("latin-1")
+    found = read(tmp_path / "x.jsonl", content)
+    assert [(d.part, d.title, d.chunks[0].text) for d in found if d.error is None] == [
+        ("a", "A", "alpha"),
+        ("line-3", "", "beta"),
+    ]
+    errors = {d.part: d.error for d in found if d.error is not None}
+    assert list(errors) == ["line-2", "line-4", "line-5", "line-6", "line-7", "line-8"]
+    assert "line 2: not JSON" in str(errors["line-2"])
+    assert "there already" in str(errors["line-4"])
+    assert "not UTF-8" in str(errors["line-7"])
+
+
+def test_clean_drops_controls_and_keeps_lines() -> None:
+    assert clean("a\0b\x07\u200bc\r\nd \t\n\n\n\n\ne\u00a0f\ud800") == "abc\nd\n\ne f"
+    assert clean("e\u0301") == "é"
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [("é".encode(), "é"), (b"\xef\xbb\xbfx", "x"), ("é".encode("utf-16"), "é"), (b"\xe9\x80", "é€")],
+)
+def test_decode(data: bytes, text: str) -> None:
+    assert decode(data) == text
+
+
+@given(st.text(alphabet="ab .\n", max_size=300), st.integers(1, 50))
+def test_split_loses_only_white_space(text: str, max_chars: int) -> None:
+    pieces = split_text(text, max_chars=max_chars)
+    assert "".join("".join(pieces).split()) == "".join(text.split())
+    assert all(0 < len(piece) <= max_chars for piece in pieces)
+
+
+def test_split_prefers_paragraphs() -> None:
+    assert split_text("one two.\n\nthree four.\n\nfive", max_chars=22) == ["one two.\n\nthree four.", "five"]
