@@ -1,0 +1,1 @@
+"""Benches: every figure that the project claims comes out of one of them, as JSON."""

@@ -1,0 +1,74 @@
+"""`karl bench NAME`: measure, and print one JSON object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from karl.commands.common import console, open_store, print_json, settings_of
+
+STRICT = click.option("--strict", is_flag=True, help="Exit with 1 if a target does not hold.")
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the whole report; else only the targets.")
+
+
+@click.group()
+def bench() -> None:
+    """Measure, as JSON: figures, what they were compared with, targets."""
+
+
+def finish(report: dict[str, Any], *, as_json: bool, strict: bool) -> None:
+    if as_json:
+        print_json(report)
+    else:
+        for target in report["targets"]:
+            mark = "holds" if target["ok"] else "FAILS"
+            click.echo(f"{mark}: {target['key']}: {target['value']} {target['op']} {target['target']}")
+    if strict and not all(target["ok"] for target in report["targets"]):
+        raise click.exceptions.Exit(1)
+
+
+@bench.command()
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="How many: 0, 1, 2 ...")
+@click.option("--iterations", default=2, show_default=True, type=click.IntRange(min=1))
+@AS_JSON
+@STRICT
+@click.pass_context
+def learning(context: click.Context, seeds: int, iterations: int, as_json: bool, strict: bool) -> None:
+    """Does the loop learn? The demo with several seeds, with intervals and controls."""
+    from karl.benches.learning import learning_bench
+    from karl.terminal import TerminalReporter
+
+    report = learning_bench(
+        seeds=range(seeds),
+        iterations=iterations,
+        settings=settings_of(context),
+        reporter=TerminalReporter(console(stderr=True)),
+    )
+    finish(report, as_json=as_json, strict=strict)
+
+
+@bench.command()
+@click.option("--pdfs", type=click.Path(path_type=Path), required=True, help="Folder of filings (FinanceBench layout).")
+@click.option("--questions", type=click.Path(path_type=Path), required=True, help="questions.jsonl of FinanceBench.")
+@click.option("--embedder", default="minilm", show_default=True)
+@AS_JSON
+@STRICT
+@click.pass_context
+def retrieval(context: click.Context, pdfs: Path, questions: Path, embedder: str, as_json: bool, strict: bool) -> None:
+    """Recall of evidence pages and documents over real filings: BM25, dense, hybrid."""
+    from karl.benches.retrieval import retrieval_bench
+    from karl.terminal import TerminalReporter
+
+    settings = settings_of(context)
+    with open_store(settings) as store:
+        report = retrieval_bench(
+            store,
+            pdfs=pdfs,
+            questions=questions,
+            embedder=embedder,
+            settings=settings,
+            reporter=TerminalReporter(console(stderr=True)),
+        )
+    finish(report, as_json=as_json, strict=strict)
