@@ -28,7 +28,10 @@ def split_text(text: str, *, max_chars: int, level: int = 0) -> list[str]:
     pieces: list[str] = []
     held = ""
     for part in _parts(text, level=level):
-        if held and len(held) + len(part.rstrip()) > max_chars:
+        too_long = len(held) + len(part.rstrip()) > max_chars
+        # A heading or other short lead stays with the long part after it, which is cut more finely instead.
+        lead = len(held) < max_chars // 4 and len(part) > max_chars
+        if held and too_long and not lead:
             pieces.extend(split_text(held, max_chars=max_chars, level=level + 1))
             held = ""
         held += part

@@ -158,3 +158,9 @@ def test_split_loses_only_white_space(text: str, max_chars: int) -> None:
 
 def test_split_prefers_paragraphs() -> None:
     assert split_text("one two.\n\nthree four.\n\nfive", max_chars=22) == ["one two.\n\nthree four.", "five"]
+
+
+def test_split_keeps_a_heading_with_its_text() -> None:
+    pieces = split_text("# Mira\n\n" + "Leads the Lighthouse team. " * 12, max_chars=200)
+    assert pieces[0].startswith("# Mira\n\nLeads the Lighthouse team.")
+    assert len(pieces) == 2
