@@ -40,6 +40,23 @@ def grouped_sdpa(
 ALL_ATTENTION_FUNCTIONS.register(ATTENTION, grouped_sdpa)
 
 
+USUAL_TOKENS = 2048  # of a long conversation, for sizing
+
+
+def _shape(config: PretrainedConfig) -> tuple[int, int, int]:
+    """(layers, heads of K and V, their dimension)."""
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return config.num_hidden_layers, heads, dim
+
+
+def rows_that_fit(config: PretrainedConfig, *, limit: int, gib: float, dtype: torch.dtype) -> int:
+    """How many conversations of `USUAL_TOKENS` tokens fit into `gib`, from 1 to `limit`."""
+    layers, heads, dim = _shape(config)
+    row_bytes = 2 * layers * heads * dim * dtype.itemsize * USUAL_TOKENS
+    return max(1, min(limit, int(gib * 2**30) // row_bytes))
+
+
 class SlotCache:
     """K and V of `rows` conversations of up to `capacity` tokens; grows when a conversation does.
 
@@ -48,9 +65,8 @@ class SlotCache:
     """
 
     def __init__(self, config: PretrainedConfig, *, rows: int, capacity: int, device: str, dtype: torch.dtype) -> None:
-        head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        self._shape = (rows, config.num_key_value_heads, head_dim)
-        self._layers: int = config.num_hidden_layers
+        self._layers, heads, dim = _shape(config)
+        self._shape = (rows, heads, dim)
         self._device, self._dtype = device, dtype
         self.capacity = 0
         self._keys: list[torch.Tensor] = []
@@ -62,15 +78,16 @@ class SlotCache:
         if capacity <= self.capacity:
             return
         rows, heads, dim = self._shape
-        grown = max(capacity, self.capacity * 2 if self.capacity else capacity)
+        grown = max(capacity, self.capacity * 2)
+        # Layer by layer: little is held twice, and where memory runs out every layer still holds its tokens.
         for store in (self._keys, self._values):
-            old = store[:]
-            store.clear()
             for layer in range(self._layers):
                 fresh = torch.zeros(rows, grown, heads, dim, device=self._device, dtype=self._dtype)
-                if old:
-                    fresh[:, : self.capacity] = old[layer]
-                store.append(fresh)
+                if layer < len(store):
+                    fresh[:, : self.capacity] = store[layer][:, : self.capacity]
+                    store[layer] = fresh
+                else:
+                    store.append(fresh)
         self.capacity = grown
 
     def swap(self, one: int, other: int, *, length: int) -> None:

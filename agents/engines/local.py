@@ -7,24 +7,28 @@ cache stays until it is released, so a next turn only computes its new tokens.
 from __future__ import annotations
 
 import asyncio
+import math
 import queue
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from agents.engines.base import GenerateRequest, Generation
-from agents.engines.kv_cache import ATTENTION, SlotCache
+from agents.engines.kv_cache import ATTENTION, SlotCache, rows_that_fit
+from agents.engines.local_check import PROBE_TOKENS, check_agreement, plain_logits
+from agents.engines.local_sampling import draw
 from agents.errors import EngineError
 from store.errors import UsageError
 
 
-@dataclass
+@dataclass(eq=False)
 class _Job:
     request: GenerateRequest
     future: asyncio.Future[Generation]
@@ -35,7 +39,7 @@ class _Job:
     logprobs: list[float] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(eq=False)  # rows are looked up by identity
 class _Row:
     """A conversation's place in the cache. `cached` are the ids whose keys and values are stored."""
 
@@ -59,27 +63,39 @@ def load_model(path: Path, *, device: str = "cpu", dtype: torch.dtype = torch.fl
 class LocalEngine:
     """Implements `agents.engines.base.Engine` on a model in memory.
 
-    max_rows: conversations computed at once; capacity: tokens a conversation, to begin with (the cache grows).
+    max_rows: conversations computed at once, fewer where so many long ones would not fit into `cache_gib`;
+    capacity: tokens a conversation, to begin with (the cache grows).
     """
 
     def __init__(
-        self, model: PreTrainedModel, *, name: str = "local", max_rows: int = 192, capacity: int = 256
+        self,
+        model: PreTrainedModel,
+        *,
+        name: str = "local",
+        max_rows: int = 192,
+        capacity: int = 256,
+        cache_gib: float = 4.0,
     ) -> None:
+        """Raises: UsageError for an architecture that this engine would compute wrongly."""
         self.model_name = name
         self._model = model
-        self._model.set_attn_implementation(ATTENTION)
         self._device = str(next(model.parameters()).device)
-        head = model.get_output_embeddings()
-        if head is None:
-            raise UsageError(f"{name}: the model has no output embeddings, so it cannot sample text")
-        self._head = head
+        expected_V = plain_logits(model, name=name)
+        self._model.set_attn_implementation(ATTENTION)
+        self._head: Any = model.get_output_embeddings()
+        self._vocabulary = len(expected_V)
+        dtype = next(model.parameters()).dtype
+        rows = rows_that_fit(model.config, limit=max_rows, gib=cache_gib, dtype=dtype)
         self._cache = SlotCache(
-            model.config, rows=max_rows, capacity=capacity, device=self._device, dtype=next(model.parameters()).dtype
+            model.config, rows=rows, capacity=max(capacity, PROBE_TOKENS), device=self._device, dtype=dtype
         )
-        self._rows: list[_Row | None] = [None] * max_rows
+        check_agreement(self._probe, expected_V, name=name, dtype=dtype)
+        self._rows: list[_Row | None] = [None] * rows
         self._active = 0
         self._by_session: dict[str, _Row] = {}
         self._clock = 0
+        self._closed = False
+        self._gate = threading.Lock()  # nothing may enter the inbox behind the closing mark
         self._inbox: queue.SimpleQueue[_Job | str | None] = queue.SimpleQueue()
         self._waiting: list[_Job] = []
         self.tokens_computed = 0
@@ -87,27 +103,35 @@ class LocalEngine:
         self._thread = threading.Thread(target=self._work, name=f"engine-{name}", daemon=True)
         self._thread.start()
 
+    def _probe(self, ids_T: torch.Tensor) -> torch.Tensor:
+        """Logits [V] behind `ids_T`, by a prefill and one decoding step as in sampling."""
+        with torch.inference_mode():
+            self._forward(ids_T[None, :-1], torch.zeros(1, dtype=torch.long), first=0)
+            return self._head(self._forward(ids_T[None, -1:], torch.tensor([len(ids_T) - 1]), first=0)[0, 0]).float()
+
     @property
     def model(self) -> str:
         return self.model_name
 
     async def generate(self, request: GenerateRequest) -> Generation:
-        """Sample one continuation. Raises EngineError if the model fails or the engine is closed."""
-        if not request.prompt_ids:
-            raise EngineError("local engine: an empty prompt")
-        if not self._thread.is_alive():
-            raise EngineError("local engine: closed")
+        """Sample one continuation. Raises EngineError if the request is none, the model fails or the engine closes."""
+        _check(request, vocabulary=self._vocabulary)
         loop = asyncio.get_running_loop()
         uniforms = np.random.default_rng(request.sampling.seed).random(request.sampling.max_tokens)
         job = _Job(request, loop.create_future(), loop, uniforms, frozenset(request.sampling.stop_ids))
-        self._inbox.put(job)
+        with self._gate:
+            if self._closed:
+                raise EngineError("local engine: closed")
+            self._inbox.put(job)
         return await job.future
 
     def release(self, session: str) -> None:
         self._inbox.put(session)
 
     async def aclose(self) -> None:
-        self._inbox.put(None)
+        with self._gate:
+            self._closed = True
+            self._inbox.put(None)
         await asyncio.to_thread(self._thread.join)
 
     # -- the worker thread -------------------------------------------------------------------------------------------
@@ -121,8 +145,8 @@ class LocalEngine:
                     if self._active:
                         self._decode()
             except Exception as exc:
-                self._fail(EngineError(f"local engine: {type(exc).__name__}: {exc}"), exc)
-        self._fail(EngineError("local engine: closed while a request was running"), None)
+                self._fail(f"local engine: {type(exc).__name__}: {exc}", exc)
+        self._fail("local engine: closed while a request was running", None)
 
     def _receive(self) -> bool:
         """Take what has arrived; wait only when there is nothing to compute. False: close."""
@@ -250,8 +274,11 @@ class LocalEngine:
         ]
         logits_BV = self._head(hidden_BE).float()
         logprobs_BV = logits_BV.log_softmax(-1)
-        tokens_B = _draw(logits_BV, jobs)
+        uniforms = [job.uniforms[len(job.token_ids)] for job in jobs]
+        tokens_B = draw(logits_BV, [job.request.sampling for job in jobs], uniforms=uniforms)
         chosen = logprobs_BV.gather(1, tokens_B[:, None])[:, 0].tolist()
+        if not all(map(math.isfinite, chosen)):
+            raise ValueError("the model's output is not finite; its weights are corrupt or a training diverged")
         self.tokens_sampled += len(jobs)
         for job, token, logprob in zip(jobs, tokens_B.tolist(), chosen, strict=True):
             job.token_ids.append(token)
@@ -259,14 +286,15 @@ class LocalEngine:
         self._retire(first, len(jobs))
 
     def _retire(self, first: int, count: int) -> None:
-        done: list[tuple[_Job, Generation]] = []
+        done: list[tuple[_Job, Generation | EngineError]] = []
         for index in range(first + count - 1, first - 1, -1):
             row = self._rows[index]
             assert row is not None and row.job is not None
             job, reason = row.job, _finish_reason(row.job)
             if reason is None and not job.future.cancelled():
                 continue
-            done.append((job, Generation(job.token_ids, job.logprobs, reason or "length")))
+            if reason is not None:
+                done.append((job, Generation(job.token_ids, job.logprobs, reason)))
             row.job, row.used = None, self._clock
             self._active -= 1
             self._move(index, self._active)
@@ -274,14 +302,32 @@ class LocalEngine:
                 self._rows[self._active] = None
         _deliver(done)
 
-    def _fail(self, error: EngineError, cause: Exception | None) -> None:
-        error.__cause__ = cause
+    def _fail(self, reason: str, cause: Exception | None) -> None:
         jobs = [row.job for row in self._rows if row is not None and row.job is not None] + self._waiting
         self._waiting, self._active = [], 0
         self._rows = [None] * len(self._rows)
         self._by_session.clear()
-        for job in jobs:
-            job.loop.call_soon_threadsafe(_set_error, job.future, error)
+        _deliver([(job, _error(reason, cause)) for job in jobs])
+
+
+def _error(reason: str, cause: Exception | None) -> EngineError:
+    """One for each request: an exception raised in many tasks would collect all their tracebacks."""
+    error = EngineError(reason)
+    error.__cause__ = cause
+    return error
+
+
+def _check(request: GenerateRequest, *, vocabulary: int) -> None:
+    """A bad request must fail alone, not in the batch with all others. Raises: EngineError."""
+    ids, sampling = request.prompt_ids, request.sampling
+    if not ids:
+        raise EngineError("local engine: an empty prompt")
+    if min(ids) < 0 or max(ids) >= vocabulary:
+        raise EngineError(
+            f"local engine: token ids from {min(ids)} to {max(ids)}, the model knows 0 to {vocabulary - 1}"
+        )
+    if sampling.max_tokens < 1 or sampling.temperature < 0 or not 0 < sampling.top_p <= 1 or sampling.seed < 0:
+        raise EngineError(f"local engine: cannot sample with {sampling}")
 
 
 def _common_prefix(cached: list[int], prompt: Sequence[int]) -> int:
@@ -298,43 +344,22 @@ def _finish_reason(job: _Job) -> Literal["stop", "length"] | None:
     return "length" if len(job.token_ids) >= job.request.sampling.max_tokens else None
 
 
-def _draw(logits_BV: torch.Tensor, jobs: list[_Job]) -> torch.Tensor:
-    """One token a row by inverse transform sampling with the job's own uniforms, so batching cannot change it."""
-    settings = [job.request.sampling for job in jobs]
-    temperature_B1 = torch.tensor([[s.temperature or 1.0] for s in settings], device=logits_BV.device)
-    uniform_B1 = torch.tensor(
-        [[job.uniforms[len(job.token_ids)]] for job in jobs], device=logits_BV.device, dtype=torch.float32
-    )
-    probabilities_BV = (logits_BV / temperature_B1).softmax(-1)
-    if any(s.top_p < 1.0 for s in settings):
-        top_p_B1 = torch.tensor([[s.top_p] for s in settings], device=logits_BV.device)
-        probabilities_BV = _nucleus(probabilities_BV, top_p_B1)
-    cumulative_BV = probabilities_BV.cumsum(-1)
-    tokens_B1 = torch.searchsorted(cumulative_BV, uniform_B1 * cumulative_BV[:, -1:], right=True)
-    tokens_B1 = tokens_B1.clamp_(max=logits_BV.shape[1] - 1)
-    greedy_B1 = torch.tensor([[s.temperature == 0] for s in settings], device=logits_BV.device)
-    return torch.where(greedy_B1, logits_BV.argmax(-1, keepdim=True), tokens_B1)[:, 0]
+def _deliver(done: list[tuple[_Job, Generation | EngineError]]) -> None:
+    """Hand results over, one wake-up a loop. A loop that has closed meanwhile waits for nothing any more."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Job, Generation | EngineError]]] = {}
+    for job, outcome in done:
+        by_loop.setdefault(job.loop, []).append((job, outcome))
+    for loop, outcomes in by_loop.items():
+        # Only that loop may touch its futures; it can close between any check and the call.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, outcomes)
 
 
-def _nucleus(probabilities_BV: torch.Tensor, top_p_B1: torch.Tensor) -> torch.Tensor:
-    """Keep the smallest set of tokens whose probability reaches top_p (Holtzman et al., 2020)."""
-    ordered_BV, order_BV = probabilities_BV.sort(-1, descending=True)
-    before_BV = ordered_BV.cumsum(-1) - ordered_BV
-    ordered_BV = ordered_BV.masked_fill(before_BV >= top_p_B1, 0.0)
-    return torch.zeros_like(probabilities_BV).scatter(1, order_BV, ordered_BV)
-
-
-def _deliver(done: list[tuple[_Job, Generation]]) -> None:
-    if done:
-        done[0][0].loop.call_soon_threadsafe(_set_results, done)
-
-
-def _set_results(done: list[tuple[_Job, Generation]]) -> None:
-    for job, generation in done:
-        if not job.future.done():
-            job.future.set_result(generation)
-
-
-def _set_error(future: asyncio.Future[Generation], error: EngineError) -> None:
-    if not future.done():
-        future.set_exception(error)
+def _settle(outcomes: list[tuple[_Job, Generation | EngineError]]) -> None:
+    for job, outcome in outcomes:
+        if job.future.done():
+            continue
+        if isinstance(outcome, EngineError):
+            job.future.set_exception(outcome)
+        else:
+            job.future.set_result(outcome)
