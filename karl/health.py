@@ -77,7 +77,9 @@ def _accelerator() -> Check:
 def _policy() -> Check:
     if (POLICY_FOLDER / "model.safetensors").is_file():
         return Check("embedded policy", "ok", str(POLICY_FOLDER))
-    return Check("embedded policy", "missing", f"no weights in {POLICY_FOLDER}", f"karl tiny make --out {POLICY_FOLDER}")
+    return Check(
+        "embedded policy", "missing", f"no weights in {POLICY_FOLDER}", f"karl tiny make --out {POLICY_FOLDER}"
+    )
 
 
 def _store(settings: Settings) -> Check:
@@ -98,7 +100,9 @@ def _disk(settings: Settings) -> Check:
     folder = settings.home if settings.home.exists() else Path.cwd()
     free = shutil.disk_usage(folder).free / 1e9
     level: Level = "ok" if free >= FREE_GB else "missing"
-    return Check("disk", level, f"{free:.1f} GB free", "" if level == "ok" else f"free {FREE_GB:.0f} GB, or set KARL_HOME")
+    return Check(
+        "disk", level, f"{free:.1f} GB free", "" if level == "ok" else f"free {FREE_GB:.0f} GB, or set KARL_HOME"
+    )
 
 
 def _judge(settings: Settings) -> Check:
@@ -113,5 +117,7 @@ def _endpoint(name: str, url: str) -> Check:
     try:
         reply = httpx.get(f"{url.rstrip('/')}/models", timeout=5.0)
     except httpx.HTTPError as exc:
-        return Check(name, "missing", f"{url}: {type(exc).__name__}", "start the server, or correct the URL in karl.toml")
+        return Check(
+            name, "missing", f"{url}: {type(exc).__name__}", "start the server, or correct the URL in karl.toml"
+        )
     return Check(name, "ok", f"{url} answers with {reply.status_code}")

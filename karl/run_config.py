@@ -19,6 +19,7 @@ class RunConfig(BaseModel, frozen=True, extra="forbid"):
     iterations: int = Field(2, ge=1)
     base: Path = Field(POLICY_FOLDER, description="checkpoint folder of the policy that starts")
     recipe: str = Field("tiny", description="training recipe: a name or a TOML file")
+    sft_recipe: str = Field("sft", description="recipe of the SFT control: about as many optimiser steps")
     seed: int = 0
 
     generator_runs: int = Field(600, ge=1, description="generator rollouts an iteration")

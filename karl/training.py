@@ -27,7 +27,10 @@ async def train_checkpoint(
     from rl_backend.train import train_dataset
 
     series = f"{algorithm}-{number}"
-    config = load_recipe(context.config.recipe, algorithm=str(algorithm), seed=context.config.seed)
+    # The SFT control did not sample this data: comparing its weights with the engine's log-probs would mean nothing.
+    unmeasured = {"drift_segments": 0} if algorithm is Algorithm.SFT else {}
+    recipe = context.config.sft_recipe if algorithm is Algorithm.SFT else context.config.recipe
+    config = load_recipe(recipe, algorithm=str(algorithm), seed=context.config.seed, **unmeasured)
     assert dataset.id is not None
     with context.reporter.stage(f"iteration {number}: training {series}", 1) as progress:
         recorder = _Recorder(context, number=number, series=series, progress=progress)

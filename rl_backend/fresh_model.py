@@ -1,4 +1,4 @@
-"""A freshly initialised model folder of the Qwen3 architecture: what behaviour cloning of the embedded policy starts from."""
+"""A freshly initialised Qwen3 model folder: what behaviour cloning of the embedded policy starts from."""
 
 from __future__ import annotations
 
@@ -44,11 +44,17 @@ def write_fresh_model(
         max_position_embeddings=size.context,
         initializer_range=size.init_std,
         tie_word_embeddings=True,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=_single(tokenizer.eos_token_id),
+        pad_token_id=_single(tokenizer.pad_token_id),
         bos_token_id=None,
     )
     model = Qwen3ForCausalLM(config)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _single(token_id: object) -> int:
+    if not isinstance(token_id, int):
+        raise ValueError(f"the tokenizer must have one end and one padding token, has {token_id!r}")
+    return token_id

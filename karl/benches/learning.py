@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from agents.judges import RuleJudge
-from karl.benches.report import Target, bench_report
+from evals.bench_frame import Target, bench_report
 from karl.reporting import Reporter
-from karl.run_config import RunConfig
+from karl.run_config import make_config
 from karl.runs import execute, open_run
 from karl.settings import Settings
 from karl.summary import best_temperature, run_summary
@@ -34,11 +34,14 @@ def learning_bench(*, seeds: Sequence[int], iterations: int, settings: Settings,
     figures = {"seeds": list(seeds), "arms": _arms(summaries), "runs": [_brief(s) for s in summaries]}
     return bench_report(
         "learning",
-        began=began,
-        seed=seeds[0],
         figures=figures,
-        compared=[{"name": name} for name in ("base at its best temperature", "SFT on the winners of the same data")],
+        compared={
+            "base at its best temperature": "the shipped base policy, temperatures of the run's sweep and 1",
+            "SFT on winners": "the same trainer on the winning rollouts of the same datasets",
+        },
         targets=_targets(summaries, iterations=iterations),
+        seconds=time.perf_counter() - began,
+        seed=seeds[0],
     )
 
 
@@ -51,12 +54,14 @@ def _one(seed: int, *, iterations: int, settings: Settings, reporter: Reporter) 
     Path(settings.home).mkdir(parents=True, exist_ok=True)
     store = Store.open(settings.store_url)
     made = prepare_demo(store, seed=seed, settings=settings, reporter=reporter)
-    config = RunConfig(
-        corpus=made.training_corpus,
-        questions=made.questions,
-        question_corpus=made.evaluation_corpus,
-        iterations=iterations,
-        seed=seed,
+    config = make_config(
+        {
+            "corpus": made.training_corpus,
+            "questions": made.questions,
+            "question_corpus": made.evaluation_corpus,
+            "iterations": iterations,
+            "seed": seed,
+        }
     )
     opened = open_run(store, config, name=None)
     finished = execute(store, opened, config=config, settings=settings, judge=RuleJudge(), reporter=reporter)

@@ -1,0 +1,29 @@
+"""Does search find the evidence? Real filings, published questions: recall of pages and documents for each ranking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from evals.bench_frame import Target
+from evals.retrieval import retrieval_figures
+from karl.corpora import ingest_corpus
+from karl.reporting import Reporter
+from karl.settings import Settings
+from store.session import Store
+
+CORPUS = "bench-filings"
+
+
+def retrieval_bench(
+    store: Store, *, pdfs: Path, questions: Path, embedder: str, settings: Settings, reporter: Reporter
+) -> dict[str, Any]:
+    """Ingest `pdfs` (unchanged files are not read again) and ask `questions` of it, BM25 against dense and hybrid."""
+    made = ingest_corpus(
+        store, pdfs, name=CORPUS, settings=settings, embedder=embedder, max_chars=None, reporter=reporter
+    )
+    report = retrieval_figures(store, CORPUS, questions=questions, home=settings.home)
+    failures = len(made.report.skipped) + len(made.report.problems)
+    report["figures"]["ingestion"] = {"failures": failures, "seconds": round(made.report.seconds, 2)}
+    report["targets"].append(Target("ingestion.failures", failures, "<=", 0).as_dict())
+    return report
