@@ -72,3 +72,14 @@ def retrieval(context: click.Context, pdfs: Path, questions: Path, embedder: str
             reporter=TerminalReporter(console(stderr=True)),
         )
     finish(report, as_json=as_json, strict=strict)
+
+
+@bench.command("report")
+@click.option("--folder", type=click.Path(path_type=Path), default=Path("docs/measurements"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("docs/measurements.md"), show_default=True)
+def report_page(folder: Path, out: Path) -> None:
+    """Write OUT from the benches' JSON outputs in FOLDER."""
+    from karl.benches.markdown import render_report
+
+    out.write_text(render_report(folder), encoding="utf-8")
+    click.echo(str(out))
