@@ -85,6 +85,6 @@ def _explain(exc: Exception, arguments: list[str], *, unexpected: bool = False) 
         import traceback
 
         traceback.print_exception(exc)
-    hint = "\nnot a mistake of yours that karl knows of: run again with --debug for the traceback" if unexpected else ""
+    hint = "\nnot a mistake of yours that karl knows of: `karl --debug ...` shows the traceback" if unexpected else ""
     name = f"{type(exc).__name__}: " if unexpected else ""
     click.echo(f"karl: {name}{exc}{hint}", err=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -17,12 +18,14 @@ from graphs.runner import GraphRunner
 from graphs.state import RolloutInputs
 from karl.reporting import Progress
 from store import queries
+from store.errors import KarlError
 from store.models import Judgement
 from store.queries import RolloutLinks
 from store.session import Store
-from store.types import Purpose, RolloutRecord, RolloutStatus
+from store.types import Failure, Purpose, RolloutRecord, RolloutStatus
 
 FLUSH = 96  # finished rollouts per transaction: what a power cut can cost
+BREAKER = 48  # failures of the environment in a row after which the rest would only fail as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,10 @@ class Collector:
     stop: asyncio.Event
     corpus_id: int
     _finished: list[Done] = field(default_factory=list)
+    _streak: list[Failure] = field(default_factory=list)  # failures since the last rollout that did not fail
 
     async def collect(self, units: Sequence[Unit], *, runner: GraphRunner, run_id: int, progress: Progress) -> None:
-        """Make every unit that the store lacks. Raises: Stopped."""
+        """Make every unit that the store lacks. Raises: Stopped; KarlError when the environment fails all of them."""
         with self.store.session() as session:
             held = queries.rollout_keys(session, run_id, prefix=_common_start(units), failed=False)
         missing = [unit for unit in units if unit.key not in held]
@@ -79,6 +83,8 @@ class Collector:
             self._flush()
         if self.stop.is_set():
             raise Stopped
+        if units and len(self._streak) == len(units):
+            raise _broken(self._streak)
 
     async def _work(self, todo: Iterator[Unit], *, runner: GraphRunner, progress: Progress) -> None:
         for unit in todo:
@@ -91,10 +97,21 @@ class Collector:
                 seed=seed_of(unit.key, seed=self.seed),
                 temperature=unit.temperature,
             )
-            self._finished.append(await self._judged(unit, record))
+            done = await self._judged(unit, record)
+            self._finished.append(done)
             progress.advance()
+            self._watch(done.record)
             if len(self._finished) >= FLUSH:
                 self._flush()
+
+    def _watch(self, record: RolloutRecord) -> None:
+        """Circuit breaker. Raises: KarlError."""
+        if record.failure is None or record.status is not RolloutStatus.FAILED:
+            self._streak.clear()
+            return
+        self._streak.append(record.failure)
+        if len(self._streak) >= BREAKER:
+            raise _broken(self._streak)
 
     async def _judged(self, unit: Unit, record: RolloutRecord) -> Done:
         if not unit.nuggets or record.status is RolloutStatus.FAILED:
@@ -129,6 +146,14 @@ class Collector:
                         iteration=item.links.iteration,
                         corpus_id=self.corpus_id,
                     )
+
+
+def _broken(failures: Sequence[Failure]) -> KarlError:
+    (kind, reason), count = Counter((failure.kind, failure.reason) for failure in failures).most_common(1)[0]
+    return KarlError(
+        f"{len(failures)} rollouts in a row failed, {count} of them with a {kind} error: {reason}; mend that and give "
+        "the same command again: failed rollouts are tried anew, the others are stored"
+    )
 
 
 def seed_of(key: str, *, seed: int) -> int:

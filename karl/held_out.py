@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
-from agents.judges import Pair, QualityCase
+from agents.judges import Pair, Quality, QualityCase
 from agents.policy import Policy
 from graphs.decide import deduplicate, filter_quality
+from graphs.dedup import Decision
 from graphs.state import RolloutInputs
 from karl.collect import Unit
 from store import queries
 from store.errors import KarlError, UsageError
-from store.models import Chunk, Task
+from store.models import Chunk, Judgement, Task
 from store.queries import RolloutLinks
 from store.types import Fate, Purpose
 
@@ -30,26 +31,33 @@ RESERVED = 5  # one chunk in so many is kept for held-out questions
 class QuestionLine(BaseModel, frozen=True, extra="ignore"):
     """A line of a questions file. `nuggets`: facts of a right answer; without them the answer is the one fact."""
 
-    question: str
-    answer: str
+    question: str = Field(min_length=1)
+    answer: str = Field(min_length=1)
     nuggets: list[str] = []
     kind: str = ""
 
 
 async def hold_out(context: Context, policy: Policy) -> None:
     """Store the run's held-out questions, once."""
-    with context.store.session() as session:
-        if queries.tasks_by_fate(session, context.run_id, fates=Fate.HELD_OUT):
-            return
+    if _complete(context):
+        return
     if context.config.questions is not None:
-        tasks = [_task(context, number, line) for number, line in enumerate(_read(context.config.questions))]
+        tasks = [_task(context, number, line) for number, line in enumerate(read_questions(context.config.questions))]
         with context.store.session() as session:
             queries.save_tasks(session, tasks[: context.config.held_out])
         return
     await _synthesise(context, policy)
 
 
-def _read(path: Path) -> Iterator[QuestionLine]:
+def _complete(context: Context) -> bool:
+    """Enough are held out, or nothing is left to choose from: then an interrupted choice is over as well."""
+    with context.store.session() as session:
+        held = queries.tasks_by_fate(session, context.run_id, fates=Fate.HELD_OUT)
+        left = queries.tasks_by_fate(session, context.run_id, fates=Fate.PROPOSED, iteration=0)
+    return len(held) >= context.config.held_out or bool(held and not left)
+
+
+def read_questions(path: Path) -> list[QuestionLine]:
     """Raises: UsageError that names the file and the line."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -58,8 +66,7 @@ def _read(path: Path) -> Iterator[QuestionLine]:
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
         raise UsageError(f"{path}: holds no question; write one JSON object a line with question and answer")
-    for number, line in lines:
-        yield _parse(line, where=f"{path}:{number}")
+    return [_parse(line, where=f"{path}:{number}") for number, line in lines]
 
 
 def _parse(line: str, *, where: str) -> QuestionLine:
@@ -122,29 +129,56 @@ async def _synthesise(context: Context, policy: Policy) -> None:
 
 
 async def _choose(context: Context) -> None:
+    """Proposed questions -> held-out ones, until there are enough. Goes on where an earlier choice was interrupted."""
     with context.store.session() as session:
         proposed = queries.tasks_by_fate(session, context.run_id, fates=Fate.PROPOSED, iteration=0)
+        held = queries.tasks_by_fate(session, context.run_id, fates=Fate.HELD_OUT)
         evidence = queries.chunks_by_id(session, {chunk for task in proposed for chunk in task.citations})
-    pairs = [Pair(task.question, task.answer) for task in proposed]
-    decisions = await deduplicate(pairs, held_out=[], judge=context.judge, seed=context.config.seed)
-    chosen = 0
+    decisions = await deduplicate(
+        [Pair(task.question, task.answer) for task in proposed],
+        held_out=[Pair(task.question, task.answer) for task in held],
+        judge=context.judge,
+        seed=context.config.seed,
+        graph_path=context.settings.graph_path,
+    )
+    chosen = len(held)
     for task, decision in zip(proposed, decisions, strict=True):
-        fate, reason = Fate.DUPLICATE, decision.reason
-        if decision.kept:
-            texts = [evidence[chunk].text for chunk in task.citations if chunk in evidence]
-            case = QualityCase(task.question, task.answer, task.nuggets or [task.answer], texts, [])
-            verdict = await filter_quality(case, judge=context.judge, graph_path=context.settings.graph_path)
-            fate, reason = (Fate.HELD_OUT, "") if verdict.valid else (Fate.INVALID, "; ".join(verdict.reasons))
-        if fate is Fate.HELD_OUT and chosen >= context.config.held_out:
+        if chosen >= context.config.held_out:
             break
-        chosen += fate is Fate.HELD_OUT
-        with context.store.session() as session:
-            queries.set_fate(session, _id(task), fate=fate, reason=reason)
+        chosen += await _decide(context, task, decision, evidence=evidence) is Fate.HELD_OUT
     if not chosen:
         raise KarlError(
             f"no held-out question could be written about corpus {context.corpus.name!r} "
             f"({len(proposed)} proposed): give your own with --questions FILE.jsonl"
         )
+
+
+async def _decide(context: Context, task: Task, decision: Decision, *, evidence: Mapping[int, Chunk]) -> Fate:
+    """Store one question's fate, and the quality judge's verdict where it was asked."""
+    if not decision.kept:
+        fate, reason, judgements = Fate.DUPLICATE, decision.reason, []
+    else:
+        texts = [evidence[chunk].text for chunk in task.citations if chunk in evidence]
+        case = QualityCase(task.question, task.answer, task.nuggets or [task.answer], texts, [])
+        verdict = await filter_quality(case, judge=context.judge, graph_path=context.settings.graph_path)
+        fate, reason = (Fate.HELD_OUT, "") if verdict.valid else (Fate.INVALID, "; ".join(verdict.reasons))
+        judgements = [_judgement(task, verdict)]
+    with context.store.session() as session:
+        queries.set_fate(session, _id(task), fate=fate, reason=reason)
+        queries.save_judgements(session, judgements)
+    return fate
+
+
+def _judgement(task: Task, verdict: Quality) -> Judgement:
+    return Judgement(
+        key=f"{task.key}/quality",
+        task_id=task.id,
+        kind="quality",
+        judge=verdict.judge,
+        prompt_sha256=verdict.prompt_sha256,
+        labels=["valid" if verdict.valid else "invalid"],
+        reason="; ".join(verdict.reasons),
+    )
 
 
 def _id(row: Any) -> int:

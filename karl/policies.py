@@ -6,18 +6,20 @@ import json
 from pathlib import Path
 
 from agents.policy import PROFILE_FILE, Policy, load_policy, load_profile
+from karl.endpoints import check_vllm
 from karl.settings import Settings
 from store.errors import UsageError
 
 
 def open_policy(checkpoint: Path, *, settings: Settings) -> Policy:
-    """Raises: UsageError for a missing or unreadable folder, or an endpoint that does not serve it."""
+    """Raises: UsageError for a missing or unreadable folder; KarlError for an endpoint that does not serve it."""
     if not checkpoint.is_dir():
-        raise UsageError(f"{checkpoint}: no such model folder; give a Hugging Face checkpoint, or leave --base out")
+        raise UsageError(f"{checkpoint}: no such model folder; give the folder of a Hugging Face checkpoint")
     profile = load_profile(checkpoint)
     if settings.engine == "vllm":
         from agents.engines.vllm import VllmEngine, VllmSettings
 
+        check_vllm(settings.vllm_url, model=str(checkpoint))
         return load_policy(
             checkpoint, engine=VllmEngine(VllmSettings(base_url=settings.vllm_url, model=str(checkpoint)))
         )

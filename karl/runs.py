@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import signal
+from contextlib import suppress
 from dataclasses import dataclass
 
+from agents.errors import RolloutError
 from agents.judges import Judge
 from agents.tools import Searcher
 from karl.collect import Stopped
@@ -13,8 +14,9 @@ from karl.loop import Context, run_loop
 from karl.reporting import Reporter
 from karl.run_config import RunConfig
 from karl.settings import Settings
+from karl.signals import stop_on_signals
 from store import queries
-from store.errors import UsageError
+from store.errors import KarlError, UsageError
 from store.models import Corpus, Run
 from store.session import Session, Store
 from store.types import RunState
@@ -71,35 +73,58 @@ def _free_name(session: Session, corpus: str) -> str:
 def execute(
     store: Store, opened: Opened, *, config: RunConfig, settings: Settings, judge: Judge, reporter: Reporter
 ) -> bool:
-    """Run the loop to its end; False when Ctrl-C stopped it. The run's state is stored either way."""
+    """Run the loop to its end; False when Ctrl-C stopped it. The run's state is stored either way.
+
+    Raises: KarlError, also where a judge failed outside of a rollout.
+    """
     run_id = _id(opened.run)
     try:
         asyncio.run(_main(store, opened.run, config=config, settings=settings, judge=judge, reporter=reporter))
-    except Stopped:
+    except (Stopped, KeyboardInterrupt, asyncio.CancelledError):
         _set_state(store, run_id, RunState.STOPPED)
         return False
+    except RolloutError as exc:
+        error = KarlError(f"{exc}; nothing stored is lost: mend that, and the same command goes on")
+        _note_failure(store, run_id, error)
+        raise error from exc
     except BaseException as exc:
-        _set_state(store, run_id, RunState.FAILED, error=f"{type(exc).__name__}: {exc}")
+        _note_failure(store, run_id, exc)
         raise
     _set_state(store, run_id, RunState.DONE)
     return True
 
 
+def _note_failure(store: Store, run_id: int, exc: BaseException) -> None:
+    # A full disk fails the run and then this note as well: the first error is the one to tell.
+    with suppress(KarlError):
+        text = str(exc) if isinstance(exc, KarlError) else f"{type(exc).__name__}: {exc}"
+        _set_state(store, run_id, RunState.FAILED, error=text)
+
+
 async def _main(
     store: Store, run: Run, *, config: RunConfig, settings: Settings, judge: Judge, reporter: Reporter
 ) -> None:
-    if settings.engine != "local" and config.iterations > 1:
-        raise UsageError(
-            f"engine {settings.engine!r} serves one fixed checkpoint: run with --iterations 1, serve the new one, "
-            "and run again with --base on it"
-        )
     stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
+    with stop_on_signals(stop, say=reporter.say):
+        context = _context(store, run, config=config, settings=settings, judge=judge, reporter=reporter, stop=stop)
+        await run_loop(context)
+
+
+def _context(
+    store: Store,
+    run: Run,
+    *,
+    config: RunConfig,
+    settings: Settings,
+    judge: Judge,
+    reporter: Reporter,
+    stop: asyncio.Event,
+) -> Context:
     with store.session() as session:
         corpus = queries.corpus_by_name(session, config.corpus)
         asked = queries.corpus_by_name(session, config.question_corpus or config.corpus)
     searchers = {row.name: _searcher(store, row, settings=settings) for row in (corpus, asked)}
-    context = Context(
+    return Context(
         store=store,
         settings=settings,
         config=config,
@@ -112,7 +137,6 @@ async def _main(
         reporter=reporter,
         stop=stop,
     )
-    await run_loop(context)
 
 
 def _searcher(store: Store, corpus: Corpus, *, settings: Settings) -> Searcher:

@@ -69,7 +69,8 @@ def _problem(path: Path, error: Any, variables: dict[str, str]) -> str:
     key = ".".join(location)
     where = ENVIRONMENT_PREFIX + key.upper() if location and location[0] in variables else str(path)
     if error["type"] == "extra_forbidden":
-        close = get_close_matches(location[-1], Settings.model_fields, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(Settings.model_fields)}"
+        known = JudgeSettings.model_fields if location[:-1] == ["judge"] else Settings.model_fields
+        close = get_close_matches(location[-1], known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
         return f"{where}: unknown key {key!r}; {hint}"
     return f"{where}: key {key!r}: {error['msg']}, got {error['input']!r}"

@@ -48,6 +48,7 @@ def run(context: click.Context, name: str | None, settings_set: dict[str, Any], 
 
 def carry_out(context: click.Context, config: Any, *, name: str | None, as_json: bool) -> None:
     """Open or resume the run, execute it, print its summary. Exit code 130 when Ctrl-C stopped it."""
+    from karl.preflight import check_run
     from karl.runs import execute, open_run
     from karl.summary import run_summary
     from karl.tables import print_summary
@@ -55,6 +56,7 @@ def carry_out(context: click.Context, config: Any, *, name: str | None, as_json:
 
     settings = settings_of(context)
     reporter = TerminalReporter(console(stderr=True))
+    check_run(config, settings=settings)
     with open_store(settings) as store:
         opened = open_run(store, config, name=name)
         reporter.say(f"run {opened.run.name}: {'goes on' if opened.resumed else 'starts'}")

@@ -1,0 +1,46 @@
+"""What can be known to be wrong before a run starts: one message at once instead of a failed run an hour later."""
+
+from __future__ import annotations
+
+from karl.endpoints import check_judge, check_vllm
+from karl.held_out import read_questions
+from karl.run_config import RunConfig
+from karl.settings import Settings
+from store.errors import UsageError
+
+GRAPHS = ("solver", "qa_generator", "dedup", "quality_filter")
+
+
+def check_run(config: RunConfig, *, settings: Settings) -> None:
+    """Base, recipe, questions, graphs, prompts, endpoints. Raises: UsageError or KarlError; writes nothing."""
+    from rl_backend.checkpoint import check_model_folder
+    from rl_backend.config import load_recipe
+
+    if settings.engine != "local" and config.iterations > 1:
+        raise UsageError(
+            f"engine {settings.engine!r} serves one fixed checkpoint: run with --iterations 1, serve the new one, "
+            "and run again with --base on it"
+        )
+    check_model_folder(config.base)
+    load_recipe(config.recipe, algorithm="oapl", seed=config.seed)
+    if config.sft_control:
+        load_recipe(config.sft_recipe, algorithm="sft", seed=config.seed)
+    if config.questions is not None:
+        read_questions(config.questions)
+    check_graphs(config, settings=settings)
+    if settings.engine == "vllm":
+        check_vllm(settings.vllm_url, model=str(config.base))
+    if settings.judge is not None:
+        check_judge(settings.judge)
+
+
+def check_graphs(config: RunConfig, *, settings: Settings) -> None:
+    """Every graph of a run with the prompts that it names. Raises: UsageError."""
+    from agents.policy import load_profile
+    from graphs.compiler import load_prompts
+    from graphs.schema import load_spec
+
+    variant = load_profile(config.base).prompt_variant
+    for name in GRAPHS:
+        spec = load_spec(name, variant=variant, path=settings.graph_path)
+        load_prompts(spec, variant=variant, path=settings.prompt_path)
