@@ -59,9 +59,10 @@ class MakeConfig(BaseModel, frozen=True, extra="forbid"):
     companies: int = Field(40, ge=1)
     invented: float = Field(0.25, ge=0, le=1, description="share of companies whose names are invented")
     demonstrations: int = Field(600, ge=1, description="per company")
-    steps: int = Field(1300, ge=1, description="optimiser steps of behaviour cloning")
+    steps: int = Field(1100, ge=1, description="optimiser steps of behaviour cloning")
     batch: int = Field(32, ge=1)
     lr: float = Field(3e-3, gt=0)
+    threads: int | None = Field(None, ge=1, description="CPU threads while cloning; None: torch's choice")
 
 
 @dataclass(frozen=True)
@@ -241,6 +242,7 @@ def make_policy(out: Path, *, config: MakeConfig, reporter: Reporter) -> MakeRep
         batch_rollouts=config.batch,
         drift_segments=0,
         seed=config.seed,
+        threads=config.threads,
     )
     with tempfile.TemporaryDirectory() as folder, reporter.stage("cloning", config.steps) as progress:
         parameters = write_fresh_model(Path(folder), tokenizer=tokenizer, seed=config.seed)

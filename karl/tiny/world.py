@@ -102,10 +102,18 @@ def make_world(seed: int, *, size: WorldSize | None = None, invented: float = 0.
     """Draw a company. `invented` is the share of names made of syllables instead of taken from the pools."""
     size = size or WorldSize()
     rng = random.Random(seed)
+    taken: set[str] = set()
 
     def pick(pool: list[str], count: int) -> list[str]:
-        chosen = rng.sample(pool, count)
-        return [names.invented_name(rng) if rng.random() < invented else name for name in chosen]
+        chosen = [names.invented_name(rng) if rng.random() < invented else name for name in rng.sample(pool, count)]
+        while len(set(chosen)) < count or taken & set(chosen):
+            # An invented name came up twice: every name means one thing.
+            seen: set[str] = set(taken)
+            for position, name in enumerate(chosen):
+                chosen[position] = names.invented_name(rng) if name in seen else name
+                seen.add(chosen[position])
+        taken.update(chosen)
+        return chosen
 
     full_names = [f"{first} {last}" for first in names.FIRST for last in names.LAST]
     people = pick(full_names, size.people)
@@ -143,17 +151,48 @@ def _one_hop(kind: str, relation: str, *, asks: str, template: str) -> Callable[
     return build
 
 
-def _product_leader(world: World) -> Iterator[Question]:
-    for built in world.related("builds"):
-        for led in world.of_object("leads", built.subject):
-            hops = (Hop(built.object, "builds", (built,)), Hop(built.subject, "leads", (led,)))
-            yield Question("product_leader", f"Who leads the team that builds {built.object}?", (led.subject,), hops)
+def _product_team(kind: str, relation: str, *, template: str) -> Callable[[World], Iterator[Question]]:
+    """Two hops: product > team > what the team's `relation` says."""
+
+    def build(world: World) -> Iterator[Question]:
+        for built in world.related("builds"):
+            hop = _team_hop(world, built.subject, relation)
+            yield Question(kind, template.format(built.object), _values(hop), (_known(built, built.object), hop))
+
+    return build
+
+
+def _user_team(kind: str, relation: str, *, template: str) -> Callable[[World], Iterator[Question]]:
+    """Three hops: customer > product > team > what the team's `relation` says."""
+
+    def build(world: World) -> Iterator[Question]:
+        for used in world.related("uses"):
+            (built,) = world.of_object("builds", used.object)
+            hop = _team_hop(world, built.subject, relation)
+            hops = (_known(used, used.subject), _known(built, built.object), hop)
+            yield Question(kind, template.format(used.subject), _values(hop), hops)
+
+    return build
+
+
+def _known(fact: Fact, entity: str) -> Hop:
+    return Hop(entity, fact.relation, (fact,))
+
+
+def _team_hop(world: World, team: str, relation: str) -> Hop:
+    # Leaders are subjects of "leads", offices objects of "sits".
+    facts = world.of_object(relation, team) or world.of_subject(relation, team)
+    return Hop(team, relation, tuple(facts))
+
+
+def _values(hop: Hop) -> tuple[str, ...]:
+    return tuple(fact.object if fact.subject == hop.entity else fact.subject for fact in hop.facts)
 
 
 def _manager_home(world: World) -> Iterator[Question]:
     for managed in world.related("manages"):
         for lives in world.of_subject("lives", managed.subject):
-            hops = (Hop(managed.object, "manages", (managed,)), Hop(managed.subject, "lives", (lives,)))
+            hops = (_known(managed, managed.object), _known(lives, lives.subject))
             text = f"Where does the person who looks after {managed.object} live?"
             yield Question("manager_home", text, (lives.object,), hops)
 
@@ -161,7 +200,7 @@ def _manager_home(world: World) -> Iterator[Question]:
 def _product_launch(world: World) -> Iterator[Question]:
     for used in world.related("uses"):
         for launched in world.of_subject("launched", used.object):
-            hops = (Hop(used.subject, "uses", (used,)), Hop(used.object, "launched", (launched,)))
+            hops = (_known(used, used.subject), _known(launched, launched.subject))
             text = f"When did the product that {used.subject} uses launch?"
             yield Question("product_launch", text, (launched.object,), hops)
 
@@ -179,9 +218,16 @@ KINDS: dict[str, Callable[[World], Iterator[Question]]] = {
     "home": _one_hop("home", "lives", asks="object", template="Where does {} live?"),
     "concern": _one_hop("concern", "raised", asks="object", template="What concern did {} raise?"),
     "product_used": _one_hop("product_used", "uses", asks="object", template="Which product does {} use?"),
-    "product_leader": _product_leader,
     "manager_home": _manager_home,
     "product_launch": _product_launch,
+    "product_leader": _product_team("product_leader", "leads", template="Who leads the team that builds {}?"),
+    "product_office": _product_team("product_office", "sits", template="Where does the team that builds {} sit?"),
+    "user_leader": _user_team(
+        "user_leader", "leads", template="Who leads the team that builds the product that {} uses?"
+    ),
+    "user_office": _user_team(
+        "user_office", "sits", template="Where does the team that builds the product that {} uses sit?"
+    ),
     "product_users": _product_users,
 }
 
