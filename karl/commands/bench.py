@@ -83,3 +83,32 @@ def report_page(folder: Path, out: Path) -> None:
 
     out.write_text(render_report(folder), encoding="utf-8")
     click.echo(str(out))
+
+
+@bench.command()
+@click.option("--words", type=click.Path(path_type=Path), required=True, help="Made with --set tokenizer=words.")
+@click.option("--bpe", type=click.Path(path_type=Path), required=True, help="Made with --set tokenizer=bpe.")
+@click.option("--count", default=110, show_default=True, type=click.IntRange(min=1), help="Questions a company.")
+@click.option("--seed", default=0, show_default=True)
+@AS_JSON
+@click.pass_context
+def tokenizers(context: click.Context, words: Path, bpe: Path, count: int, seed: int, as_json: bool) -> None:
+    """Whole words with a byte fallback against byte-level BPE: two `karl tiny make` checkpoints, known and new names."""
+    from karl.benches.tokenizers import tokenizer_bench
+    from karl.terminal import TerminalReporter
+
+    report = tokenizer_bench(
+        {"words": words, "bpe": bpe},
+        count=count,
+        seed=seed,
+        settings=settings_of(context),
+        reporter=TerminalReporter(console(stderr=True)),
+    )
+    if as_json:
+        print_json(report)
+        return
+    for name, companies in report["figures"]["policies"].items():
+        for company, figures in companies.items():
+            click.echo(
+                f"{name}, {company}: pass@1 {figures['pass@1']['mean']}, tokens {figures['sampled_tokens']['mean']}"
+            )
