@@ -58,6 +58,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point: user errors become one line and an exit code; tracebacks only with --debug."""
     # transformers and tokenizers print to stderr otherwise; progress is ours to draw.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    # Idle OpenMP threads sleep instead of spinning: on few cores the event loop and the engine need them.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     arguments = sys.argv[1:] if arguments is None else arguments

@@ -94,6 +94,8 @@ def _import_verl() -> None:
     finally:
         logging.root.handlers[:] = handlers
         logging.root.setLevel(level)
+        # Warns about an API that FSDP itself calls; nothing that a user could mend.
+        logging.getLogger("torch.fx._symbolic_trace").setLevel(logging.ERROR)
 
 
 @contextlib.contextmanager

@@ -93,7 +93,7 @@ def report_page(folder: Path, out: Path) -> None:
 @AS_JSON
 @click.pass_context
 def tokenizers(context: click.Context, words: Path, bpe: Path, count: int, seed: int, as_json: bool) -> None:
-    """Whole words with a byte fallback against byte-level BPE: two `karl tiny make` checkpoints, known and new names."""
+    """Words with a byte fallback against byte-level BPE: two `karl tiny make` checkpoints, known and new names."""
     from karl.benches.tokenizers import tokenizer_bench
     from karl.terminal import TerminalReporter
 
