@@ -151,8 +151,8 @@ class Collector:
 def _broken(failures: Sequence[Failure]) -> KarlError:
     (kind, reason), count = Counter((failure.kind, failure.reason) for failure in failures).most_common(1)[0]
     return KarlError(
-        f"{len(failures)} rollouts in a row failed, {count} of them with a {kind} error: {reason}; mend that and give "
-        "the same command again: failed rollouts are tried anew, the others are stored"
+        f"{len(failures)} rollouts in a row failed, {count} of them so: {kind}: {reason}; mend that and give the "
+        "same command again: failed rollouts are tried anew, the others are stored"
     )
 
 

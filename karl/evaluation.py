@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agents.policy import Policy
 from evals.suite import Attempt, figures
 from graphs.state import RolloutInputs
 from karl.collect import Unit
+from karl.context import Context
 from store import queries
 from store.models import Checkpoint, EvalResult
 from store.queries import RolloutLinks
 from store.types import Fate, Purpose
-
-if TYPE_CHECKING:
-    from karl.loop import Context
 
 
 async def evaluate(

@@ -6,7 +6,6 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -16,14 +15,13 @@ from graphs.decide import deduplicate, filter_quality
 from graphs.dedup import Decision
 from graphs.state import RolloutInputs
 from karl.collect import Unit
+from karl.context import Context, id_of
+from karl.seeding import draw_seeds
 from store import queries
 from store.errors import KarlError, UsageError
 from store.models import Chunk, Judgement, Task
 from store.queries import RolloutLinks
 from store.types import Fate, Purpose
-
-if TYPE_CHECKING:
-    from karl.loop import Context
 
 RESERVED = 5  # one chunk in so many is kept for held-out questions
 
@@ -84,7 +82,7 @@ def _task(context: Context, number: int, line: QuestionLine) -> Task:
         key=context.key("held-out", number),
         run_id=context.run_id,
         iteration=0,
-        corpus_id=_id(context.question_corpus),
+        corpus_id=id_of(context.question_corpus),
         kind=line.kind,
         question=line.question,
         answer=line.answer,
@@ -107,10 +105,8 @@ def training_chunks(context: Context, chunks: Sequence[Chunk]) -> list[Chunk]:
 
 async def _synthesise(context: Context, policy: Policy) -> None:
     """Questions by the starting policy from reserved chunks; distinct and grounded ones are held out."""
-    from karl.loop import draw_seeds
-
     with context.store.session() as session:
-        chunks = [*queries.corpus_chunks(session, _id(context.corpus))]
+        chunks = [*queries.corpus_chunks(session, id_of(context.corpus))]
     usable = [chunk for chunk in chunks if reserved(chunk)] or chunks
     keys = [context.key(0, "generate", index) for index in range(context.config.held_out * 2)]
     units = [
@@ -164,7 +160,7 @@ async def _decide(context: Context, task: Task, decision: Decision, *, evidence:
         fate, reason = (Fate.HELD_OUT, "") if verdict.valid else (Fate.INVALID, "; ".join(verdict.reasons))
         judgements = [_judgement(task, verdict)]
     with context.store.session() as session:
-        queries.set_fate(session, _id(task), fate=fate, reason=reason)
+        queries.set_fate(session, id_of(task), fate=fate, reason=reason)
         queries.save_judgements(session, judgements)
     return fate
 
@@ -179,8 +175,3 @@ def _judgement(task: Task, verdict: Quality) -> Judgement:
         labels=["valid" if verdict.valid else "invalid"],
         reason="; ".join(verdict.reasons),
     )
-
-
-def _id(row: Any) -> int:
-    assert row.id is not None
-    return row.id

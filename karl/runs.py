@@ -10,7 +10,8 @@ from agents.errors import RolloutError
 from agents.judges import Judge
 from agents.tools import Searcher
 from karl.collect import Stopped
-from karl.loop import Context, run_loop
+from karl.context import Context, id_of
+from karl.loop import run_loop
 from karl.reporting import Reporter
 from karl.run_config import RunConfig
 from karl.settings import Settings
@@ -44,7 +45,7 @@ def open_run(store: Store, config: RunConfig, *, name: str | None) -> Opened:
                 and run.settings == config.stored()
                 and run.state is not RunState.DONE
             ):
-                queries.set_run_state(session, _id(run), state=RunState.RUNNING)
+                queries.set_run_state(session, id_of(run), state=RunState.RUNNING)
                 return Opened(run, resumed=True)
         if name is not None and any(run.name == name for run in queries.runs(session)):
             raise UsageError(_taken(session, name, config))
@@ -77,7 +78,7 @@ def execute(
 
     Raises: KarlError, also where a judge failed outside of a rollout.
     """
-    run_id = _id(opened.run)
+    run_id = id_of(opened.run)
     try:
         asyncio.run(_main(store, opened.run, config=config, settings=settings, judge=judge, reporter=reporter))
     except (Stopped, KeyboardInterrupt, asyncio.CancelledError):
@@ -146,8 +147,3 @@ def _searcher(store: Store, corpus: Corpus, *, settings: Settings) -> Searcher:
 def _set_state(store: Store, run_id: int, state: RunState, *, error: str | None = None) -> None:
     with store.session() as session:
         queries.set_run_state(session, run_id, state=state, error=error)
-
-
-def _id(run: Run) -> int:
-    assert run.id is not None
-    return run.id

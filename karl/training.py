@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from karl.collect import Stopped
+from karl.context import Context
+from karl.policies import write_profile
 from karl.reporting import Progress
 from store import queries
 from store.models import Checkpoint, Dataset
 from store.types import Algorithm
 
 if TYPE_CHECKING:
-    from karl.loop import Context
     from rl_backend.train import TrainResult
 
 SHOWN = {"loss": "loss", "winner_log_ratio": "winners", "loser_log_ratio": "losers"}
@@ -21,8 +24,6 @@ async def train_checkpoint(
     context: Context, number: int, dataset: Dataset, *, start: Checkpoint, algorithm: Algorithm
 ) -> TrainResult:
     """Train on a frozen dataset; metrics land in the series `<algorithm>-<iteration>`."""
-    from pathlib import Path
-
     from rl_backend.config import load_recipe
     from rl_backend.train import train_dataset
 
@@ -53,6 +54,37 @@ async def train_checkpoint(
             recorder.flush()
     _say(context, series, result)
     return result
+
+
+async def train(
+    context: Context, number: int, dataset: Dataset, *, start: Checkpoint, algorithm: Algorithm
+) -> Checkpoint:
+    """Dataset -> checkpoint, with the loss of `algorithm`, from the weights of `start`. Raises: Stopped."""
+    name = context.key(f"{algorithm}-{number}")
+    with context.store.session() as session:
+        held = [row for row in queries.checkpoints(session, run_id=context.run_id) if row.name == name]
+    if held and Path(held[0].path).is_dir():
+        return held[0]
+    result = await train_checkpoint(context, number, dataset, start=start, algorithm=algorithm)
+    if result.out is None:
+        raise Stopped
+    version = start.policy_version + 1
+    write_profile(result.out, policy_version=version)
+    with context.store.session() as session:
+        return queries.save_checkpoint(
+            session,
+            Checkpoint(
+                run_id=context.run_id,
+                name=name,
+                iteration=number,
+                algorithm=algorithm,
+                path=str(result.out),
+                weights_sha256=result.weights_sha256,
+                policy_version=version,
+                dataset_id=dataset.id,
+                parent_id=start.id,
+            ),
+        )
 
 
 class _Recorder:

@@ -8,7 +8,7 @@ from agents.judges import RuleJudge
 from karl.reporting import SilentReporter
 from karl.run_config import make_config
 from karl.runs import execute, open_run
-from karl.settings import Settings
+from karl.settings import load_settings
 from karl.summary import PAIRED, run_summary
 from karl.tiny.companies import prepare_demo
 from store import queries
@@ -17,7 +17,7 @@ from store.session import Store
 
 @pytest.mark.slow
 def test_one_iteration_lifts_pass_at_1_on_another_company(tmp_path) -> None:
-    settings = Settings(home=tmp_path)
+    settings = load_settings(tmp_path, home=tmp_path)
     store = Store.open(settings.store_url)
     made = prepare_demo(store, seed=7, settings=settings, reporter=SilentReporter())
     config = make_config(

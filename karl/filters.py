@@ -1,0 +1,101 @@
+"""Rolled-out questions > those worth training on > a frozen dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agents.judges import Attempt, QualityCase
+from graphs.decide import filter_quality
+from karl.context import Context, id_of
+from store import queries
+from store.errors import KarlError
+from store.models import Dataset, Judgement, Task
+from store.session import Session
+from store.types import Fate
+
+
+async def filter_tasks(context: Context, number: int) -> None:
+    """Rolled-out questions -> those neither too easy, nor too hard, nor wrong."""
+    with context.store.session() as session:
+        tasks = queries.tasks_by_fate(session, context.run_id, fates=Fate.DEDUPLICATED, iteration=number)
+        groups = queries.groups(session, context.run_id, iteration=number)
+        for task in tasks:
+            if id_of(task) in groups:
+                fate, reason, rate = pass_rate_fate(context, [m.reward for m in groups[id_of(task)]])
+                queries.set_fate(session, id_of(task), fate=fate, reason=reason, pass_rate=rate)
+    with context.store.session() as session:
+        mixed = queries.tasks_by_fate(session, context.run_id, fates=Fate.MIXED, iteration=number)
+        cases = {id_of(task): _quality_case(session, task, groups[id_of(task)]) for task in mixed}
+    with context.reporter.stage(f"iteration {number}: checking quality", len(cases)) as progress:
+        for task in mixed:
+            verdict = await filter_quality(
+                cases[id_of(task)], judge=context.judge, graph_path=context.settings.graph_path
+            )
+            with context.store.session() as session:
+                fate = Fate.KEPT if verdict.valid else Fate.INVALID
+                queries.set_fate(session, id_of(task), fate=fate, reason="; ".join(verdict.reasons))
+                judgement = Judgement(
+                    key=f"{task.key}/quality",
+                    task_id=task.id,
+                    kind="quality",
+                    judge=verdict.judge,
+                    prompt_sha256=verdict.prompt_sha256,
+                    labels=["valid" if verdict.valid else "invalid"],
+                    reason="; ".join(verdict.reasons),
+                )
+                queries.save_judgements(session, [judgement])
+            progress.advance()
+
+
+def pass_rate_fate(context: Context, rewards: Sequence[float | None]) -> tuple[Fate, str, float | None]:
+    """All or none correct: nothing to learn. Failed rollouts have no reward; half of the group must have come back."""
+    scored = [reward for reward in rewards if reward is not None]
+    if len(scored) * 2 < context.config.group_size:
+        return Fate.INCOMPLETE, f"{len(scored)} of {context.config.group_size} rollouts came back", None
+    rate = sum(reward >= context.config.reward_threshold for reward in scored) / len(scored)
+    reason = "" if len(scored) == len(rewards) else f"{len(rewards) - len(scored)} rollouts failed"
+    if rate == 1.0:
+        return Fate.ALL_CORRECT, reason, rate
+    return (Fate.MIXED, reason, rate) if rate > 0.0 else (Fate.ALL_WRONG, reason, rate)
+
+
+def _quality_case(session: Session, task: Task, members: Sequence[queries.GroupMember]) -> QualityCase:
+    ids = [member.rollout_id for member in members if member.reward is not None]
+    closings = queries.closing_turns(session, ids)
+    cited = queries.chunks_by_id(session, task.citations)
+    rewards = {member.rollout_id: member.reward or 0.0 for member in members}
+    return QualityCase(
+        question=task.question,
+        answer=task.answer,
+        nuggets=task.nuggets or [task.answer],
+        evidence=[chunk.text for chunk in cited.values()],
+        attempts=[Attempt(answer, rewards[id_], text) for id_, answer, text in closings],
+    )
+
+
+async def snapshot(context: Context, number: int, *, policy_version: int) -> Dataset:
+    """Kept questions with their groups -> a frozen dataset, rewards binary at the threshold."""
+    with context.store.session() as session:
+        kept = {id_of(t) for t in queries.tasks_by_fate(session, context.run_id, fates=Fate.KEPT, iteration=number)}
+        if not kept:
+            counts = queries.funnel(session, context.run_id, iteration=number).counts
+            raise KarlError(
+                f"iteration {number} kept no question ({', '.join(f'{k} {v}' for k, v in counts.items())}): "
+                "raise --generator-runs, or look at the reasons with `karl show`"
+            )
+        groups = queries.groups(session, context.run_id, iteration=number)
+        return queries.freeze_dataset(
+            session,
+            context.run_id,
+            iteration=number,
+            name=context.key(f"dataset-{number}"),
+            policy_version=policy_version,
+            groups={id_: _binary(context, members) for id_, members in groups.items() if id_ in kept},
+        )
+
+
+def _binary(context: Context, members: Sequence[queries.GroupMember]) -> list[queries.GroupMember]:
+    return [
+        m if m.reward is None else m._replace(reward=float(m.reward >= context.config.reward_threshold))
+        for m in members
+    ]
