@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ask": ("ask:ask", "Ask a corpus a question; the newest checkpoint answers and cites."),
     "runs": ("runs:runs", "List runs."),
     "show": ("show:show", "Show one run: funnel, training, evaluation."),
+    "tui": ("tui:tui", "Watch runs in the terminal."),
     "doctor": ("doctor:doctor", "Say what is installed, what is missing, and the mend."),
     "db": ("db:db", "Look after the store."),
     "tiny": ("tiny:tiny", "Make the embedded policy and generated companies."),

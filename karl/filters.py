@@ -99,3 +99,10 @@ def _binary(context: Context, members: Sequence[queries.GroupMember]) -> list[qu
         m if m.reward is None else m._replace(reward=float(m.reward >= context.config.reward_threshold))
         for m in members
     ]
+
+
+def funnel_line(context: Context, number: int) -> str:
+    """What is left of the iteration's questions after each filter, for the screen."""
+    with context.store.session() as session:
+        counts = queries.funnel(session, context.run_id, iteration=number).counts
+    return f"iteration {number}: " + " > ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())

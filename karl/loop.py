@@ -17,7 +17,7 @@ from graphs.state import RolloutInputs
 from karl.collect import Unit
 from karl.context import Context
 from karl.evaluation import evaluate, sweep_temperatures
-from karl.filters import filter_tasks, snapshot
+from karl.filters import filter_tasks, funnel_line, snapshot
 from karl.held_out import hold_out
 from karl.synthesis import deduplicate, synthesize
 from karl.training import train
@@ -57,6 +57,7 @@ async def iterate(
             await solve(context, number, policy)
         async with _stage(context, number, Stage.FILTER):
             await filter_tasks(context, number)
+            context.reporter.say(funnel_line(context, number))
             dataset = await snapshot(context, number, policy_version=policy.profile.policy_version)
     async with _stage(context, number, Stage.TRAIN):
         trained = await train(context, number, dataset, start=start, algorithm=Algorithm.OAPL)

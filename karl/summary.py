@@ -14,9 +14,10 @@ PAIRED = "pass@1 over base"
 
 
 def run_summary(store: Store, run: Run) -> dict[str, Any]:
-    """Everything that `karl show` prints, JSON-ready."""
-    assert run.id is not None
+    """Everything that `karl show` prints, JSON-ready. Reads the row anew: `run` may be from before its last stage."""
     with store.session() as session:
+        run = queries.run_by_name(session, run.name)
+        assert run.id is not None
         results = queries.eval_results(session, run.id)
         rows = queries.iterations(session, run.id)
         checkpoints = queries.checkpoints(session, run_id=run.id)
