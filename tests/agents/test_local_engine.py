@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 import torch
@@ -30,9 +30,9 @@ PATIENCE = 30.0  # seconds; an engine that hangs or spins must fail the test, no
 T = TypeVar("T")
 
 
-def qwen(**changes: object) -> PreTrainedModel:
+def qwen(**changes: Any) -> PreTrainedModel:
     torch.manual_seed(0)
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "vocab_size": VOCAB,
         "hidden_size": 32,
         "num_hidden_layers": 2,
@@ -67,8 +67,8 @@ def llama() -> PreTrainedModel:
 MODELS = {"qwen3": qwen, "llama": llama}
 
 
-def request(prompt: list[int], *, session: str = "", tokens: int = 8, **sampling: object) -> GenerateRequest:
-    return GenerateRequest(prompt, SamplingParams(max_tokens=tokens, **sampling), session)  # type: ignore[arg-type]
+def request(prompt: list[int], *, session: str = "", tokens: int = 8, **sampling: Any) -> GenerateRequest:
+    return GenerateRequest(prompt, SamplingParams(max_tokens=tokens, **sampling), session)
 
 
 async def soon(work: Awaitable[T]) -> T:
@@ -82,7 +82,8 @@ def plain_logprobs(model: PreTrainedModel, prompt: list[int], sampled: list[int]
     return logits_TV.log_softmax(-1).gather(1, torch.tensor(sampled)[:, None])[:, 0].tolist()
 
 
-def assert_agrees(model: PreTrainedModel, prompt: list[int], generation: Generation) -> None:
+def assert_agrees(model: PreTrainedModel, prompt: list[int], generation: Generation | BaseException) -> None:
+    assert isinstance(generation, Generation)
     expected = plain_logprobs(model, prompt, generation.token_ids)
     assert generation.logprobs == pytest.approx(expected, abs=1e-4)
 
@@ -344,7 +345,7 @@ async def test_a_failing_model_is_an_engine_error_and_the_engine_goes_on(engine:
 
 async def test_output_that_is_not_finite_is_never_sampled_from(engine: LocalEngine):
     with torch.no_grad():
-        engine._model.get_output_embeddings().weight[3] = float("nan")
+        engine._head.weight[3] = float("nan")
     with pytest.raises(EngineError, match="not finite"):
         await soon(engine.generate(request([1, 2])))
 

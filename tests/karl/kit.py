@@ -84,7 +84,7 @@ def random_policy(folder: Path) -> Path:
     """A readable checkpoint that knows nothing."""
     tokenizer: PreTrainedTokenizerFast = byte_tokenizer()
     tokenizer.pad_token = tokenizer.eos_token
-    size = ModelSize(width=16, layers=1, heads=2, kv_heads=1, head_dim=8, mlp=16, context=512)
+    size = ModelSize(width=16, layers=1, heads=2, kv_heads=1, head_dim=8, mlp=16, context=512, init_std=0.05)
     write_fresh_model(folder, tokenizer=tokenizer, seed=0, size=size)
     return folder
 

@@ -59,7 +59,7 @@ def state(home: Path) -> str:
 
 def rollouts(home: Path) -> dict[str, tuple]:
     """key -> what would change if the rollout were made again."""
-    return {key: rest for key, *rest in rows(home, "SELECT key, id, created_at, seconds FROM rollout")}
+    return {key: tuple(rest) for key, *rest in rows(home, "SELECT key, id, created_at, seconds FROM rollout")}
 
 
 def by_purpose(home: Path) -> dict[str, int]:
