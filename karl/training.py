@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from karl.context import Context
 from karl.policies import write_profile
 from karl.reporting import Progress
 from store import queries
+from store.errors import KarlError
 from store.models import Checkpoint, Dataset
 from store.types import Algorithm
 
@@ -50,8 +52,11 @@ async def train_checkpoint(
 
         try:
             result = await asyncio.to_thread(work)
-        finally:
-            recorder.flush()
+        except BaseException:
+            with suppress(KarlError):  # on a full disk this fails as well: the first error is the one to tell
+                recorder.flush()
+            raise
+        recorder.flush()
     _say(context, series, result)
     return result
 

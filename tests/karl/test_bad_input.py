@@ -271,7 +271,7 @@ def test_home_that_cannot_be_written(project: Project, karl: Call):
 def test_read_only_home(project: Project, karl: Call):
     project.home.chmod(0o500)
     try:
-        assert_clear(karl("ingest", project.folder / "notes", "--name", "again"), str(project.home), code=1)
+        assert_clear(karl("ingest", project.folder / "notes", "--name", "again"), str(project.home), code=2)
     finally:
         project.home.chmod(0o700)
 
