@@ -28,7 +28,8 @@ from store.queries.datasets import (
     verify_dataset,
 )
 from store.queries.groups import GroupMember, failure_counts, groups, set_rewards
-from store.queries.metrics import MetricPoint, add_metrics, metric_names, series
+from store.queries.metrics import MetricPoint, add_metrics, metric_names, series, series_names
+from store.queries.overview import RunOverview, run_overviews
 from store.queries.rollouts import (
     RolloutLinks,
     RolloutTrace,
@@ -70,6 +71,7 @@ __all__ = [
     "MetricPoint",
     "RolloutLinks",
     "RolloutTrace",
+    "RunOverview",
     "SegmentArrays",
     "add_metrics",
     "attempts_of_arm",
@@ -100,6 +102,7 @@ __all__ = [
     "rollout_id_by_key",
     "rollout_keys",
     "run_by_name",
+    "run_overviews",
     "runs",
     "save_candidates",
     "save_checkpoint",
@@ -109,6 +112,7 @@ __all__ = [
     "save_tasks",
     "segment_arrays",
     "series",
+    "series_names",
     "set_fate",
     "set_rewards",
     "set_run_state",

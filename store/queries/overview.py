@@ -1,0 +1,100 @@
+"""Runs at a glance, for lists that refresh every second: three statements whatever the number of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import func, or_, select
+from sqlmodel import Session
+
+from store.models import Corpus, EvalResult, Iteration, Run
+from store.queries.common import slices, table_of
+from store.types import Algorithm, RunState
+
+
+class RunOverview(NamedTuple):
+    """One run. `planned`: None where its settings name no iterations; base, newest: pass@1 at T = 1, None: unknown."""
+
+    run_id: int
+    name: str
+    state: RunState
+    corpus: str
+    done: int
+    planned: int | None
+    base: float | None
+    newest: float | None
+    error: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class _Rates(NamedTuple):
+    base: float | None = None
+    newest: float | None = None
+
+
+def run_overviews(session: Session, *, limit: int = 200) -> list[RunOverview]:
+    """The newest `limit` runs, newest first."""
+    run, corpus = table_of(Run), table_of(Corpus)
+    query = (
+        select(
+            run.c.id,
+            run.c.name,
+            run.c.state,
+            corpus.c.name.label("corpus"),
+            run.c.settings["iterations"].as_integer().label("planned"),
+            run.c.error,
+            run.c.created_at,
+            run.c.updated_at,
+        )
+        .join(corpus, corpus.c.id == run.c.corpus_id)
+        .order_by(run.c.id.desc())
+        .limit(limit)
+    )
+    rows = session.connection().execute(query).all()
+    ids = [row.id for row in rows]
+    done, rates = _done(session, ids), _rates(session, ids)
+    return [
+        RunOverview(
+            run_id=row.id,
+            name=row.name,
+            state=row.state,
+            corpus=row.corpus,
+            done=done.get(row.id, 0),
+            planned=row.planned,
+            base=rates.get(row.id, _Rates()).base,
+            newest=rates.get(row.id, _Rates()).newest,
+            error=row.error,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+        for row in rows
+    ]
+
+
+def _done(session: Session, run_ids: Sequence[int]) -> dict[int, int]:
+    """run id -> iterations that are done."""
+    table, found = table_of(Iteration), dict[int, int]()
+    for part in slices(run_ids):
+        query = select(table.c.run_id, func.count()).where(table.c.run_id.in_(part), table.c.done)
+        found.update((run_id, count) for run_id, count in session.connection().execute(query.group_by(table.c.run_id)))
+    return found
+
+
+def _rates(session: Session, run_ids: Sequence[int]) -> dict[int, _Rates]:
+    """run id -> pass@1 of the base and of the newest OAPL policy. The arms at other temperatures hold an "@"."""
+    table, found = table_of(EvalResult), dict[int, _Rates]()
+    trained = table.c.arm.startswith(f"{Algorithm.OAPL}-") & ~table.c.arm.contains("@")
+    for part in slices(run_ids):
+        query = (
+            select(table.c.run_id, table.c.arm, table.c.figures[("pass@1", "mean")].as_float())
+            .where(table.c.run_id.in_(part), or_(table.c.arm == str(Algorithm.BASE), trained))
+            .order_by(table.c.iteration, table.c.id)
+        )
+        for run_id, arm, rate in session.connection().execute(query):
+            held = found.get(run_id, _Rates())
+            is_base = arm == str(Algorithm.BASE)
+            found[run_id] = held._replace(base=rate) if is_base else held._replace(newest=rate)
+    return found
