@@ -1,0 +1,45 @@
+"""`karl tui` through the command line: no terminal, bad sizes, a picture in a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from store.session import Store
+from tests.karl.kit import call
+from tests.tui.kit import filled
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in [name for name in os.environ if name.startswith("KARL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / ".karl"
+
+
+def test_without_a_terminal_it_names_what_works_without(home: Path, capsys: pytest.CaptureFixture[str]):
+    ended = call(capsys, "tui")
+    assert ended.code == 2
+    assert "needs a terminal" in ended.err
+    assert "karl show RUN" in ended.err
+    assert not home.exists()
+
+
+def test_a_picture_in_a_file(home: Path, capsys: pytest.CaptureFixture[str]):
+    store = Store.open(f"sqlite:///{home / 'karl.db'}")
+    filled(store)
+    store.close()
+    ended = call(capsys, "tui", "--svg", "runs.svg", "--size", "100x40")
+    assert (ended.code, ended.out) == (0, "wrote runs.svg\n")
+    assert "filings-1" in Path("runs.svg").read_text(encoding="utf-8")
+    ended = call(capsys, "tui", "--svg", "nowhere/runs.svg")
+    assert (ended.code, "nowhere/runs.svg: cannot be written" in ended.err) == (1, True)
+
+
+def test_a_bad_size(home: Path, capsys: pytest.CaptureFixture[str]):
+    ended = call(capsys, "tui", "--svg", "runs.svg", "--size", "80")
+    assert ended.code == 2
+    assert "--size '80': give columns x rows" in ended.err

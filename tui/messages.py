@@ -1,0 +1,14 @@
+"""What widgets tell their screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.message import Message
+
+
+@dataclass
+class RunSelected(Message):
+    """The user moved to another run."""
+
+    run_id: int
