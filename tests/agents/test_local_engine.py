@@ -336,7 +336,8 @@ async def test_a_failing_model_is_an_engine_error_and_the_engine_goes_on(engine:
     gate.passing.set()
     ended = await soon(asyncio.gather(*tasks, return_exceptions=True))
     failed = [end for end in ended if isinstance(end, EngineError)]
-    assert len(failed) >= 4  # those under way; who came later may have been answered
+    assert failed  # the batch under way; how many it holds depends on who arrived before it began
+    assert all(isinstance(end, EngineError | Generation) for end in ended)
     assert all("RuntimeError: out of everything" in str(error) for error in failed)
     assert len({id(error) for error in failed}) == len(failed)
     assert isinstance(failed[0].__cause__, RuntimeError)
