@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, Field
 
-from agents.chat_template import chat_template
-from agents.engines.base import GenerateRequest
+from agents.chat_template import ChatTemplate, Message, chat_template
+from agents.conversation import Conversation
+from agents.engines.base import GenerateRequest, Generation
 from agents.engines.scripted import ScriptedEngine
 from agents.policy import PROFILE_FILE, Policy, PolicyProfile
 from graphs.runner import GraphRunner
@@ -31,8 +32,10 @@ from karl.tiny import names
 from karl.tiny.demonstrations import (
     KEYWORDS,
     GeneratorDemonstrator,
+    Noise,
     SolverDemonstrator,
     aggregate,
+    cite,
     starting_questions,
 )
 from karl.tiny.tokenizer import TokenizerKind, make_tokenizer
@@ -41,14 +44,16 @@ from store import queries
 from store.corpus import ingest
 from store.corpus_settings import CorpusSettings
 from store.session import Store
-from store.types import Hit, Purpose, RolloutRecord
+from store.types import Hit, Purpose, RolloutRecord, SegmentRecord
 from store.vectors.batching import AsyncSearcher
 from store.vectors.library import open_index
 
 # graph -> share of the demonstrations
 GRAPHS = {"qa_generator": 0.25, "aggregator": 0.04, "solver": 0.71}
 CLONING_SEED = 1_000_000  # far from every seed that a demo uses
-FIXED_TEXT = "nothing no results so far : unknown answer now write a search or an answer summarise combine ask about"
+FIXED_TEXT = (
+    "nothing no results so far : unknown answer now write a search or an answer summarise combine ask about recite"
+)
 
 
 class MakeConfig(BaseModel, frozen=True, extra="forbid"):
@@ -57,19 +62,21 @@ class MakeConfig(BaseModel, frozen=True, extra="forbid"):
     seed: int = 0
     tokenizer: TokenizerKind = "words"
     companies: int = Field(40, ge=1)
-    invented: float = Field(0.25, ge=0, le=1, description="share of companies whose names are invented")
+    invented: float = Field(0.15, ge=0, le=1, description="share of companies whose names are invented")
     demonstrations: int = Field(600, ge=1, description="per company")
-    steps: int = Field(1100, ge=1, description="optimiser steps of behaviour cloning")
+    drills: int = Field(250, ge=0, description="copying drills per company")
+    steps: int = Field(1300, ge=1, description="optimiser steps of behaviour cloning")
     batch: int = Field(32, ge=1)
     lr: float = Field(3e-3, gt=0)
+    noise: Noise = Field(default_factory=Noise, description="how often the demonstrators err")
     threads: int | None = Field(None, ge=1, description="CPU threads while cloning; None: torch's choice")
 
 
 @dataclass(frozen=True)
 class Demonstrations:
-    """Records of the harness with the demonstrators' turns as the sampled tokens."""
+    """One list of segments a demonstration, the demonstrators' turns as the sampled tokens; then the drills."""
 
-    records: list[RolloutRecord] = field(default_factory=list)
+    segments: list[list[SegmentRecord]] = field(default_factory=list)
     solved: int = 0
     asked: int = 0
 
@@ -86,9 +93,12 @@ def vocabulary_texts() -> list[str]:
     return texts
 
 
-async def demonstrate(config: MakeConfig, *, reporter: Reporter, template: Any, tokenizer: Any) -> Demonstrations:
+async def demonstrate(
+    config: MakeConfig, *, reporter: Reporter, template: ChatTemplate, tokenizer: Any
+) -> Demonstrations:
     """Run the demonstrators through the solver, generator and aggregator graphs over each company's notes."""
     records: list[RolloutRecord] = []
+    drills: list[SegmentRecord] = []
     solved = asked = 0
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -101,10 +111,28 @@ async def demonstrate(config: MakeConfig, *, reporter: Reporter, template: Any, 
             script = _Script(world, seed=config.seed * 1000 + company)
             made = await script.run(config, store=store, home=Path(folder), template=template, tokenizer=tokenizer)
             records += made
+            drills += copying_drills(world, count=config.drills, seed=config.seed * 1000 + company, template=template)
             solved, asked = solved + script.solved, asked + script.asked
             progress.advance(config.demonstrations)
         store.close()
-    return Demonstrations(records, solved, asked)
+    segments = [[s for s in record.segments if any(s.loss_mask)] for record in records if record.failure is None]
+    return Demonstrations([*filter(None, segments), *([drill] for drill in drills)], solved, asked)
+
+
+def copying_drills(world: World, *, count: int, seed: int, template: ChatTemplate) -> list[SegmentRecord]:
+    """Notes to recite by number in another order: dense practice of the copying that every answer rests on."""
+    rng = random.Random(seed)
+    drills = []
+    for _ in range(count):
+        notes = [cite(f.sentence, n) for n, f in enumerate(rng.sample(world.facts, rng.randint(2, 6)), 1)]
+        conversation = Conversation(template)
+        conversation.start([Message("user", "recite\n" + "\n".join(notes))])
+        rng.shuffle(notes)
+        ids = [*template.encode(" ".join(notes)), template.stop_ids[0]]
+        conversation.prompt()  # opens the assistant's turn
+        conversation.append_sampled(Generation(ids, [0.0] * len(ids), "stop"))
+        drills += conversation.segments()
+    return drills
 
 
 class _Script:
@@ -119,7 +147,7 @@ class _Script:
         self.solved = self.asked = 0
 
     async def run(
-        self, config: MakeConfig, *, store: Store, home: Path, template: Any, tokenizer: Any
+        self, config: MakeConfig, *, store: Store, home: Path, template: ChatTemplate, tokenizer: Any
     ) -> list[RolloutRecord]:
         name = f"company-{self._seed}"
         notes = home / name
@@ -136,33 +164,35 @@ class _Script:
         for index in range(config.demonstrations):
             key = f"{name}/{index}"
             rng = random.Random(seed_of(key, seed=config.seed))
-            graph, inputs, question = self._cast(rng, chunks)
+            graph, inputs, question = self._cast(rng, chunks, config.noise)
             record = await runners[graph].run(inputs, key=key, purpose=Purpose.DEMONSTRATE, seed=0)
             self._count(graph, question, record)
             records.append(record)
             self._actors.clear()
         return records
 
-    def _cast(self, rng: random.Random, chunks: dict[str, Any]) -> tuple[str, RolloutInputs, Question]:
+    def _cast(self, rng: random.Random, chunks: dict[str, Any], noise: Noise) -> tuple[str, RolloutInputs, Question]:
         """Choose graph, inputs and demonstrator of the next demonstration."""
         draw = rng.random()
         if draw < GRAPHS["qa_generator"]:
-            return self._cast_generator(rng, chunks)
+            return self._cast_generator(rng, chunks, noise)
         kind = rng.choice(list(KINDS))
         question = rng.choice([q for q in self._questions if q.kind == kind] or self._questions)
-        self._new_actor = lambda: _SolverRole(SolverDemonstrator(question, rng)).act
+        self._new_actor = lambda: _SolverRole(SolverDemonstrator(question, rng, noise)).act
         graph = "aggregator" if draw < GRAPHS["qa_generator"] + GRAPHS["aggregator"] else "solver"
         return graph, RolloutInputs(question=question.text), question
 
-    def _cast_generator(self, rng: random.Random, chunks: dict[str, Any]) -> tuple[str, RolloutInputs, Question]:
+    def _cast_generator(
+        self, rng: random.Random, chunks: dict[str, Any], noise: Noise
+    ) -> tuple[str, RolloutInputs, Question]:
         fact = rng.choice([f for f in self._world.facts if self._starts[f.subject] or self._starts[f.object]])
         question = rng.choice(self._starts[fact.subject] + self._starts[fact.object])
-        self._new_actor = lambda: GeneratorDemonstrator(question, rng).act
+        self._new_actor = lambda: GeneratorDemonstrator(question, rng, noise).act
         chunk = chunks[fact.sentence]
         seed = Hit(chunk_id=chunk.id, key=chunk.key, title=chunk.title, text=chunk.text, score=0.0)
         return "qa_generator", RolloutInputs(seeds=[seed]), question
 
-    def _respond(self, request: GenerateRequest, template: Any) -> str:
+    def _respond(self, request: GenerateRequest, template: ChatTemplate) -> str:
         # A compression opens a new session under the same stem: the demonstrator stays the same.
         assert self._new_actor is not None
         stem = request.session.rsplit("/", 1)[0]
@@ -190,22 +220,20 @@ class _SolverRole:
         return self._solver.act(text)
 
 
-def training_rollouts(records: Sequence[RolloutRecord]) -> Iterator[Any]:
-    """Demonstrations as training rollouts, each its own group; the failed ones are left out."""
+def training_rollouts(demonstrations: Sequence[Sequence[SegmentRecord]]) -> Iterator[Any]:
+    """Demonstrations as training rollouts, each its own group."""
     from rl_backend.batch import TrainingRollout, TrainingSegment
 
-    for index, record in enumerate(records):
-        segments = tuple(
+    for index, segments in enumerate(demonstrations):
+        arrays = tuple(
             TrainingSegment(
                 np.asarray(segment.token_ids, np.int32),
                 np.asarray(segment.loss_mask, np.uint8),
                 np.asarray(segment.logprobs, np.float32),
             )
-            for segment in record.segments
-            if any(segment.loss_mask)
+            for segment in segments
         )
-        if segments and record.failure is None:
-            yield TrainingRollout(rollout_id=index, group_id=index, reward=1.0, segments=segments)
+        yield TrainingRollout(rollout_id=index, group_id=index, reward=1.0, segments=arrays)
 
 
 class MakeReport(BaseModel, frozen=True):
@@ -249,7 +277,7 @@ def make_policy(out: Path, *, config: MakeConfig, reporter: Reporter) -> MakeRep
         profile = PolicyProfile(name="karl-tiny", prompt_variant="tiny", context_tokens=1024)
         (Path(folder) / PROFILE_FILE).write_text(json.dumps(profile.model_dump(), indent=2) + "\n", encoding="utf-8")
         result = train(
-            training_rollouts(shown.records),
+            training_rollouts(shown.segments),
             base=Path(folder),
             out=out,
             config=recipe,
@@ -259,7 +287,7 @@ def make_policy(out: Path, *, config: MakeConfig, reporter: Reporter) -> MakeRep
         folder=str(out),
         parameters=parameters,
         vocabulary=len(tokenizer),
-        demonstrations=len(shown.records),
+        demonstrations=len(shown.segments),
         demonstrations_correct=round(shown.solved / max(1, shown.asked), 4),
         steps=result.steps,
         tokens=result.tokens,

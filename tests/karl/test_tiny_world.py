@@ -77,7 +77,11 @@ def test_a_noisy_demonstrator_errs_often_but_not_always() -> None:
 
 def test_shown_notes_are_read_from_lines_and_from_a_summary() -> None:
     text = "[1] Vantor uses Orion.\n[2] Orion launched in May 2021.<|end|> so far: [7] Mira Holt lives in Porto."
-    assert shown_notes(text) == {"Vantor uses Orion.": 1, "Orion launched in May 2021.": 2, "Mira Holt lives in Porto.": 7}
+    assert shown_notes(text) == {
+        "Vantor uses Orion.": 1,
+        "Orion launched in May 2021.": 2,
+        "Mira Holt lives in Porto.": 7,
+    }
 
 
 def test_aggregation_takes_the_majority_and_the_first_of_equals() -> None:
