@@ -69,7 +69,7 @@ class MakeConfig(BaseModel, frozen=True, extra="forbid"):
     batch: int = Field(32, ge=1)
     lr: float = Field(3e-3, gt=0)
     noise: Noise = Field(default_factory=Noise, description="how often the demonstrators err")
-    threads: int | None = Field(None, ge=1, description="CPU threads while cloning; None: torch's choice")
+    threads: int | None = Field(1, ge=1, description="CPU threads while cloning; None: torch's choice")
 
 
 @dataclass(frozen=True)
