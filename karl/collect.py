@@ -60,6 +60,7 @@ class Collector:
     concurrency: int
     stop: asyncio.Event
     corpus_id: int
+    run_name: str = ""  # left out of the seeds: the same run under another name draws the same
     _finished: list[Done] = field(default_factory=list)
     _streak: list[Failure] = field(default_factory=list)  # failures since the last rollout that did not fail
 
@@ -94,7 +95,7 @@ class Collector:
                 unit.inputs,
                 key=unit.key,
                 purpose=unit.purpose,
-                seed=seed_of(unit.key, seed=self.seed),
+                seed=seed_of(unit.key.removeprefix(self.run_name), seed=self.seed),
                 temperature=unit.temperature,
             )
             done = await self._judged(unit, record)

@@ -52,7 +52,13 @@ class Context:
     def collector(self, corpus: Corpus) -> Collector:
         assert corpus.id is not None
         return Collector(
-            self.store, self.judge, self.config.seed, self.settings.concurrency, self.stop, corpus_id=corpus.id
+            self.store,
+            self.judge,
+            self.config.seed,
+            self.settings.concurrency,
+            self.stop,
+            corpus_id=corpus.id,
+            run_name=self.run.name,
         )
 
     def runner(self, graph: str, policy: Policy, searcher: Searcher) -> GraphRunner:

@@ -7,10 +7,14 @@ from evals.suite import Attempt, figures
 from graphs.state import RolloutInputs
 from karl.collect import Unit
 from karl.context import Context
+from karl.reporting import SilentProgress
 from store import queries
+from store.errors import KarlError
 from store.models import Checkpoint, EvalResult
 from store.queries import RolloutLinks
-from store.types import Fate, Purpose
+from store.types import Fate, Purpose, RolloutStatus
+
+TOLERATED = 0.02  # share of evaluation rollouts that may fail and be left out
 
 
 async def evaluate(
@@ -24,7 +28,7 @@ async def evaluate(
         return held[arm]
     units = [
         Unit(
-            key=context.key("eval", arm, task.id, attempt),
+            key=context.key("eval", arm, task.key.removeprefix(f"{context.run.name}/"), attempt),
             inputs=RolloutInputs(question=task.question),
             links=RolloutLinks(run_id=context.run_id, iteration=iteration, task_id=task.id, arm=arm, attempt=attempt),
             purpose=Purpose.EVALUATE,
@@ -38,7 +42,22 @@ async def evaluate(
     with context.reporter.stage(f"evaluating {arm}", len(units)) as progress:
         collector = context.collector(context.question_corpus)
         await collector.collect(units, runner=runner, run_id=context.run_id, progress=progress)
+        if _failed(context, arm):
+            # What failed is tried once more: a figure over the rest would favour whatever did not fail.
+            await collector.collect(units, runner=runner, run_id=context.run_id, progress=SilentProgress())
+    failed = _failed(context, arm)
+    if failed > TOLERATED * len(units):
+        raise KarlError(
+            f"evaluating {arm}: {failed} of {len(units)} rollouts failed twice; `karl show {context.run.name}` counts "
+            "the reasons; mend the cause and run the same command again"
+        )
     return _store(context, arm=arm, iteration=iteration, checkpoint=checkpoint, temperature=temperature)
+
+
+def _failed(context: Context, arm: str) -> int:
+    with context.store.session() as session:
+        attempts = queries.attempts_of_arm(session, context.run_id, arm=arm)
+    return sum(row.status is RolloutStatus.FAILED for rows in attempts.values() for row in rows)
 
 
 async def sweep_temperatures(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
-from agents.judges import Attempt, QualityCase
+from agents.judges import Attempt, Quality, QualityCase
 from graphs.decide import filter_quality
+from karl.collect import Stopped
 from karl.context import Context, id_of
+from karl.reporting import Progress
 from store import queries
 from store.errors import KarlError
 from store.models import Dataset, Judgement, Task
@@ -27,24 +30,35 @@ async def filter_tasks(context: Context, number: int) -> None:
         mixed = queries.tasks_by_fate(session, context.run_id, fates=Fate.MIXED, iteration=number)
         cases = {id_of(task): _quality_case(session, task, groups[id_of(task)]) for task in mixed}
     with context.reporter.stage(f"iteration {number}: checking quality", len(cases)) as progress:
-        for task in mixed:
-            verdict = await filter_quality(
-                cases[id_of(task)], judge=context.judge, graph_path=context.settings.graph_path
-            )
-            with context.store.session() as session:
-                fate = Fate.KEPT if verdict.valid else Fate.INVALID
-                queries.set_fate(session, id_of(task), fate=fate, reason="; ".join(verdict.reasons))
-                judgement = Judgement(
-                    key=f"{task.key}/quality",
-                    task_id=task.id,
-                    kind="quality",
-                    judge=verdict.judge,
-                    prompt_sha256=verdict.prompt_sha256,
-                    labels=["valid" if verdict.valid else "invalid"],
-                    reason="; ".join(verdict.reasons),
-                )
-                queries.save_judgements(session, [judgement])
-            progress.advance()
+        # The judge bounds its own concurrency; a rule answers at once.
+        await asyncio.gather(*(_check(context, task, cases[id_of(task)], progress) for task in mixed))
+    if context.stop.is_set():
+        raise Stopped
+
+
+async def _check(context: Context, task: Task, case: QualityCase, progress: Progress) -> None:
+    """One mixed question: kept or invalid."""
+    if context.stop.is_set():
+        return
+    verdict = await filter_quality(case, judge=context.judge, graph_path=context.settings.graph_path)
+    fate = Fate.KEPT if verdict.valid else Fate.INVALID
+    with context.store.session() as session:
+        queries.set_fate(session, id_of(task), fate=fate, reason="; ".join(verdict.reasons))
+        queries.save_judgements(session, [quality_judgement(task, verdict)])
+    progress.advance()
+
+
+def quality_judgement(task: Task, verdict: Quality) -> Judgement:
+    """The quality judge's verdict as a row."""
+    return Judgement(
+        key=f"{task.key}/quality",
+        task_id=task.id,
+        kind="quality",
+        judge=verdict.judge,
+        prompt_sha256=verdict.prompt_sha256,
+        labels=["valid" if verdict.valid else "invalid"],
+        reason="; ".join(verdict.reasons),
+    )
 
 
 def pass_rate_fate(context: Context, rewards: Sequence[float | None]) -> tuple[Fate, str, float | None]:
@@ -73,7 +87,7 @@ def _quality_case(session: Session, task: Task, members: Sequence[queries.GroupM
     )
 
 
-async def snapshot(context: Context, number: int, *, policy_version: int) -> Dataset:
+def snapshot(context: Context, number: int, *, policy_version: int) -> Dataset:
     """Kept questions with their groups -> a frozen dataset, rewards binary at the threshold."""
     with context.store.session() as session:
         kept = {id_of(t) for t in queries.tasks_by_fate(session, context.run_id, fates=Fate.KEPT, iteration=number)}

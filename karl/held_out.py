@@ -9,17 +9,18 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
-from agents.judges import Pair, Quality, QualityCase
+from agents.judges import Pair, QualityCase
 from agents.policy import Policy
 from graphs.decide import deduplicate, filter_quality
 from graphs.dedup import Decision
 from graphs.state import RolloutInputs
 from karl.collect import Unit
 from karl.context import Context, id_of
+from karl.filters import quality_judgement
 from karl.seeding import draw_seeds
 from store import queries
 from store.errors import KarlError, UsageError
-from store.models import Chunk, Judgement, Task
+from store.models import Chunk, Task
 from store.queries import RolloutLinks
 from store.types import Fate, Purpose
 
@@ -108,15 +109,14 @@ async def _synthesise(context: Context, policy: Policy) -> None:
     with context.store.session() as session:
         chunks = [*queries.corpus_chunks(session, id_of(context.corpus))]
     usable = [chunk for chunk in chunks if reserved(chunk)] or chunks
-    keys = [context.key(0, "generate", index) for index in range(context.config.held_out * 2)]
     units = [
         Unit(
-            key=key,
-            inputs=RolloutInputs(seeds=draw_seeds(usable, key=key, count=context.config.seed_chunks)),
+            key=context.key(0, "generate", index),
+            inputs=RolloutInputs(seeds=draw_seeds(context, usable, part=f"0/generate/{index}")),
             links=RolloutLinks(run_id=context.run_id, iteration=0, attempt=index),
             purpose=Purpose.SYNTHESIZE,
         )
-        for index, key in enumerate(keys)
+        for index in range(context.config.held_out * 2)
     ]
     runner = context.runner("qa_generator", policy, context.searcher)
     with context.reporter.stage("held-out questions", len(units)) as progress:
@@ -130,6 +130,7 @@ async def _choose(context: Context) -> None:
         proposed = queries.tasks_by_fate(session, context.run_id, fates=Fate.PROPOSED, iteration=0)
         held = queries.tasks_by_fate(session, context.run_id, fates=Fate.HELD_OUT)
         evidence = queries.chunks_by_id(session, {chunk for task in proposed for chunk in task.citations})
+    proposed.sort(key=lambda task: task.key)  # rows are stored as they finish
     decisions = await deduplicate(
         [Pair(task.question, task.answer) for task in proposed],
         held_out=[Pair(task.question, task.answer) for task in held],
@@ -158,20 +159,8 @@ async def _decide(context: Context, task: Task, decision: Decision, *, evidence:
         case = QualityCase(task.question, task.answer, task.nuggets or [task.answer], texts, [])
         verdict = await filter_quality(case, judge=context.judge, graph_path=context.settings.graph_path)
         fate, reason = (Fate.HELD_OUT, "") if verdict.valid else (Fate.INVALID, "; ".join(verdict.reasons))
-        judgements = [_judgement(task, verdict)]
+        judgements = [quality_judgement(task, verdict)]
     with context.store.session() as session:
         queries.set_fate(session, id_of(task), fate=fate, reason=reason)
         queries.save_judgements(session, judgements)
     return fate
-
-
-def _judgement(task: Task, verdict: Quality) -> Judgement:
-    return Judgement(
-        key=f"{task.key}/quality",
-        task_id=task.id,
-        kind="quality",
-        judge=verdict.judge,
-        prompt_sha256=verdict.prompt_sha256,
-        labels=["valid" if verdict.valid else "invalid"],
-        reason="; ".join(verdict.reasons),
-    )

@@ -19,7 +19,7 @@ class Reporter(Protocol):
     def stage(self, title: str, total: int, *, done: int = 0) -> AbstractContextManager[Progress]: ...
 
 
-class _Silence:
+class SilentProgress:
     def advance(self, count: int = 1, note: str = "", total: int | None = None) -> None:
         """Nobody watches."""
 
@@ -35,4 +35,4 @@ class SilentReporter:
 
     @contextmanager
     def stage(self, title: str, total: int, *, done: int = 0) -> Iterator[Progress]:
-        yield _Silence()
+        yield SilentProgress()

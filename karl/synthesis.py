@@ -5,7 +5,7 @@ from __future__ import annotations
 from agents.judges import Pair
 from agents.policy import Policy
 from graphs.decide import deduplicate as run_dedup
-from graphs.state import Example, RolloutInputs
+from graphs.state import RolloutInputs
 from karl import held_out
 from karl.collect import Unit
 from karl.context import Context, id_of
@@ -19,24 +19,16 @@ async def synthesize(context: Context, number: int, policy: Policy) -> None:
     """Corpus -> candidate questions: each generator rollout starts at chunks drawn for it alone."""
     with context.store.session() as session:
         chunks = [*queries.corpus_chunks(session, id_of(context.corpus))]
-        examples = [
-            Example(t.question, t.answer)
-            for t in queries.tasks_by_fate(session, context.run_id, fates=Fate.HELD_OUT)[:4]
-        ]
     usable = held_out.training_chunks(context, chunks)
-    units = []
-    for index in range(context.config.generator_runs):
-        key = context.key(number, "generate", index)
-        units.append(
-            Unit(
-                key=key,
-                inputs=RolloutInputs(
-                    seeds=draw_seeds(usable, key=key, count=context.config.seed_chunks), examples=examples
-                ),
-                links=RolloutLinks(run_id=context.run_id, iteration=number, attempt=index),
-                purpose=Purpose.SYNTHESIZE,
-            )
+    units = [
+        Unit(
+            key=context.key(number, "generate", index),
+            inputs=RolloutInputs(seeds=draw_seeds(context, usable, part=f"{number}/generate/{index}")),
+            links=RolloutLinks(run_id=context.run_id, iteration=number, attempt=index),
+            purpose=Purpose.SYNTHESIZE,
         )
+        for index in range(context.config.generator_runs)
+    ]
     runner = context.runner("qa_generator", policy, context.searcher)
     with context.reporter.stage(f"iteration {number}: writing questions", len(units)) as progress:
         await context.collector(context.corpus).collect(units, runner=runner, run_id=context.run_id, progress=progress)
@@ -49,6 +41,8 @@ async def deduplicate(context: Context, number: int) -> None:
         held = queries.tasks_by_fate(session, context.run_id, fates=Fate.HELD_OUT)
     if not proposed:
         return
+    # By key: rows are stored as they finish, and the draw among duplicates must not depend on that.
+    proposed.sort(key=lambda task: task.key)
     decisions = await run_dedup(
         [Pair(task.question, task.answer) for task in proposed],
         held_out=[Pair(task.question, task.answer) for task in held],

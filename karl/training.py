@@ -19,7 +19,7 @@ from store.types import Algorithm
 if TYPE_CHECKING:
     from rl_backend.train import TrainResult
 
-SHOWN = {"loss": "loss", "winner_log_ratio": "winners", "loser_log_ratio": "losers"}
+SHOWN = {"loss": "loss", "logratio_winners": "winners", "logratio_losers": "losers"}
 
 
 async def train_checkpoint(

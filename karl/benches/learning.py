@@ -12,17 +12,17 @@ import numpy as np
 from agents.judges import RuleJudge
 from evals.bench_frame import Target, bench_report
 from karl.reporting import Reporter
-from karl.run_config import make_config
 from karl.runs import execute, open_run
 from karl.settings import Settings
 from karl.summary import best_temperature, run_summary
-from karl.tiny.companies import prepare_demo
+from karl.tiny.companies import demo_config, prepare_demo
 from store.errors import KarlError
 from store.session import Store
 
 # Two-sided 95% quantiles of Student's t for 1 to 9 degrees of freedom: seeds are few.
 STUDENT_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-RATIO, GAIN = 1.8, 0.12  # pass@1 over the base's, and points of max@8: the project's own claim for the demo
+# The demo's own claims: pass@1 over the base's, points of max@8, wall time on two cores.
+RATIO, GAIN, SECONDS = 1.8, 0.12, 600.0
 
 
 def learning_bench(*, seeds: Sequence[int], iterations: int, settings: Settings, reporter: Reporter) -> dict[str, Any]:
@@ -54,22 +54,16 @@ def _one(seed: int, *, iterations: int, settings: Settings, reporter: Reporter) 
     Path(settings.home).mkdir(parents=True, exist_ok=True)
     store = Store.open(settings.store_url)
     made = prepare_demo(store, seed=seed, settings=settings, reporter=reporter)
-    config = make_config(
-        {
-            "corpus": made.training_corpus,
-            "questions": made.questions,
-            "question_corpus": made.evaluation_corpus,
-            "iterations": iterations,
-            "seed": seed,
-        }
-    )
+    config = demo_config(made, seed=seed, iterations=iterations)
     opened = open_run(store, config, name=None)
     finished = execute(store, opened, config=config, settings=settings, judge=RuleJudge(), reporter=reporter)
     if not finished:
         raise KarlError("the bench was stopped; the same command goes on from here")
     summary = run_summary(store, opened.run)
     store.close()
-    return {**summary, "wall_seconds": round(time.perf_counter() - began, 1)}
+    # A resumed demo's time says nothing about a whole one.
+    seconds = None if opened.resumed else round(time.perf_counter() - began, 1)
+    return {**summary, "wall_seconds": seconds}
 
 
 def _brief(summary: dict[str, Any]) -> dict[str, Any]:
@@ -115,17 +109,26 @@ def over_seeds(values: Sequence[float]) -> dict[str, float | None]:
 
 def _targets(summaries: list[dict[str, Any]], *, iterations: int) -> list[Target]:
     """Every seed must hold: the worst one is the figure."""
-    ratios, gains, gaps = [], [], []
-    for summary in summaries:
-        rows = {row["arm"]: row for row in summary["evaluation"]}
-        base, last = rows["base"], rows[f"oapl-{iterations}"]
-        widest = next(name for name in base if name.startswith("max@"))
-        ratios.append(last["pass@1"]["mean"] / base["pass@1"]["mean"])
-        gains.append(last[widest]["mean"] - base[widest]["mean"])
-        gaps.append(last["pass@1"]["low"] - base["pass@1"]["high"])
-    return [
-        Target("pass@1 of the last policy over the base's, worst seed", round(min(ratios), 4), ">=", RATIO),
-        Target("max@8 gained, worst seed", round(min(gains), 4), ">=", GAIN),
-        Target("gap between the pass@1 intervals, worst seed", round(min(gaps), 4), ">=", 0.0),
-        Target("wall seconds of the slowest demo", max(s["wall_seconds"] for s in summaries), "<=", 600.0),
+    gaps = [_gaps(summary, last=f"oapl-{iterations}") for summary in summaries]
+    worst = {name: round(min(gap[name] for gap in gaps), 4) for name in gaps[0]}
+    targets = [
+        Target("pass@1 of the last policy over the base's, worst seed", worst["ratio"], ">=", RATIO),
+        Target("max@8 gained, worst seed", worst["widest"], ">=", GAIN),
+        Target("gap between the pass@1 intervals, worst seed", worst["interval"], ">", 0.0),
+        Target("pass@1 gained, both at their best temperature, worst seed", worst["best"], ">", 0.0),
     ]
+    seconds = [summary["wall_seconds"] for summary in summaries if summary["wall_seconds"] is not None]
+    return [*targets, Target("seconds of the slowest demo", max(seconds), "<=", SECONDS)] if seconds else targets
+
+
+def _gaps(summary: dict[str, Any], *, last: str) -> dict[str, float]:
+    rows = {row["arm"]: row for row in summary["evaluation"]}
+    base, trained = rows["base"], rows[last]
+    widest = next(name for name in base if name.startswith("max@"))
+    at_best = [best_temperature(summary["evaluation"], arm) or rows[arm] for arm in (last, "base")]
+    return {
+        "ratio": trained["pass@1"]["mean"] / max(base["pass@1"]["mean"], 1e-9),
+        "widest": trained[widest]["mean"] - base[widest]["mean"],
+        "interval": trained["pass@1"]["low"] - base["pass@1"]["high"],
+        "best": at_best[0]["pass@1"]["mean"] - at_best[1]["pass@1"]["mean"],
+    }

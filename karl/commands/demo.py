@@ -21,21 +21,11 @@ def demo(context: click.Context, iterations: int, seed: int, settings_set: dict[
 
     Writes both companies' notes under the data folder, ingests them, and runs what `karl run` runs.
     """
-    from karl.run_config import make_config
     from karl.terminal import TerminalReporter
-    from karl.tiny.companies import prepare_demo
+    from karl.tiny.companies import demo_config, prepare_demo
 
     settings = settings_of(context)
     with open_store(settings) as store:
         made = prepare_demo(store, seed=seed, settings=settings, reporter=TerminalReporter(console(stderr=True)))
-    config = make_config(
-        {
-            "corpus": made.training_corpus,
-            "questions": made.questions,
-            "question_corpus": made.evaluation_corpus,
-            "iterations": iterations,
-            "seed": seed,
-            **settings_set,
-        }
-    )
+    config = demo_config(made, seed=seed, iterations=iterations, overrides=settings_set)
     carry_out(context, config, name=None, as_json=as_json)

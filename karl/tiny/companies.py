@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from karl.corpora import ingest_corpus
 from karl.reporting import Reporter
+from karl.run_config import RunConfig, make_config
 from karl.settings import Settings
 from karl.tiny.world import Question, make_world, questions, write_notes
 from store.session import Store
@@ -55,3 +58,17 @@ def prepare_demo(store: Store, *, seed: int, settings: Settings, reporter: Repor
     path = folder / "questions.jsonl"
     write_questions(questions(make_world(names["test"]), count=HELD_OUT, seed=seed), path)
     return Demo(f"demo-train-{seed}", f"demo-test-{seed}", path)
+
+
+def demo_config(made: Demo, *, seed: int, iterations: int, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+    """The run that `karl demo` starts and `karl bench learning` measures. Raises: UsageError for a wrong override."""
+    return make_config(
+        {
+            "corpus": made.training_corpus,
+            "questions": made.questions,
+            "question_corpus": made.evaluation_corpus,
+            "iterations": iterations,
+            "seed": seed,
+            **(overrides or {}),
+        }
+    )

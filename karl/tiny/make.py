@@ -252,23 +252,17 @@ class MakeReport(BaseModel, frozen=True):
 
 def make_policy(out: Path, *, config: MakeConfig, reporter: Reporter) -> MakeReport:
     """Tokenizer, random weights, demonstrations, behaviour cloning; the checkpoint lands in `out`."""
-    from rl_backend.config import TrainConfig
+    from rl_backend.config import load_recipe
     from rl_backend.fresh_model import write_fresh_model
     from rl_backend.train import train
 
     tokenizer = make_tokenizer(vocabulary_texts(), kind=config.tokenizer)
     shown = asyncio.run(demonstrate(config, reporter=reporter, template=chat_template(tokenizer), tokenizer=tokenizer))
-    recipe = TrainConfig(
-        algorithm="sft",
-        sft_on="all",
+    recipe = load_recipe(
+        "clone",
         lr=config.lr,
-        betas=(0.9, 0.98),
-        weight_decay=0.01,
-        warmup_share=0.05,
-        epochs=100,
         max_steps=config.steps,
         batch_rollouts=config.batch,
-        drift_segments=0,
         seed=config.seed,
         threads=config.threads,
     )
