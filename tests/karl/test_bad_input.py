@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -209,6 +210,9 @@ class _Models(http.server.BaseHTTPRequestHandler):
 class _Server(http.server.ThreadingHTTPServer):
     served = ""
     posts = 0
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that stopped early hangs up; the default would print that into the command's stderr."""
 
     @property
     def url(self) -> str:

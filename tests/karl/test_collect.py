@@ -275,7 +275,7 @@ async def test_an_interrupted_choice_of_held_out_questions_goes_on(make: Make):
     assert sum(row.kind == "quality" for row in judgements(context)) == 3
 
 
-async def test_evaluation_figures_leave_failed_rollouts_out(make: Make):
+async def test_what_failed_in_an_evaluation_is_tried_again_before_it_becomes_a_figure(make: Make):
     context = make()
     await held_out.hold_out(context, reader())
     held = tasks(context, Fate.HELD_OUT)
@@ -293,12 +293,34 @@ async def test_evaluation_figures_leave_failed_rollouts_out(make: Make):
             session, Checkpoint(run_id=context.run_id, name="b", algorithm=Algorithm.BASE, path="b")
         )
     result = await evaluate(context, reader(one_of_each), arm="base", iteration=0, checkpoint=base)
-    assert result.figures["pass@1"]["mean"] == pytest.approx(0.5)
+    assert result.figures["pass@1"]["mean"] == pytest.approx(1 / 3, abs=1e-4)  # one of three, none left out
     assert result.figures["questions"] == len(held)
-    assert (result.figures["attempts"], result.figures["failed"]) == (2 * len(held), len(held))
+    assert (result.figures["attempts"], result.figures["failed"]) == (3 * len(held), 0)
     assert result.figures["searches"]["mean"] == pytest.approx(1.0)
     evaluated = [row for row in rollouts(context) if row.purpose is Purpose.EVALUATE]
     assert {(row.arm, row.iteration) for row in evaluated} == {("base", 0)}
     again = reader()
     repeated = await evaluate(context, again, arm="base", iteration=0, checkpoint=base)
     assert (repeated.id, requests(again)) == (result.id, 0)
+
+
+async def test_an_evaluation_with_too_many_failures_leaves_no_figure(make: Make):
+    context = make()
+    await held_out.hold_out(context, reader())
+    broken = sorted(task.question for task in tasks(context, Fate.HELD_OUT))[0]
+
+    def fails_on_one(product: str, person: str) -> str:
+        if product in broken:
+            raise EngineError("busy")
+        return person
+
+    with context.store.session() as session:
+        base = queries.save_checkpoint(
+            session, Checkpoint(run_id=context.run_id, name="b", algorithm=Algorithm.BASE, path="b")
+        )
+    with pytest.raises(KarlError, match=r"evaluating base: \d+ of \d+ rollouts failed twice"):
+        await evaluate(context, reader(fails_on_one), arm="base", iteration=0, checkpoint=base)
+    with context.store.session() as session:
+        assert queries.eval_results(session, context.run_id) == []
+    mended = await evaluate(context, reader(), arm="base", iteration=0, checkpoint=base)
+    assert mended.figures["failed"] == 0
