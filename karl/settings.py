@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from difflib import get_close_matches
@@ -15,15 +16,18 @@ from store.errors import UsageError
 
 SETTINGS_FILE = "karl.toml"
 ENVIRONMENT_PREFIX = "KARL_"
+LISTS = frozenset({"graph_path", "prompt_path"})  # their variables are split like PATH
+TABLES = frozenset({"judge"})  # their variables are JSON
 
 
 class Settings(BaseModel, frozen=True, extra="forbid"):
     """What a project folder fixes for every command."""
 
-    home: Path = Field(Path(".karl"), description="data folder; nothing is written elsewhere")
+    home: Path = Field(Path(".karl"), description="data folder, absolute once loaded; nothing is written elsewhere")
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the home folder")
     engine: Literal["local", "vllm"] = Field("local", description="where the policy samples")
     vllm_url: str = Field("http://127.0.0.1:8000/v1", description="with engine = vllm")
+    vllm_api_key: str = Field("", repr=False, description="of the vLLM endpoint, where it wants one")
     embedder: str = Field("auto", description="auto, none, minilm, or a sentence-transformers name or folder")
     device: str = Field("cpu", description="torch device of the local engine")
     concurrency: int = Field(384, ge=1, description="rollouts under way at once")
@@ -43,16 +47,41 @@ def load_settings(folder: Path | None = None, **overrides: Any) -> Settings:
     """
     path = (folder or Path.cwd()) / SETTINGS_FILE
     values = _read(path) if path.is_file() else {}
-    variables = {
-        name: os.environ[ENVIRONMENT_PREFIX + name.upper()]
-        for name in Settings.model_fields
-        if os.environ.get(ENVIRONMENT_PREFIX + name.upper())
-    }
+    variables = _variables()
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings.model_validate({**values, **variables, **given})
+        settings = Settings.model_validate({**values, **variables, **given})
     except ValidationError as exc:
         raise UsageError("\n".join(_problem(path, error, variables) for error in exc.errors())) from exc
+    # Absolute: checkpoint rows hold paths under it, and are read from other working directories.
+    return settings.model_copy(update={"home": _absolute(settings.home)})
+
+
+def _absolute(home: Path) -> Path:
+    try:
+        return home.expanduser().resolve()
+    except (OSError, RuntimeError) as exc:  # an unknown ~user, a loop of links
+        raise UsageError(
+            f"home {str(home)!r}: {exc}; give a data folder with --home, KARL_HOME or in karl.toml"
+        ) from exc
+
+
+def _variables() -> dict[str, Any]:
+    """Setting -> value, for every KARL_* variable that is set and not empty. Raises: UsageError that names it."""
+    found = {name: os.environ.get(ENVIRONMENT_PREFIX + name.upper(), "") for name in Settings.model_fields}
+    return {name: _variable(name, text) for name, text in found.items() if text}
+
+
+def _variable(name: str, text: str) -> Any:
+    if name in LISTS:
+        return [part for part in text.split(os.pathsep) if part]
+    if name not in TABLES:
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as exc:
+        example = '{"base_url": "http://127.0.0.1:8001/v1", "model": "my-judge"}'
+        raise UsageError(f"{ENVIRONMENT_PREFIX}{name.upper()}: not valid JSON: {exc}; write such as {example}") from exc
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -64,13 +93,15 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: cannot be read: {exc}") from exc
 
 
-def _problem(path: Path, error: Any, variables: dict[str, str]) -> str:
+def _problem(path: Path, error: Any, variables: dict[str, Any]) -> str:
     location = [str(part) for part in error["loc"]]
     key = ".".join(location)
-    where = ENVIRONMENT_PREFIX + key.upper() if location and location[0] in variables else str(path)
+    where = ENVIRONMENT_PREFIX + location[0].upper() if location and location[0] in variables else str(path)
     if error["type"] == "extra_forbidden":
         known = JudgeSettings.model_fields if location[:-1] == ["judge"] else Settings.model_fields
         close = get_close_matches(location[-1], known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
         return f"{where}: unknown key {key!r}; {hint}"
-    return f"{where}: key {key!r}: {error['msg']}, got {error['input']!r}"
+    # A table may hold an API key, and a key of that name is one: neither is repeated on a screen or in a log.
+    secret = isinstance(error["input"], dict) or key.endswith("api_key")
+    return f"{where}: key {key!r}: {error['msg']}" + ("" if secret else f", got {error['input']!r}")
