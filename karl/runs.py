@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from karl.context import Context, id_of
 from karl.loop import run_loop
 from karl.reporting import Reporter
 from karl.run_config import RunConfig
+from karl.run_lock import run_lock
 from karl.settings import Settings
 from karl.signals import stop_on_signals
 from store import queries
@@ -23,6 +25,10 @@ from store.session import Session, Store
 from store.types import RunState
 from store.vectors.batching import AsyncSearcher
 from store.vectors.library import open_index
+
+# A run's name is a folder under home/checkpoints: it must not lead out of there, nor be hidden.
+RUN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
+FOREIGN = re.compile(r"^\.|[^A-Za-z0-9._-]")
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,12 @@ class Opened:
 
 
 def open_run(store: Store, config: RunConfig, *, name: str | None) -> Opened:
-    """The unfinished run of the same configuration, or a new one. Raises: UsageError when the name is taken."""
+    """The unfinished run of the same configuration, or a new one.
+
+    Raises: UsageError when the name is taken or cannot name a folder.
+    """
+    if name is not None:
+        check_name(name)
     with store.session() as session:
         corpus = queries.corpus_by_name(session, config.corpus)
         assert corpus.id is not None
@@ -45,7 +56,6 @@ def open_run(store: Store, config: RunConfig, *, name: str | None) -> Opened:
                 and run.settings == config.stored()
                 and run.state is not RunState.DONE
             ):
-                queries.set_run_state(session, id_of(run), state=RunState.RUNNING)
                 return Opened(run, resumed=True)
         if name is not None and any(run.name == name for run in queries.runs(session)):
             raise UsageError(_taken(session, name, config))
@@ -66,9 +76,19 @@ def _taken(session: Session, name: str, config: RunConfig) -> str:
     return f"run {name!r} has other settings ({changed}); give the same ones to go on, or another --name"
 
 
+def check_name(name: str) -> None:
+    """Raises: UsageError unless `name` can be a run's."""
+    if RUN_NAME.fullmatch(name) is None:
+        raise UsageError(
+            f"--name {name!r}: a run's name has letters (a to z), digits, dots, dashes and underscores, "
+            "begins with no dot, and is at most 100 characters long"
+        )
+
+
 def _free_name(session: Session, corpus: str) -> str:
     taken = {run.name for run in queries.runs(session)}
-    return next(name for number in range(1, 10**6) if (name := f"{corpus}-{number}") not in taken)
+    stem = FOREIGN.sub("-", corpus)[:80]
+    return next(name for number in range(1, 10**6) if (name := f"{stem}-{number}") not in taken)
 
 
 def execute(
@@ -76,11 +96,18 @@ def execute(
 ) -> bool:
     """Run the loop to its end; False when Ctrl-C stopped it. The run's state is stored either way.
 
-    Raises: KarlError, also where a judge failed outside of a rollout.
+    Raises: UsageError while another process owns the run; KarlError, also where a judge failed outside of a rollout.
     """
-    run_id = id_of(opened.run)
+    # Outside of what notes failures: a run that another process owns has not failed.
+    with run_lock(settings.home, name=opened.run.name):
+        _set_state(store, id_of(opened.run), RunState.RUNNING)
+        return _owned(store, opened.run, config=config, settings=settings, judge=judge, reporter=reporter)
+
+
+def _owned(store: Store, run: Run, *, config: RunConfig, settings: Settings, judge: Judge, reporter: Reporter) -> bool:
+    run_id = id_of(run)
     try:
-        asyncio.run(_main(store, opened.run, config=config, settings=settings, judge=judge, reporter=reporter))
+        asyncio.run(_main(store, run, config=config, settings=settings, judge=judge, reporter=reporter))
     except (Stopped, KeyboardInterrupt, asyncio.CancelledError):
         _set_state(store, run_id, RunState.STOPPED)
         return False
