@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -60,10 +61,14 @@ async def answer_question(
     checkpoint: Path | None,
     temperature: float,
     seed: int,
+    say: Callable[[str], None] | None = None,
 ) -> Reply:
-    """Raises: UsageError for an unknown corpus or checkpoint. A failed rollout is a reply with its failure."""
+    """A failed rollout is a reply with its failure. `say` is told when the engine is not that of the settings.
+
+    Raises: UsageError for an unknown corpus or checkpoint; what `open_policy` raises.
+    """
     folder = checkpoint or newest_folder(store, corpus)
-    policy = open_policy(folder, settings=settings)
+    policy = open_policy(folder, settings=settings, say=say)
     runner = GraphRunner.load(
         "solver",
         policy=policy,

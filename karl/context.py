@@ -72,7 +72,7 @@ class Context:
 
     @asynccontextmanager
     async def policy(self, checkpoint: Path) -> AsyncIterator[Policy]:
-        policy = open_policy(checkpoint, settings=self.settings)
+        policy = open_policy(checkpoint, settings=self.settings, say=self.reporter.say)
         try:
             yield policy
         finally:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from karl.endpoints import SECONDS, bearer
 from karl.settings import Settings
 from karl.tiny import POLICY_FOLDER
 from store.errors import KarlError
@@ -47,7 +48,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield _disk(settings)
     yield _judge(settings)
     if settings.engine == "vllm":
-        yield _endpoint("vLLM endpoint", settings.vllm_url)
+        yield _endpoint("vLLM endpoint", settings.vllm_url, api_key=settings.vllm_api_key)
 
 
 def _python() -> Check:
@@ -108,15 +109,15 @@ def _disk(settings: Settings) -> Check:
 def _judge(settings: Settings) -> Check:
     if settings.judge is None:
         return Check("judge", "optional", "rules (normalised match)", "set [judge] base_url and model in karl.toml")
-    return _endpoint("judge endpoint", settings.judge.base_url)
+    return _endpoint("judge endpoint", settings.judge.base_url, api_key=settings.judge.api_key)
 
 
-def _endpoint(name: str, url: str) -> Check:
+def _endpoint(name: str, url: str, *, api_key: str) -> Check:
     import httpx
 
     try:
-        reply = httpx.get(f"{url.rstrip('/')}/models", timeout=5.0)
-    except httpx.HTTPError as exc:
+        reply = httpx.get(f"{url.rstrip('/')}/models", headers=bearer(api_key), timeout=SECONDS)
+    except (httpx.HTTPError, httpx.InvalidURL) as exc:
         return Check(
             name, "missing", f"{url}: {type(exc).__name__}", "start the server, or correct the URL in karl.toml"
         )

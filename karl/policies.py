@@ -3,30 +3,51 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+from agents.engines.base import Engine
 from agents.policy import PROFILE_FILE, Policy, load_policy, load_profile
-from karl.endpoints import check_vllm
+from karl.endpoints import check_vllm, serves
 from karl.settings import Settings
 from store.errors import UsageError
 
 
-def open_policy(checkpoint: Path, *, settings: Settings) -> Policy:
-    """Raises: UsageError for a missing or unreadable folder; KarlError for an endpoint that does not serve it."""
+def open_policy(checkpoint: Path, *, settings: Settings, say: Callable[[str], None] | None = None) -> Policy:
+    """The policy of `checkpoint`, on the engine of `settings`.
+
+    A vLLM endpoint serves one fixed checkpoint. Another one, such as that just trained, is sampled by the local
+    engine, which `say` is told; without `say` nobody could know, and it is refused.
+    Raises: UsageError for a missing or unreadable folder; KarlError for an endpoint that is down, or refused as above.
+    """
     if not checkpoint.is_dir():
         raise UsageError(f"{checkpoint}: no such model folder; give the folder of a Hugging Face checkpoint")
-    profile = load_profile(checkpoint)
-    if settings.engine == "vllm":
-        from agents.engines.vllm import VllmEngine, VllmSettings
+    return load_policy(checkpoint, engine=_engine(checkpoint, settings=settings, say=say))
 
-        check_vllm(settings.vllm_url, model=str(checkpoint))
-        return load_policy(
-            checkpoint, engine=VllmEngine(VllmSettings(base_url=settings.vllm_url, model=str(checkpoint)))
+
+def _engine(checkpoint: Path, *, settings: Settings, say: Callable[[str], None] | None) -> Engine:
+    if settings.engine == "local":
+        return _local(checkpoint, settings=settings)
+    if say is not None and not serves(settings.vllm_url, model=str(checkpoint), api_key=settings.vllm_api_key):
+        say(
+            f"vLLM endpoint {settings.vllm_url} does not serve {checkpoint}: the local engine samples it, "
+            f"on device {settings.device}"
         )
+        return _local(checkpoint, settings=settings)
+    return _vllm(checkpoint, settings=settings)
+
+
+def _local(checkpoint: Path, *, settings: Settings) -> Engine:
     from agents.engines.local import LocalEngine, load_model
 
-    model = load_model(checkpoint, device=settings.device)
-    return load_policy(checkpoint, engine=LocalEngine(model, name=profile.name))
+    return LocalEngine(load_model(checkpoint, device=settings.device), name=load_profile(checkpoint).name)
+
+
+def _vllm(checkpoint: Path, *, settings: Settings) -> Engine:
+    from agents.engines.vllm import VllmEngine, VllmSettings
+
+    check_vllm(settings.vllm_url, model=str(checkpoint), api_key=settings.vllm_api_key)
+    return VllmEngine(VllmSettings(base_url=settings.vllm_url, model=str(checkpoint), api_key=settings.vllm_api_key))
 
 
 def write_profile(checkpoint: Path, *, policy_version: int) -> None:

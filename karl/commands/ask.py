@@ -46,6 +46,7 @@ def ask(
                 checkpoint=checkpoint,
                 temperature=temperature,
                 seed=seed,
+                say=lambda text: click.echo(text, err=True),
             )
         )
     if as_json:
