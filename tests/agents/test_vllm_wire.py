@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -13,51 +10,9 @@ import pytest
 from agents.engines.base import GenerateRequest, SamplingParams
 from agents.engines.vllm import VllmEngine, VllmSettings
 from agents.errors import EngineError
+from tests.wire_double import Answer, completion, server
 
 REQUEST = GenerateRequest([5, 6, 7], SamplingParams(max_tokens=4, temperature=0.5, stop_ids=(2,), seed=9))
-Answer = tuple[int, dict[str, Any]]
-
-
-def completion(ids: list[int], finish: str = "stop", **changes: Any) -> Answer:
-    choice = {
-        "token_ids": ids,
-        "logprobs": {"token_logprobs": [-0.25] * len(ids)},
-        "finish_reason": finish,
-        "text": "x",
-    }
-    return 200, {"choices": [{**choice, **changes}]}
-
-
-@asynccontextmanager
-async def server(answer: Callable[[dict[str, Any]], Answer]) -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
-    """A real socket; `seen` collects the bodies (with path and authorization) that arrived."""
-    seen: list[dict[str, Any]] = []
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while head := await reader.readuntil(b"\r\n\r\n"):
-            lines = head.decode().split("\r\n")
-            headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines[1:] if ": " in line)}
-            body = json.loads(await reader.readexactly(int(headers["content-length"])))
-            seen.append({"path": lines[0].split()[1], "authorization": headers.get("authorization", ""), **body})
-            status, payload = answer(body)
-            data = json.dumps(payload).encode()
-            writer.write(
-                f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n".encode()
-            )
-            writer.write(data)
-            await writer.drain()
-
-    async def guarded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await handle(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionResetError):
-            writer.close()
-
-    listener = await asyncio.start_server(guarded, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1", seen
-    finally:
-        listener.close()
 
 
 def engine(url: str, **changes: Any) -> VllmEngine:
