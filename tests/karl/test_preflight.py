@@ -21,7 +21,7 @@ def graphs(folder: Path, graph: str, sampling: str) -> Settings:
     changed = shipped.replace("temperature: 1.0}", sampling)
     assert changed != shipped
     (folder / f"{graph}.yaml").write_text(changed, encoding="utf-8")
-    return Settings(graph_path=[folder])
+    return Settings.model_validate({"graph_path": [folder]})
 
 
 @pytest.mark.parametrize(
@@ -37,5 +37,5 @@ def test_a_solver_that_samples_otherwise_than_the_loss_expects(tmp_path: Path, s
 
 def test_other_graphs_may_sample_as_they_like(tmp_path: Path):
     config = make_config({"corpus": "notes", "base": random_policy(tmp_path / "base")})
-    check_graphs(config, settings=Settings())
+    check_graphs(config, settings=Settings.model_validate({}))
     check_graphs(config, settings=graphs(tmp_path / "graphs", "qa_generator", "temperature: 0.7, top_p: 0.9}"))

@@ -115,7 +115,7 @@ async def test_wire_double_open_policy_says_when_it_samples_locally(tmp_path: Pa
     served, other = base_policy(tmp_path / "served"), base_policy(tmp_path / "other")
     said: list[str] = []
     with background_server(unsure_reader(), models=(str(served),)) as (url, _):
-        settings = Settings(engine="vllm", vllm_url=url)
+        settings = Settings.model_validate({"engine": "vllm", "vllm_url": url})
         policy = open_policy(served, settings=settings, say=said.append)
         assert isinstance(policy.engine, VllmEngine) and said == []
         await policy.engine.aclose()
