@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from agents.conversation import Conversation
 from agents.errors import BudgetError, ParseError, RolloutError, boundary
+from agents.judges import normalise
 from agents.policy import Policy
 from agents.tools import Searcher, SearchTool
 from agents.values import LikelihoodValue, ValueFunction
@@ -139,6 +140,8 @@ class GraphRunner:
         shown = self.harness.prompts[rollout.opening].output.candidate.citations == "shown"
         chunks = cited or (rollout.book.chunk_ids if shown else [])
         problem = candidate.problem or (None if chunks else "cites no passage that was shown")
+        if problem is None and not any(normalise(nugget) for nugget in candidate.nuggets):
+            problem = "the answer holds no word to judge by"
         return CandidateRecord(
             candidate.question, candidate.answer, list(candidate.nuggets), chunks, candidate.text, problem
         )

@@ -22,7 +22,7 @@ class RunConfig(BaseModel, frozen=True, extra="forbid"):
     sft_recipe: str = Field("sft", description="recipe of the SFT control: about as many optimiser steps")
     seed: int = 0
 
-    generator_runs: int = Field(800, ge=1, description="generator rollouts an iteration")
+    generator_runs: int = Field(1000, ge=1, description="generator rollouts an iteration")
     seed_chunks: int = Field(1, ge=1, description="random chunks shown to each generator (KARL, section 4: 10)")
     max_tasks: int = Field(400, ge=1, description="deduplicated questions that are rolled out, at most")
     group_size: int = Field(8, ge=2, description="G: solver rollouts a question")
@@ -33,7 +33,7 @@ class RunConfig(BaseModel, frozen=True, extra="forbid"):
     held_out: int = Field(150, ge=1, description="held-out questions, at most")
     eval_samples: int = Field(8, ge=1, description="rollouts a held-out question")
     eval_temperatures: tuple[float, ...] = Field(
-        (0.3, 0.6), description="temperatures besides 1 at which the first and the last policy are evaluated"
+        (0.5,), description="temperatures besides 1 at which the first and the last policy are evaluated"
     )
     sft_control: bool = Field(True, description="also train SFT on the winners of the same datasets")
 

@@ -44,9 +44,9 @@ _NOTE = re.compile(r"\[(\d+)\] ([^\n\[<]+)")
 class Noise:
     """Probabilities of each kind of mistake."""
 
-    misleading_query: float = 0.28
-    bare_query: float = 0.47
-    stop_early: float = 0.55
+    misleading_query: float = 0.25
+    bare_query: float = 0.45
+    stop_early: float = 0.5
     wrong_note: float = 0.15
     drop_fact: float = 0.15  # from a summary
     wrong_answer: float = 0.10  # of a generated question
