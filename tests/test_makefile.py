@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,9 +17,11 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`make install` in a folder that has the Makefile and no environment."""
     for name in ("Makefile", "pyproject.toml"):
         shutil.copy(REPOSITORY / name, folder)
-    return subprocess.run(
-        ["make", "install", *arguments], cwd=folder, capture_output=True, text=True, timeout=20, check=False
-    )
+    # Under `make test` the outer make's flags and level would change what the inner one prints.
+    outer = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
+    environment = {name: value for name, value in os.environ.items() if name not in outer}
+    called = ["make", "install", *arguments]
+    return subprocess.run(called, cwd=folder, env=environment, capture_output=True, text=True, timeout=20, check=False)
 
 
 def test_an_unfit_python_is_told_in_one_line_before_anything_is_made(tmp_path: Path):

@@ -21,11 +21,7 @@ from store.session import Store
 from tests.harness_kit import byte_tokenizer
 
 REPOSITORY = Path(__file__).parents[2]
-# Before the embedded policy is made, another one may stand in for it.
-POLICY = Path(os.environ.get("KARL_TEST_POLICY", POLICY_FOLDER))
-needs_policy = pytest.mark.skipif(
-    not (POLICY / "model.safetensors").is_file(), reason=f"no policy in {POLICY}; make it with `karl tiny make`"
-)
+POLICY = POLICY_FOLDER
 # A whole loop in well under a minute.
 SMALL = {
     "iterations": 1,

@@ -15,9 +15,9 @@ import pytest
 from sqlalchemy import text
 
 from store.session import Store
-from tests.karl.kit import POLICY, REPOSITORY, SMALL, Ended, command, environment, needs_policy, pairs, small_company
+from tests.karl.kit import POLICY, REPOSITORY, SMALL, Ended, command, environment, pairs, small_company
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(280), needs_policy]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 PATIENCE = 90.0  # seconds for a process to get where a test wants it
 POLL = 0.02
 
