@@ -35,10 +35,12 @@ async def synthesize(context: Context, number: int, policy: Policy) -> None:
 
 
 async def deduplicate(context: Context, number: int) -> None:
-    """Candidates -> distinct questions, none of them a held-out one."""
+    """Candidates -> distinct questions, none of them a held-out one of the same corpus."""
     with context.store.session() as session:
         proposed = queries.tasks_by_fate(session, context.run_id, fates=Fate.PROPOSED, iteration=number)
         held = queries.tasks_by_fate(session, context.run_id, fates=Fate.HELD_OUT)
+    # Asked of another corpus, the same words have another answer: a question of this one gives nothing away.
+    held = [task for task in held if task.corpus_id == context.corpus.id]
     if not proposed:
         return
     # By key: rows are stored as they finish, and the draw among duplicates must not depend on that.
