@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,17 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from graphs import schema
-from graphs.decide import judge_node
 from graphs.harness import OPENING_VARIABLES, Harness
-from graphs.nodes import Node, compress_node, policy_node, tool_node, value_select_node
-from graphs.plugins.base import Plugin
-from graphs.plugins.compression import CompressionPlugin
-from graphs.plugins.step_budget import StepBudgetPlugin
-from graphs.plugins.token_budget import TokenBudgetPlugin
+from graphs.nodes.base import Node
+from graphs.nodes.compress import compress_node
+from graphs.nodes.judge import judge_node
+from graphs.nodes.parallel import parallel_node
+from graphs.nodes.tool import tool_node
+from graphs.nodes.turn import policy_node
+from graphs.nodes.value_select import value_select_node
+from graphs.nodes.vote import vote_node
 from graphs.schema import GraphSpec, NodeSpec
 from graphs.state import GraphState
-from graphs.strategies import parallel_node, vote_node
 from prompts import Prompt, load_prompt
 from store.errors import UsageError
 
@@ -115,21 +116,3 @@ def _wanted(node: NodeSpec) -> list[tuple[str, frozenset[str]]]:
 def _plugin_prompts(spec: GraphSpec) -> list[str]:
     budget = spec.plugin(schema.StepBudget)
     return ["last_call"] if budget and budget.last_call else []
-
-
-def build_plugins(spec: GraphSpec, prompts: Mapping[str, Prompt]) -> list[Plugin]:
-    """In the graph's order."""
-    return [_plugin(plugin, prompts) for plugin in spec.plugins]
-
-
-def _plugin(
-    plugin: schema.StepBudget | schema.Compression | schema.TokenBudget, prompts: Mapping[str, Prompt]
-) -> Plugin:
-    match plugin:
-        case schema.StepBudget():
-            last_call = prompts["last_call"].render() if plugin.last_call else None
-            return StepBudgetPlugin(steps=plugin.steps, last_call=last_call)
-        case schema.Compression():
-            return CompressionPlugin(trigger_tokens=plugin.trigger_tokens)
-        case schema.TokenBudget():
-            return TokenBudgetPlugin(tokens=plugin.tokens)

@@ -1,4 +1,4 @@
-"""Graphs that decide and make no rollouts: their judge nodes, and the functions that run them.
+"""Graphs that decide and make no rollouts: the functions that run them.
 
 `deduplicate(...)` runs the graph `dedup`, `filter_quality(...)` the graph `quality_filter`.
 """
@@ -10,33 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from agents.judges import Judge, Pair, Quality, QualityCase
-from graphs.dedup import Decision, SetState, order_of, resolve_near
+from graphs.dedup import Decision, SetState, order_of
 from graphs.harness import Harness
-from graphs.nodes import Node, Update
-from graphs.schema import JudgeNode, load_spec
+from graphs.schema import load_spec
 from graphs.similarity import Similarity, word_similarity
 from graphs.state import GraphState
-
-
-def judge_node(harness: Harness, node: JudgeNode) -> Node:
-    """A decision about the inputs in the state's `values`. Raises: JudgeError."""
-
-    async def duplicates(state: GraphState) -> Update:
-        pairs: SetState = state.values["set"]
-        pairs = await resolve_near(pairs, judge=_judge(harness), top=node.top, threshold=node.threshold)
-        return {"outcome": "ok", "values": {**state.values, "set": pairs}}
-
-    async def quality(state: GraphState) -> Update:
-        verdict = await _judge(harness).quality(state.values["case"])
-        return {"outcome": "ok", "values": {**state.values, "quality": verdict}}
-
-    return duplicates if node.judge == "duplicate" else quality
-
-
-def _judge(harness: Harness) -> Judge:
-    if harness.judge is None:
-        raise ValueError(f"graph '{harness.spec.name}' needs a judge and was given none")
-    return harness.judge
 
 
 async def deduplicate(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from agents.judges import Duplicate, Judge, Pair, normalise
-from graphs.nodes import gather_all
+from graphs.nodes.base import gather_all
 from graphs.similarity import Similarity
 from graphs.state import GraphState
 

@@ -15,8 +15,9 @@ from agents.judges import normalise
 from agents.policy import Policy
 from agents.tools import Searcher, SearchTool
 from agents.values import LikelihoodValue, ValueFunction
-from graphs.compiler import build_plugins, compile_graph, load_prompts
+from graphs.compiler import compile_graph, load_prompts
 from graphs.harness import Harness
+from graphs.plugins.build import build_plugins
 from graphs.schema import GraphSpec, ParallelNode, load_spec
 from graphs.state import GraphState, Rollout, RolloutInputs
 from prompts.output import ParsedCandidate, ParseFailure

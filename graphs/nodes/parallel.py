@@ -1,13 +1,10 @@
-"""Nodes over whole rollouts: run another graph N times, and vote among the answers."""
+"""N independent rollouts of another graph: parallel thinking (KARL, section 6)."""
 
 from __future__ import annotations
 
-from collections import Counter
-
-from agents.judges import normalise
 from graphs.harness import Harness, step_seed
-from graphs.nodes import Node, Update, gather_all
-from graphs.schema import ParallelNode, VoteNode
+from graphs.nodes.base import Node, Update, gather_all
+from graphs.schema import ParallelNode
 from graphs.state import GraphState
 from prompts.output import FinalAnswer
 from store.types import Failure, FailureKind, Purpose, RolloutRecord
@@ -52,20 +49,3 @@ def _give_up(attempts: list[RolloutRecord], state: GraphState) -> str:
 def _final(record: RolloutRecord) -> FinalAnswer:
     explanation = record.steps[-1].text.split("<answer>")[0].strip() if record.steps else ""
     return FinalAnswer(text=record.answer, explanation=explanation, confidence=record.confidence)
-
-
-def vote_node(harness: Harness, node: VoteNode) -> Node:
-    """The most frequent answer in normal form; among equals the first given."""
-
-    async def vote(state: GraphState) -> Update:
-        rollout = state.rollout
-        if rollout is None or not rollout.answers:
-            raise ValueError(f"the vote node of '{harness.spec.name}' has no answers; put a parallel node before it")
-        counts = Counter(normalise(answer.text) for answer in rollout.answers)
-        winner, votes = counts.most_common(1)[0]
-        chosen = next(answer for answer in rollout.answers if normalise(answer.text) == winner)
-        share = votes / len(rollout.answers)
-        rollout.answer = FinalAnswer(text=chosen.text, explanation=chosen.explanation, confidence=share)
-        return {"outcome": "ok"}
-
-    return vote

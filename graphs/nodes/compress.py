@@ -1,0 +1,35 @@
+"""The policy summarises its own history (KARL, section 2)."""
+
+from __future__ import annotations
+
+from graphs.harness import Harness
+from graphs.nodes.base import Node, Update
+from graphs.nodes.turn import record
+from graphs.schema import Compression, CompressNode
+from graphs.state import GraphState
+from prompts.output import Summary
+from store.types import StepKind
+
+
+def compress_node(harness: Harness, node: CompressNode) -> Node:
+    """The policy summarises its own history; the next segment opens with question and summary."""
+    settings = harness.spec.plugin(Compression)
+    room = settings.summary_tokens if settings else harness.spec.sampling.max_tokens
+    prompt = harness.prompts[node.prompt]
+
+    async def compress(state: GraphState) -> Update:
+        rollout = state.rollout
+        assert rollout is not None  # a policy node came before
+        known = {"question": rollout.inputs.question, "tokens": room}
+        rollout.conversation.begin_compression(prompt.render(**{name: known[name] for name in prompt.variables}))
+        sampled = await harness.sample(rollout, max_tokens=room)
+        text = rollout.conversation.append_sampled(sampled.generation)
+        record(rollout, StepKind.COMPRESS, text, sampled)
+        parsed = prompt.parse(text)
+        # Nothing in tags: what it wrote is still all that is left of the history.
+        rollout.summary = (parsed.text if isinstance(parsed, Summary) else text).strip()
+        harness.release(rollout)
+        rollout.conversation.compress(harness.open(rollout))
+        return {"outcome": "ok"}
+
+    return compress

@@ -1,0 +1,68 @@
+"""One turn of the policy: sample, parse, record, act on what it says."""
+
+from __future__ import annotations
+
+from graphs.harness import Harness, Sampled
+from graphs.nodes.base import Node, Update
+from graphs.schema import PolicyNode
+from graphs.state import GraphState, Rollout
+from prompts.output import CandidateSet, FinalAnswer, Parsed, ParseFailure, SearchCall, Summary
+from store.types import StepKind
+
+
+def policy_node(harness: Harness, node: PolicyNode) -> Node:
+    """One turn: sample, parse, record."""
+
+    async def think(state: GraphState) -> Update:
+        rollout = begin(harness, state, node.prompt)
+        sampled = await harness.sample(rollout, max_tokens=harness.spec.sampling.max_tokens)
+        return {"outcome": take_turn(harness, rollout, sampled)}
+
+    return think
+
+
+def begin(harness: Harness, state: GraphState, prompt: str) -> Rollout:
+    """The state's rollout, its conversation opened by the first node that speaks."""
+    rollout = state.rollout
+    if rollout is None:
+        raise ValueError(f"graph '{harness.spec.name}' runs a policy and was started without a rollout")
+    if not rollout.opening:
+        rollout.opening = prompt
+        rollout.conversation.start(harness.open(rollout))
+    return rollout
+
+
+def take_turn(harness: Harness, rollout: Rollout, sampled: Sampled) -> str:
+    """Append what was sampled, act on what it says; the outcome of the turn."""
+    text = rollout.conversation.append_sampled(sampled.generation)
+    rollout.parsed = parsed = harness.prompts[rollout.opening].parse(text)
+    rollout.turns += 1
+    outcome, kind = _meaning(rollout, parsed)
+    record(rollout, kind, text, sampled, query=parsed.query if isinstance(parsed, SearchCall) else None)
+    return next((o for plugin in harness.plugins if (o := plugin.after_turn(rollout, outcome))), outcome)
+
+
+def record(rollout: Rollout, kind: StepKind, text: str, sampled: Sampled, *, query: str | None = None) -> None:
+    count = len(sampled.generation.token_ids)
+    rollout.sampled_tokens += count
+    rollout.record(
+        kind,
+        text,
+        query=query,
+        prompt_tokens=sampled.prompt_tokens,
+        sampled_tokens=count,
+        policy_seconds=sampled.seconds,
+    )
+
+
+def _meaning(rollout: Rollout, parsed: Parsed | ParseFailure) -> tuple[str, StepKind]:
+    match parsed:
+        case SearchCall():
+            return "search", StepKind.SEARCH
+        case FinalAnswer():
+            rollout.answer = parsed
+        case CandidateSet():
+            rollout.candidates = list(parsed.candidates)
+        case Summary() | ParseFailure():
+            return "malformed", StepKind.MALFORMED
+    return "answer", StepKind.ANSWER

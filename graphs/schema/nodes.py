@@ -1,0 +1,77 @@
+"""`nodes`: one model per kind; its docstring names the outcomes that it can end with."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from graphs.schema.closed import Closed
+
+
+class PolicyNode(Closed):
+    """One turn of the policy. Outcomes: search, answer, malformed, and those of the budgets."""
+
+    kind: Literal["policy"]
+    prompt: str = Field(description="opens the conversation when this node is the first to speak")
+
+
+class ValueSelectNode(Closed):
+    """A turn of which `candidates` are sampled from the same tokens; the one with the highest value is kept."""
+
+    kind: Literal["value_select"]
+    prompt: str
+    candidates: int = Field(default=2, ge=1, le=64)
+
+
+class ToolNode(Closed):
+    """Carries out the search of the turn before, or answers a malformed turn. Outcomes: ok, compress."""
+
+    kind: Literal["tool"]
+    tool: Literal["search"]
+    result: str = Field(default="search_result", description="prompt that writes the hits")
+    correction: str = Field(default="correction", description="prompt that answers a malformed turn")
+
+
+class CompressNode(Closed):
+    """The policy summarises its history; a new segment begins. Outcome: ok."""
+
+    kind: Literal["compress"]
+    prompt: str = "compressor"
+
+
+class ParallelNode(Closed):
+    """`runs` independent rollouts of another graph. Outcomes: the `strategy`; failed when none of them answered."""
+
+    kind: Literal["parallel"]
+    graph: str
+    runs: int = Field(default=3, ge=1, le=1_000)
+    strategy: Literal["generative", "majority"] = "generative"
+
+
+class VoteNode(Closed):
+    """The answer that most attempts gave, compared in normal form. Outcome: ok."""
+
+    kind: Literal["vote"]
+
+
+class JudgeNode(Closed):
+    """Asks a judge about the graph's inputs. Outcome: ok."""
+
+    kind: Literal["judge"]
+    judge: Literal["duplicate", "quality"]
+    top: int = Field(default=10, ge=1, description="duplicate: how many nearest questions each one is compared with")
+    threshold: float = Field(default=0.2, ge=0, le=1, description="duplicate: least similarity of a pair worth judging")
+
+
+class PythonNode(Closed):
+    """`module:function`, an async function of the graph's state that returns a partial update. Outcome: ok."""
+
+    kind: Literal["python"]
+    function: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+
+
+NodeSpec = Annotated[
+    PolicyNode | ValueSelectNode | ToolNode | CompressNode | ParallelNode | VoteNode | JudgeNode | PythonNode,
+    Field(discriminator="kind"),
+]
