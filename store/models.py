@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, ForeignKey, LargeBinary, UniqueConstraint
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, LargeBinary, String, UniqueConstraint, text, true
 from sqlmodel import Field, SQLModel
 
 from store.types import Algorithm, FailureKind, Fate, Purpose, Role, RolloutStatus, RunState, Stage, StepKind
@@ -15,8 +15,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def json_column() -> Any:
-    return Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+def json_column(**options: Any) -> Any:
+    return Field(default_factory=list, sa_column=Column(JSON, nullable=False, **options))
+
+
+def added(default: Any, kind: Any, server_default: Any) -> Any:
+    """A column that came after the first schema: rows of before get `server_default`."""
+    return Field(default=default, sa_column=Column(kind, nullable=False, server_default=server_default))
 
 
 def json_object_column() -> Any:
@@ -78,6 +83,7 @@ class Iteration(SQLModel, table=True):
     stage: Stage = Stage.SYNTHESIZE
     done: bool = False
     seconds: dict[str, float] = json_object_column()  # stage -> seconds spent
+    graph_sha256: str = added("", String, text("''"))  # of the iteration graph
 
 
 class Task(SQLModel, table=True):
@@ -135,6 +141,7 @@ class Rollout(SQLModel, table=True):
     search_count: int = 0
     sampled_tokens: int = 0
     seconds: float = 0.0
+    trainable: bool = added(True, Boolean, true())  # False: its tokens are unknown or were selected
     created_at: datetime = Field(default_factory=now)
 
 
@@ -150,6 +157,9 @@ class Step(SQLModel, table=True):
     sampled_tokens: int = 0
     policy_seconds: float = 0.0
     tool_seconds: float = 0.0
+    calls: list[dict[str, Any]] = json_column(server_default="[]")  # ToolCallRecord
+    alternatives: list[dict[str, Any]] = json_column(server_default="[]")  # AlternativeRecord
+    value: float | None = None
 
 
 class Segment(SQLModel, table=True):
@@ -174,6 +184,8 @@ class Judgement(SQLModel, table=True):
     kind: str  # nuggets, duplicate, quality
     judge: str  # "rule" or the model's name
     prompt_sha256: str = ""
+    graph: str = added("", String, text("''"))
+    graph_sha256: str = added("", String, text("''"))
     labels: list[str] = json_column()
     score: float | None = None
     reason: str = ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class Role(StrEnum):
@@ -49,6 +50,7 @@ class StepKind(StrEnum):
     ANSWER = "answer"
     COMPRESS = "compress"
     MALFORMED = "malformed"
+    TOOL = "tool"  # at least one call of a tool other than the search
 
 
 class Fate(StrEnum):
@@ -127,8 +129,34 @@ class SegmentRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCallRecord:
+    """One call of a turn. `reply`: what a tool other than the search said; `error`: why a call was not carried out."""
+
+    tool: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    hits: list[int] = field(default_factory=list)
+    reply: str = ""
+    error: str | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AlternativeRecord:
+    """One of K candidates of a value-guided step; `value` is the value function's, the kept one's included."""
+
+    text: str
+    value: float
+    kept: bool
+    sampled_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class StepRecord:
-    """One decision of the policy and what came of it. `hits` are chunk ids in rank order."""
+    """One decision of the policy and what came of it.
+
+    query: the turn's first search; hits: chunk ids of all its searches, in order; calls: every call, searches included;
+    value: of the kept candidate, where candidates were compared.
+    """
 
     kind: StepKind
     text: str
@@ -138,6 +166,9 @@ class StepRecord:
     sampled_tokens: int = 0
     policy_seconds: float = 0.0
     tool_seconds: float = 0.0
+    calls: list[ToolCallRecord] = field(default_factory=list)
+    alternatives: list[AlternativeRecord] = field(default_factory=list)
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +222,7 @@ class RolloutRecord:
     seed: int = 0
     seconds: float = 0.0
     attempts: list[RolloutRecord] = field(default_factory=list)  # rollouts that this one combined (aggregator)
+    trainable: bool = True  # False: its tokens are unknown or were selected; never enters a dataset
 
     @property
     def searches(self) -> int:

@@ -58,7 +58,8 @@ def freeze_dataset(
     """Freeze `groups` (task id -> rollouts, as `queries.groups` returns them) under `name`.
 
     Failed rollouts leave their group. Freezing the same contents again returns the existing row.
-    Raises: KarlError for other contents under the name, a rollout that is not judged, or one not made for training.
+    Raises: KarlError for other contents under the name, a rollout that is not judged, one not made for training, or
+    one that is not trainable.
     """
     members = _members(groups, name=name)
     _check_purpose(session, members, name=name)
@@ -101,16 +102,25 @@ def _members(groups: Mapping[int, Sequence[GroupMember]], *, name: str) -> list[
 
 
 def _check_purpose(session: Session, members: Sequence[_Member], *, name: str) -> None:
-    """Every member exists, was made for training, and belongs to the group that it is frozen under."""
-    table, tasks = table_of(Rollout), dict[int, int | None]()
+    """Every member exists, can be trained on, and belongs to the group that it is frozen under."""
+    table, tasks, untrainable = table_of(Rollout), dict[int, int | None](), set[int]()
     for part in slices([member.rollout_id for member in members]):
-        query = select(table.c.id, table.c.task_id).where(table.c.id.in_(part), table.c.purpose == Purpose.TRAIN)
-        tasks.update((row.id, row.task_id) for row in session.connection().execute(query))
+        columns = (table.c.id, table.c.task_id, table.c.trainable)
+        query = select(*columns).where(table.c.id.in_(part), table.c.purpose == Purpose.TRAIN)
+        rows = session.connection().execute(query).all()
+        tasks.update((row.id, row.task_id) for row in rows)
+        untrainable.update(row.id for row in rows if not row.trainable)
     for group_id, rollout_id, _ in members:
         if rollout_id not in tasks:
             raise KarlError(f"dataset {name}: rollout {rollout_id} is unknown or was not made for training")
         if tasks[rollout_id] != group_id:
             raise KarlError(f"dataset {name}: rollout {rollout_id} is of task {tasks[rollout_id]}, not of {group_id}")
+    if untrainable:
+        raise KarlError(
+            f"dataset {name}: {len(untrainable)} of {len(members)} rollouts can't be trained on: their tokens are "
+            "unknown (a chat endpoint) or were selected among candidates; sample the graph solver with the engine "
+            "local or vllm"
+        )
 
 
 def _digest(session: Session, members: Sequence[_Member]) -> tuple[str, int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,16 @@ from store import binary
 from store.errors import KarlError
 from store.models import Rollout, Segment, Step, now
 from store.queries.common import bulk_insert, ids_by_key, slices, table_of
-from store.types import Failure, Provenance, RolloutRecord, RolloutStatus, SegmentRecord, StepRecord
+from store.types import (
+    AlternativeRecord,
+    Failure,
+    Provenance,
+    RolloutRecord,
+    RolloutStatus,
+    SegmentRecord,
+    StepRecord,
+    ToolCallRecord,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +127,7 @@ def _columns(record: RolloutRecord, links: RolloutLinks) -> dict[str, Any]:
         "search_count": record.searches,
         "sampled_tokens": record.sampled_tokens,
         "seconds": record.seconds,
+        "trainable": record.trainable,
         "created_at": now(),
     }
 
@@ -161,6 +171,9 @@ def _step_columns(step: StepRecord, *, rollout_id: int, ordinal: int) -> dict[st
         "sampled_tokens": step.sampled_tokens,
         "policy_seconds": step.policy_seconds,
         "tool_seconds": step.tool_seconds,
+        "calls": [asdict(call) for call in step.calls],
+        "alternatives": [asdict(alternative) for alternative in step.alternatives],
+        "value": step.value,
     }
 
 
@@ -241,6 +254,7 @@ def trace_record(trace: RolloutTrace) -> RolloutRecord:
         temperature=row.temperature,
         seed=row.seed,
         seconds=row.seconds,
+        trainable=row.trainable,
     )
 
 
@@ -254,6 +268,9 @@ def _step_record(step: Step) -> StepRecord:
         sampled_tokens=step.sampled_tokens,
         policy_seconds=step.policy_seconds,
         tool_seconds=step.tool_seconds,
+        calls=[ToolCallRecord(**call) for call in step.calls],
+        alternatives=[AlternativeRecord(**alternative) for alternative in step.alternatives],
+        value=step.value,
     )
 
 

@@ -10,6 +10,7 @@ from sqlmodel import Session
 from store.models import Corpus, Task
 from store.queries import create_run, save_tasks
 from store.types import (
+    AlternativeRecord,
     Fate,
     Provenance,
     Purpose,
@@ -19,6 +20,7 @@ from store.types import (
     SegmentRecord,
     StepKind,
     StepRecord,
+    ToolCallRecord,
 )
 
 PROVENANCE = Provenance("solver", "a" * 64, {"solver": "b" * 64}, "tiny", 3)
@@ -38,7 +40,15 @@ def a_rollout(key: str, **changes: Any) -> RolloutRecord:
     """A finished rollout of 4 steps and 3 segments."""
     steps = [
         StepRecord(
-            StepKind.SEARCH, f"search {n}", query=f"words {n}", hits=[n, n + 1], prompt_tokens=10, sampled_tokens=4
+            StepKind.SEARCH,
+            f"search {n}",
+            query=f"words {n}",
+            hits=[n, n + 1],
+            prompt_tokens=10,
+            sampled_tokens=4,
+            calls=[ToolCallRecord("search", {"query": f"words {n}"}, hits=[n, n + 1], seconds=0.5)],
+            alternatives=[AlternativeRecord(f"search {n}", 0.75, kept=True, sampled_tokens=4)],
+            value=0.75,
         )
         for n in range(3)
     ]

@@ -110,5 +110,11 @@ def test_what_may_not_be_frozen(store: Store) -> None:
         (strayed,) = save_rollouts(
             session, [(a_rollout("t/1"), RolloutLinks(run_id=run_id, task_id=task_id, reward=1.0))]
         )
+        (unknown,) = save_rollouts(
+            session,
+            [(a_rollout("u/1", trainable=False), RolloutLinks(run_id=run_id, task_id=task_id, reward=1.0))],
+        )
+        with pytest.raises(KarlError, match="1 of 1 rollouts can't be trained on"):
+            freeze(session, run_id, groups={task_id: [(unknown, 1.0, RolloutStatus.FINISHED)]})
         with pytest.raises(KarlError, match="not of"):
             freeze(session, run_id, groups={task_id + 1: [(strayed, 1.0, RolloutStatus.FINISHED)]})

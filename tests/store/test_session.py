@@ -8,16 +8,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlmodel import SQLModel
 
 from store.errors import KarlError, UsageError
 from store.migrations.runner import alembic_config
 from store.models import Corpus
 from store.queries import corpora
+from store.queries.rollouts import load_rollout, trace_record
 from store.session import HEAD, Store, known_revisions, normalise_url, upgrade
 
 
@@ -86,6 +88,32 @@ def test_an_older_store_is_refused_until_upgraded(tmp_path: Path) -> None:
     assert names(store) == []
     store.close()
     assert upgrade(url) == (HEAD, HEAD)
+
+
+def test_rows_of_the_first_schema_survive_the_upgrade(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/first.db"
+    with create_engine(url).begin() as connection:
+        command.upgrade(alembic_config(connection), "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO rollout (id, key, iteration, arm, attempt, role, purpose, status, question, answer, citations, "
+            "failure_reason, failure_traceback, graph, graph_sha256, prompt_sha256, model, policy_version, temperature, "
+            "seed, step_count, search_count, sampled_tokens, seconds, created_at) VALUES (1, 'old/1', 1, '', 0, 'SOLVER', "
+            "'TRAIN', 'FINISHED', 'Who?', 'Mira', '[]', '', '', 'solver', 'a', '{}', 'tiny', 0, 1.0, 7, 1, 1, 4, 0.5, "
+            "'2026-11-20 00:00:00')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO step (rollout_id, ordinal, kind, text, query, hits, prompt_tokens, sampled_tokens, "
+            "policy_seconds, tool_seconds) VALUES (1, 0, 'SEARCH', 'look', 'mira', '[3]', 10, 4, 0.1, 0.2)"
+        )
+    with pytest.raises(UsageError, match="karl db upgrade"):
+        Store.open(url)
+    assert upgrade(url) == ("0001", HEAD)
+    store = Store.open(url)
+    with store.session() as session:
+        record = trace_record(load_rollout(session, 1))
+    store.close()
+    assert (record.key, record.answer, record.trainable) == ("old/1", "Mira", True)
+    assert [(step.query, step.hits, step.calls, step.value) for step in record.steps] == [("mira", [3], [], None)]
 
 
 def test_a_newer_store_is_refused_by_open_and_upgrade(tmp_path: Path) -> None:
