@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from agents.conversation import Conversation
+from graphs.events import Emit
 from prompts.output import FinalAnswer, Parsed, ParsedCandidate, ParseFailure
 from store.types import Failure, Hit, RolloutRecord, StepKind, StepRecord
 
@@ -96,6 +97,8 @@ class Rollout:
     attempts: list[RolloutRecord] = field(default_factory=list)
     failure: Failure | None = None
     sessions: set[str] = field(default_factory=set)
+    emit: Emit | None = None  # who listens; asked before an event is built
+    streams: bool = False  # the listener wants tokens as they are sampled, not only whole turns
 
     @property
     def session(self) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+FinishReason = Literal["stop", "length"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,15 @@ class Generation(NamedTuple):
 
     token_ids: list[int]
     logprobs: list[float]
-    finish_reason: Literal["stop", "length"]
+    finish_reason: FinishReason
+
+
+class Delta(NamedTuple):
+    """What one continuation grew by: ids and log-probs as in `Generation`. Only its last delta has a finish_reason."""
+
+    token_ids: list[int]
+    logprobs: list[float]
+    finish_reason: FinishReason | None = None
 
 
 class Engine(Protocol):
@@ -46,3 +56,29 @@ class Engine(Protocol):
     def release(self, session: str) -> None: ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class StreamingEngine(Protocol):
+    """An engine that can also deliver while it samples: `isinstance(engine, StreamingEngine)` finds out."""
+
+    def stream(self, request: GenerateRequest) -> AsyncGenerator[Delta, None]:
+        """The tokens of `generate(request)`, bit for bit, in pieces. Closing the generator ends the sampling.
+
+        Raises: EngineError, as `generate` does; also when the stream breaks off without a finish_reason.
+        """
+        ...
+
+
+def joined(deltas: Iterable[Delta]) -> Generation:
+    """All deltas of one continuation as one generation. Raises: ValueError when none of them ended it."""
+    token_ids: list[int] = []
+    logprobs: list[float] = []
+    reason: FinishReason | None = None
+    for delta in deltas:
+        token_ids += delta.token_ids
+        logprobs += delta.logprobs
+        reason = delta.finish_reason or reason
+    if reason is None:
+        raise ValueError(f"a stream of {len(token_ids)} tokens ended without a finish reason")
+    return Generation(token_ids, logprobs, reason)
