@@ -22,6 +22,20 @@ from store.queries import corpora
 from store.queries.rollouts import load_rollout, trace_record
 from store.session import HEAD, Store, known_revisions, normalise_url, upgrade
 
+FIRST_SCHEMA_ROWS = {
+    "rollout": {
+        **{"id": 1, "key": "old/1", "iteration": 1, "arm": "", "attempt": 0, "role": "SOLVER", "purpose": "TRAIN"},
+        **{"status": "FINISHED", "question": "Who?", "answer": "Mira", "citations": "[]", "failure_reason": ""},
+        **{"failure_traceback": "", "graph": "solver", "graph_sha256": "a", "prompt_sha256": "{}", "model": "tiny"},
+        **{"policy_version": 0, "temperature": 1.0, "seed": 7, "step_count": 1, "search_count": 1},
+        **{"sampled_tokens": 4, "seconds": 0.5, "created_at": "2026-11-20 00:00:00"},
+    },
+    "step": {
+        **{"rollout_id": 1, "ordinal": 0, "kind": "SEARCH", "text": "look", "query": "mira", "hits": "[3]"},
+        **{"prompt_tokens": 10, "sampled_tokens": 4, "policy_seconds": 0.1, "tool_seconds": 0.2},
+    },
+}
+
 
 def names(store: Store) -> list[str]:
     with store.session() as session:
@@ -94,17 +108,9 @@ def test_rows_of_the_first_schema_survive_the_upgrade(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/first.db"
     with create_engine(url).begin() as connection:
         command.upgrade(alembic_config(connection), "0001")
-        connection.exec_driver_sql(
-            "INSERT INTO rollout (id, key, iteration, arm, attempt, role, purpose, status, question, answer, citations, "
-            "failure_reason, failure_traceback, graph, graph_sha256, prompt_sha256, model, policy_version, temperature, "
-            "seed, step_count, search_count, sampled_tokens, seconds, created_at) VALUES (1, 'old/1', 1, '', 0, 'SOLVER', "
-            "'TRAIN', 'FINISHED', 'Who?', 'Mira', '[]', '', '', 'solver', 'a', '{}', 'tiny', 0, 1.0, 7, 1, 1, 4, 0.5, "
-            "'2026-11-20 00:00:00')"
-        )
-        connection.exec_driver_sql(
-            "INSERT INTO step (rollout_id, ordinal, kind, text, query, hits, prompt_tokens, sampled_tokens, "
-            "policy_seconds, tool_seconds) VALUES (1, 0, 'SEARCH', 'look', 'mira', '[3]', 10, 4, 0.1, 0.2)"
-        )
+        for table, row in FIRST_SCHEMA_ROWS.items():
+            names, values = ", ".join(row), ", ".join(f":{name}" for name in row)
+            connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), row)
     with pytest.raises(UsageError, match="karl db upgrade"):
         Store.open(url)
     assert upgrade(url) == ("0001", HEAD)
