@@ -11,6 +11,7 @@ from pydantic import Field
 from graphs.schema.closed import Closed
 from graphs.schema.nodes import NodeSpec, ParallelNode, PolicyNode, ToolNode, ValueSelectNode
 from graphs.schema.plugins import PLUGIN_OUTCOMES, PluginSpec
+from graphs.schema.selection import STRATEGIES
 from graphs.schema.tools import Tools
 from store.types import Role
 
@@ -61,8 +62,9 @@ class GraphSpec(Closed):
         return self._outcomes(node, frozenset(PLUGIN_OUTCOMES[plugin.kind] for plugin in self.plugins))
 
     def conceivable(self, node: NodeSpec) -> frozenset[str]:
-        """What a node could end with under any plugins: such routes may stay when a plugin is taken out."""
-        return self._outcomes(node, frozenset(PLUGIN_OUTCOMES.values()))
+        """What a node could end with under other plugins or another strategy: such routes may stay."""
+        strategies = STRATEGIES if isinstance(node, ParallelNode) else frozenset[str]()
+        return self._outcomes(node, frozenset(PLUGIN_OUTCOMES.values())) | strategies
 
     def _outcomes(self, node: NodeSpec, names: frozenset[str]) -> frozenset[str]:
         match node:

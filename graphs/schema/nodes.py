@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from graphs.schema.closed import Closed
+from graphs.schema.selection import ParallelNode, ValueSelectNode, VoteNode
 
 
 class PolicyNode(Closed):
@@ -14,14 +15,6 @@ class PolicyNode(Closed):
 
     kind: Literal["policy"]
     prompt: str = Field(description="opens the conversation when this node is the first to speak")
-
-
-class ValueSelectNode(Closed):
-    """A turn of which `candidates` are sampled from the same tokens; the one with the highest value is kept."""
-
-    kind: Literal["value_select"]
-    prompt: str
-    candidates: int = Field(default=2, ge=1, le=64)
 
 
 class ToolNode(Closed):
@@ -38,21 +31,7 @@ class CompressNode(Closed):
 
     kind: Literal["compress"]
     prompt: str = "compressor"
-
-
-class ParallelNode(Closed):
-    """`runs` independent rollouts of another graph. Outcomes: the `strategy`; failed when none of them answered."""
-
-    kind: Literal["parallel"]
-    graph: str
-    runs: int = Field(default=3, ge=1, le=1_000)
-    strategy: Literal["generative", "majority"] = "generative"
-
-
-class VoteNode(Closed):
-    """The answer that most attempts gave, compared in normal form. Outcome: ok."""
-
-    kind: Literal["vote"]
+    candidates: int = Field(default=1, ge=1, le=64, description="summaries sampled; the best is kept")
 
 
 class JudgeNode(Closed):

@@ -1,0 +1,61 @@
+"""Node kinds that spend more at test time and choose (KARL, section 6): candidates of a step, attempts, votes."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from graphs.schema.closed import Closed
+
+Vote = Literal["majority", "weighted_majority", "best_of_n"]
+Strategy = Literal["generative", "majority", "weighted_majority", "best_of_n"]
+STRATEGIES: frozenset[str] = frozenset({"generative", "majority", "weighted_majority", "best_of_n"})
+
+
+class ValueSelectNode(Closed):
+    """A turn of which `candidates` are sampled from the same tokens; the one with the highest value is kept.
+
+    Outcomes: search, answer, malformed, and those of the budgets.
+    """
+
+    kind: Literal["value_select"]
+    prompt: str = Field(description="opens the conversation when this node is the first to speak")
+    candidates: int = Field(default=2, ge=1, le=64, description="1: a plain policy turn, no value is asked for")
+
+
+class ParallelNode(Closed):
+    """`runs` independent rollouts of another graph. Outcomes: the `strategy`; failed when too few of them answered."""
+
+    kind: Literal["parallel"]
+    graph: str = Field(description="name of the graph whose rollouts are the attempts")
+    changes: dict[str, Any] = Field(default_factory=dict, description="laid over that graph, as `overrides` would be")
+    runs: int = Field(default=3, ge=1, le=1_000)
+    concurrency: int | None = Field(default=None, ge=1, description="attempts under way at once; null: all of them")
+    min_finished: int = Field(default=1, ge=1, description="fewer answers than this: the rollout failed")
+    strategy: Strategy = Field(
+        default="generative",
+        description="generative: a policy node combines the answers; the others: a vote node chooses one",
+    )
+
+    @model_validator(mode="after")
+    def _can_finish(self) -> Self:
+        if self.min_finished > self.runs:
+            raise ValueError(f"min_finished is {self.min_finished}, but there are {self.runs} runs; raise 'runs'")
+        return self
+
+
+class VoteNode(Closed):
+    """One of the attempts' answers, chosen by votes or by weight. Outcome: ok."""
+
+    kind: Literal["vote"]
+    strategy: Vote | None = Field(default=None, description="null: as the parallel node before it says")
+    weights: Literal["value", "confidence"] | None = Field(
+        default=None,
+        description="what an attempt weighs: the value of its answer, or the confidence it states; null: the value "
+        "where there is a value function, else the confidence",
+    )
+    equivalence: Literal["match", "judge"] = Field(
+        default="match",
+        description="when two answers are one: equal in normal form, or also when a judge says so",
+    )
