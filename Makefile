@@ -37,7 +37,7 @@ $(VENV)/.installed: pyproject.toml
 	    "make PYTHON=python3.12 (and remove $(VENV) if it is there)" >&2; exit 1; }
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q $(TORCH)
-	$(BIN)/python -m pip install -q -e ".[offline,dev]"
+	$(BIN)/python -m pip install -q -e ".[offline,mcp,otel,dev]"
 	touch $@
 
 clean:
