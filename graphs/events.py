@@ -15,11 +15,10 @@ from store.types import Failure, Hit
 
 @dataclass(frozen=True, slots=True)
 class TurnStarted:
-    """The policy is about to be sampled; `prompt_tokens` long is what it reads."""
+    """The policy is about to be sampled."""
 
     rollout: str
     turn: int
-    prompt_tokens: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from agents.chat_template import Message
-from agents.engines.base import GenerateRequest, Generation, SamplingParams
+from agents.engines.base import GenerateRequest, Generation, SamplingParams, StreamingEngine
 from agents.errors import BudgetError, EngineError, boundary
 from agents.judges import Judge
 from agents.policy import Policy
@@ -17,6 +17,7 @@ from agents.values import ValueFunction
 from graphs.plugins.base import Plugin
 from graphs.schema import GraphSpec, StepBudget
 from graphs.state import Rollout
+from graphs.streaming import generate_aloud
 from prompts import Prompt
 
 # Everything that a prompt opening a conversation may ask for.
@@ -24,9 +25,12 @@ OPENING_VARIABLES = frozenset({"question", "summary", "seeds", "examples", "answ
 
 
 class Sampled(NamedTuple):
+    """`told`: the listener has heard its text already, token by token."""
+
     generation: Generation
     prompt_tokens: int
     seconds: float
+    told: bool = False
 
 
 def step_seed(seed: int, step: int, candidate: int = 0) -> int:
@@ -87,8 +91,11 @@ class Harness:
         shown = rollout.book.show(hits, max_chars=settings.max_chars if settings else 4_000)
         return self.prompts[prompt].render(hits=shown)
 
-    async def sample(self, rollout: Rollout, *, max_tokens: int, candidate: int = 0) -> Sampled:
-        """One continuation of the rollout's open segment. Raises: EngineError, BudgetError when the context is full."""
+    async def sample(self, rollout: Rollout, *, max_tokens: int, candidate: int = 0, aloud: bool = False) -> Sampled:
+        """One continuation of the open segment. `aloud`: it is the turn itself, so a listener may hear it grow.
+
+        Raises: EngineError, BudgetError when the context is full.
+        """
         prompt_ids = rollout.conversation.prompt()
         room = self.speaker.profile.context_tokens - len(prompt_ids)
         if room < 1:
@@ -96,10 +103,13 @@ class Harness:
         session = f"{rollout.session}/{candidate}" if candidate else rollout.session
         rollout.sessions.add(session)
         request = GenerateRequest(prompt_ids, self._params(rollout, min(max_tokens, room), candidate), session)
-        began = time.perf_counter()
-        async with boundary(EngineError, f"engine {self.speaker.engine.model}"):
-            generation = await self.speaker.engine.generate(request)
-        return Sampled(generation, len(prompt_ids), time.perf_counter() - began)
+        engine, began = self.speaker.engine, time.perf_counter()
+        async with boundary(EngineError, f"engine {engine.model}"):
+            if told := aloud and rollout.streams and isinstance(engine, StreamingEngine):
+                generation = await generate_aloud(engine, request, rollout)
+            else:
+                generation = await engine.generate(request)
+        return Sampled(generation, len(prompt_ids), time.perf_counter() - began, told)
 
     def _params(self, rollout: Rollout, max_tokens: int, candidate: int) -> SamplingParams:
         return SamplingParams(

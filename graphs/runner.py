@@ -9,6 +9,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Self
 
+from langchain_core.runnables import RunnableConfig
+
 from agents.conversation import Conversation
 from agents.errors import BudgetError, ParseError, RolloutError, boundary
 from agents.judges import normalise
@@ -16,6 +18,7 @@ from agents.policy import Policy
 from agents.tools import Searcher, SearchTool
 from agents.values import LikelihoodValue, ValueFunction
 from graphs.compiler import compile_graph, load_prompts
+from graphs.events import AnswerGiven, Emit, Failed
 from graphs.harness import Harness
 from graphs.plugins.build import build_plugins
 from graphs.schema import GraphSpec, ParallelNode, load_spec
@@ -86,29 +89,42 @@ class GraphRunner:
         return cls(spec, runners=runners, **shared)
 
     async def run(
-        self, inputs: RolloutInputs, *, key: str, purpose: Purpose, seed: int, temperature: float | None = None
+        self,
+        inputs: RolloutInputs,
+        *,
+        key: str,
+        purpose: Purpose,
+        seed: int,
+        temperature: float | None = None,
+        emit: Emit | None = None,
+        streams: bool = False,
+        config: RunnableConfig | None = None,
     ) -> RolloutRecord:
         """One rollout. Never raises for what went wrong in it (the record says so), only CancelledError.
 
         `temperature` None: the graph's own. Same seed and same engine: the same record, but for the seconds.
+        `emit` hears what happens (graphs.events), with `streams` token by token; `config`: LangChain callbacks, tags.
         """
         began = time.perf_counter()
         policy = self.harness.speaker
         warmth = self.spec.sampling.temperature if temperature is None else temperature
-        rollout = Rollout(key, inputs, seed, warmth, Conversation(policy.template))
+        rollout = Rollout(key, inputs, seed, warmth, Conversation(policy.template), emit=emit, streams=streams)
         try:
-            failure = await self._drive(rollout, purpose)
+            failure = await self._drive(rollout, purpose, config)
         finally:
             self.harness.release(rollout)
-        return self._record(rollout, failure, purpose=purpose, seconds=time.perf_counter() - began)
+        record = self._record(rollout, failure, purpose=purpose, seconds=time.perf_counter() - began)
+        if emit:
+            emit(_last_word(rollout, record))
+        return record
 
-    async def _drive(self, rollout: Rollout, purpose: Purpose) -> Failure | None:
+    async def _drive(self, rollout: Rollout, purpose: Purpose, config: RunnableConfig | None) -> Failure | None:
         limit = self.spec.limits.seconds
         state = GraphState(rollout=rollout, values={"purpose": purpose})
         try:
             async with boundary(RolloutError, f"graph {self.spec.name}"):
                 async with asyncio.timeout(limit) if limit else nullcontext():
-                    await self._graph.ainvoke(state, self._config)
+                    await self._graph.ainvoke(state, {**config, **self._config} if config else self._config)
                 _check_end(rollout)
         except RolloutError as exc:
             return rollout.failure or exc.to_failure()
@@ -165,6 +181,13 @@ def _check_end(rollout: Rollout) -> None:
     if isinstance(rollout.parsed, ParseFailure):
         raise ParseError(f"no answer after {rollout.turns} turns; the last one: {rollout.parsed.reason}")
     raise BudgetError(f"no answer after {rollout.turns} turns and {rollout.sampled_tokens} sampled tokens")
+
+
+def _last_word(rollout: Rollout, record: RolloutRecord) -> AnswerGiven | Failed:
+    if record.failure is not None:
+        return Failed(record.key, record.failure)
+    explanation = rollout.answer.explanation if rollout.answer else ""
+    return AnswerGiven(record.key, record.answer, explanation, record.confidence, tuple(record.citations))
 
 
 def _status(failure: Failure | None) -> RolloutStatus:

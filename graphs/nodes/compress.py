@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphs.events import Compressed
 from graphs.harness import Harness
 from graphs.nodes.base import Node, Update
 from graphs.nodes.turn import record
@@ -20,6 +21,7 @@ def compress_node(harness: Harness, node: CompressNode) -> Node:
     async def compress(state: GraphState) -> Update:
         rollout = state.rollout
         assert rollout is not None  # a policy node came before
+        before = len(rollout.conversation)
         known = {"question": rollout.inputs.question, "tokens": room}
         rollout.conversation.begin_compression(prompt.render(**{name: known[name] for name in prompt.variables}))
         sampled = await harness.sample(rollout, max_tokens=room)
@@ -30,6 +32,9 @@ def compress_node(harness: Harness, node: CompressNode) -> Node:
         rollout.summary = (parsed.text if isinstance(parsed, Summary) else text).strip()
         harness.release(rollout)
         rollout.conversation.compress(harness.open(rollout))
+        if rollout.emit:
+            after = len(rollout.conversation)
+            rollout.emit(Compressed(rollout.key, rollout.turns, rollout.summary, before, after))
         return {"outcome": "ok"}
 
     return compress

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphs.events import Token, TurnStarted
 from graphs.harness import Harness, Sampled
 from graphs.nodes.base import Node, Update
 from graphs.schema import PolicyNode
@@ -15,7 +16,7 @@ def policy_node(harness: Harness, node: PolicyNode) -> Node:
 
     async def think(state: GraphState) -> Update:
         rollout = begin(harness, state, node.prompt)
-        sampled = await harness.sample(rollout, max_tokens=harness.spec.sampling.max_tokens)
+        sampled = await harness.sample(rollout, max_tokens=harness.spec.sampling.max_tokens, aloud=True)
         return {"outcome": take_turn(harness, rollout, sampled)}
 
     return think
@@ -29,6 +30,8 @@ def begin(harness: Harness, state: GraphState, prompt: str) -> Rollout:
     if not rollout.opening:
         rollout.opening = prompt
         rollout.conversation.start(harness.open(rollout))
+    if rollout.emit:
+        rollout.emit(TurnStarted(rollout.key, rollout.turns + 1))
     return rollout
 
 
@@ -37,6 +40,8 @@ def take_turn(harness: Harness, rollout: Rollout, sampled: Sampled) -> str:
     text = rollout.conversation.append_sampled(sampled.generation)
     rollout.parsed = parsed = harness.prompts[rollout.opening].parse(text)
     rollout.turns += 1
+    if rollout.emit and text and not sampled.told:
+        rollout.emit(Token(rollout.key, rollout.turns, text))
     outcome, kind = _meaning(rollout, parsed)
     record(rollout, kind, text, sampled, query=parsed.query if isinstance(parsed, SearchCall) else None)
     return next((o for plugin in harness.plugins if (o := plugin.after_turn(rollout, outcome))), outcome)
