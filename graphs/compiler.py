@@ -12,7 +12,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from graphs import schema
-from graphs.harness import OPENING_VARIABLES, Harness
+from graphs.harness import INSTRUCTION_VARIABLES, OPENING_VARIABLES, Harness
 from graphs.nodes.base import Node
 from graphs.nodes.compress import compress_node
 from graphs.nodes.judge import judge_node
@@ -103,8 +103,12 @@ def load_prompts(spec: GraphSpec, *, variant: str, path: Sequence[Path]) -> dict
 def _wanted(node: NodeSpec) -> list[tuple[str, frozenset[str]]]:
     match node:
         case schema.PolicyNode() | schema.ValueSelectNode():
-            # Seeds are shown as search results.
-            return [(node.prompt, OPENING_VARIABLES), ("search_result", _TOOL_VARIABLES["result"])]
+            instruction = node.instruction if isinstance(node, schema.PolicyNode) else None
+            return [
+                (node.prompt, OPENING_VARIABLES),
+                ("search_result", _TOOL_VARIABLES["result"]),  # seeds are shown as search results
+                *([(instruction, INSTRUCTION_VARIABLES)] if instruction else []),
+            ]
         case schema.ToolNode():
             return [(node.result, _TOOL_VARIABLES["result"]), (node.correction, _TOOL_VARIABLES["correction"])]
         case schema.CompressNode():

@@ -22,6 +22,8 @@ from prompts import Prompt
 
 # Everything that a prompt opening a conversation may ask for.
 OPENING_VARIABLES = frozenset({"question", "summary", "seeds", "examples", "answers", "count", "steps"})
+# And a prompt put to the policy later on: also the answer that it gave last ("" before the first).
+INSTRUCTION_VARIABLES = OPENING_VARIABLES | {"answer"}
 
 
 class Sampled(NamedTuple):
@@ -62,12 +64,19 @@ class Harness:
 
     def open(self, rollout: Rollout) -> list[Message]:
         """The prompt of a fresh segment: question or seeds, what was noted so far, and the last call if it is due."""
-        prompt = self.prompts[rollout.opening]
-        values = self._opening_values(rollout)
-        text = prompt.render(**{name: values[name] for name in prompt.variables})
+        return [Message("user", self._say(rollout, rollout.opening, self._opening_values(rollout)))]
+
+    def instruct(self, rollout: Rollout, name: str) -> str:
+        """The prompt `name` as a user turn in mid-conversation, with the last call under it if it is due."""
+        given = rollout.answer.text if rollout.answer else ""
+        return self._say(rollout, name, {**self._opening_values(rollout), "answer": given})
+
+    def _say(self, rollout: Rollout, name: str, values: Mapping[str, Any]) -> str:
+        prompt = self.prompts[name]
+        text = prompt.render(**{variable: values[variable] for variable in prompt.variables})
         for plugin in self.plugins:
             text = plugin.before_reply(rollout, text)
-        return [Message("user", text)]
+        return text
 
     def _opening_values(self, rollout: Rollout) -> dict[str, Any]:
         budget = self.spec.plugin(StepBudget)

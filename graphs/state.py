@@ -90,6 +90,7 @@ class Rollout:
     sampled_tokens: int = 0
     summary: str = ""
     opening: str = ""  # the prompt that opened the conversation; compression opens the next segment with it
+    reading: str = ""  # the prompt that parses the turn being sampled: the opening one, or a node's instruction
     parsed: Parsed | ParseFailure | None = None
     answer: FinalAnswer | None = None
     candidates: list[ParsedCandidate] = field(default_factory=list)

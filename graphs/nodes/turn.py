@@ -15,21 +15,24 @@ def policy_node(harness: Harness, node: PolicyNode) -> Node:
     """One turn: sample, parse, record."""
 
     async def think(state: GraphState) -> Update:
-        rollout = begin(harness, state, node.prompt)
+        rollout = begin(harness, state, node.prompt, instruction=node.instruction)
         sampled = await harness.sample(rollout, max_tokens=harness.spec.sampling.max_tokens, aloud=True)
         return {"outcome": take_turn(harness, rollout, sampled)}
 
     return think
 
 
-def begin(harness: Harness, state: GraphState, prompt: str) -> Rollout:
-    """The state's rollout, its conversation opened by the first node that speaks."""
+def begin(harness: Harness, state: GraphState, prompt: str, *, instruction: str | None = None) -> Rollout:
+    """The state's rollout, its conversation opened by the first node that speaks; then the node's own instruction."""
     rollout = state.rollout
     if rollout is None:
         raise ValueError(f"graph '{harness.spec.name}' runs a policy and was started without a rollout")
     if not rollout.opening:
         rollout.opening = prompt
         rollout.conversation.start(harness.open(rollout))
+    rollout.reading = instruction or rollout.opening
+    if instruction:
+        rollout.conversation.append_user(harness.instruct(rollout, instruction))
     if rollout.emit:
         rollout.emit(TurnStarted(rollout.key, rollout.turns + 1))
     return rollout
@@ -38,7 +41,7 @@ def begin(harness: Harness, state: GraphState, prompt: str) -> Rollout:
 def take_turn(harness: Harness, rollout: Rollout, sampled: Sampled) -> str:
     """Append what was sampled, act on what it says; the outcome of the turn."""
     text = rollout.conversation.append_sampled(sampled.generation)
-    rollout.parsed = parsed = harness.prompts[rollout.opening].parse(text)
+    rollout.parsed = parsed = harness.prompts[rollout.reading].parse(text)
     rollout.turns += 1
     if rollout.emit and text and not sampled.told:
         rollout.emit(Token(rollout.key, rollout.turns, text))

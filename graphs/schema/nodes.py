@@ -15,6 +15,10 @@ class PolicyNode(Closed):
 
     kind: Literal["policy"]
     prompt: str = Field(description="opens the conversation when this node is the first to speak")
+    instruction: str | None = Field(
+        default=None,
+        description="prompt put to the policy as a user turn each time this node is entered; it also parses that turn",
+    )
 
 
 class ToolNode(Closed):
