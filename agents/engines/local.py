@@ -10,7 +10,7 @@ import asyncio
 import math
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from agents.engines.base import GenerateRequest, Generation
+from agents.engines.base import Delta, GenerateRequest, Generation
 from agents.engines.kv_cache import ATTENTION, SlotCache, rows_that_fit
 from agents.engines.local_check import PROBE_TOKENS, check_agreement, plain_logits
 from agents.engines.local_sampling import draw
@@ -37,6 +37,7 @@ class _Job:
     stops: frozenset[int]
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+    grown: asyncio.Event | None = None  # set in `loop` after every step; None: nobody reads along
 
 
 @dataclass(eq=False)  # rows are looked up by identity
@@ -115,15 +116,36 @@ class LocalEngine:
 
     async def generate(self, request: GenerateRequest) -> Generation:
         """Sample one continuation. Raises EngineError if the request is none, the model fails or the engine closes."""
+        return await self._submit(request, grown=None).future
+
+    async def stream(self, request: GenerateRequest) -> AsyncGenerator[Delta, None]:
+        """The same continuation, a delta for what has been sampled since the last one was taken. Raises EngineError."""
+        job = self._submit(request, grown=(grown := asyncio.Event()))
+        job.future.add_done_callback(lambda _: grown.set())
+        taken = 0
+        try:
+            while await grown.wait() and not job.future.done():
+                grown.clear()
+                count = len(job.logprobs)  # written after the id: so many are whole
+                if count > taken:
+                    yield Delta(job.token_ids[taken:count], job.logprobs[taken:count])
+                    taken = count
+            whole = job.future.result()
+            yield Delta(whole.token_ids[taken:], whole.logprobs[taken:], whole.finish_reason)
+        finally:
+            job.future.cancel()  # the worker drops the row at its next step; nothing happens to one that is done
+
+    def _submit(self, request: GenerateRequest, *, grown: asyncio.Event | None) -> _Job:
         _check(request, vocabulary=self._vocabulary)
         loop = asyncio.get_running_loop()
         uniforms = np.random.default_rng(request.sampling.seed).random(request.sampling.max_tokens)
-        job = _Job(request, loop.create_future(), loop, uniforms, frozenset(request.sampling.stop_ids))
+        stops = frozenset(request.sampling.stop_ids)
+        job = _Job(request, loop.create_future(), loop, uniforms, stops, grown=grown)
         with self._gate:
             if self._closed:
                 raise EngineError("local engine: closed")
             self._inbox.put(job)
-        return await job.future
+        return job
 
     def release(self, session: str) -> None:
         self._inbox.put(session)
@@ -283,6 +305,7 @@ class LocalEngine:
         for job, token, logprob in zip(jobs, tokens_B.tolist(), chosen, strict=True):
             job.token_ids.append(token)
             job.logprobs.append(logprob)
+        _tell([job for job in jobs if job.grown is not None])
         self._retire(first, len(jobs))
 
     def _retire(self, first: int, count: int) -> None:
@@ -342,6 +365,22 @@ def _finish_reason(job: _Job) -> Literal["stop", "length"] | None:
     if job.token_ids[-1] in job.stops:
         return "stop"
     return "length" if len(job.token_ids) >= job.request.sampling.max_tokens else None
+
+
+def _tell(grown: list[_Job]) -> None:
+    """Wake those who read along, once a loop. As in `_deliver`, the loop can have closed."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Event]] = {}
+    for job in grown:
+        if job.grown is not None:
+            by_loop.setdefault(job.loop, []).append(job.grown)
+    for loop, events in by_loop.items():
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_set_all, events)
+
+
+def _set_all(events: list[asyncio.Event]) -> None:
+    for event in events:
+        event.set()
 
 
 def _deliver(done: list[tuple[_Job, Generation | EngineError]]) -> None:
