@@ -46,7 +46,7 @@ class McpServer(BaseModel, frozen=True, extra="forbid"):
 
 
 def expand(values: Mapping[str, str], *, server: str) -> dict[str, str]:
-    """`values` with every `${NAME}` replaced from the environment. Raises: UsageError for a variable that is not set."""
+    """`values` with every `${NAME}` taken from the environment. Raises: UsageError for a variable that is not set."""
 
     def value_of(match: re.Match[str]) -> str:
         if match[1] not in os.environ:
