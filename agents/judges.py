@@ -1,12 +1,14 @@
 """The judges: `RuleJudge` needs nothing, `LlmJudge` an endpoint; both decide on answers, duplicates and quality."""
 
-from agents.judging import Attempt, Duplicate, Judge, Pair, Quality, QualityCase, Score
+from agents.judging import Attempt, Duplicate, Equivalence, Judge, Pair, Quality, QualityCase, Score
 from agents.llm_judge import JudgeSettings, LlmJudge
-from agents.rule_judge import RuleJudge, normalise, split_answer
+from agents.normal_form import canonical, normalise, split_answer
+from agents.rule_judge import RuleJudge
 
 __all__ = [
     "Attempt",
     "Duplicate",
+    "Equivalence",
     "Judge",
     "JudgeSettings",
     "LlmJudge",
@@ -15,6 +17,7 @@ __all__ = [
     "QualityCase",
     "RuleJudge",
     "Score",
+    "canonical",
     "normalise",
     "split_answer",
 ]

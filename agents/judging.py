@@ -31,6 +31,15 @@ class Duplicate(NamedTuple):
     prompt_sha256: str = ""
 
 
+class Equivalence(NamedTuple):
+    """Whether two answers to one question say the same."""
+
+    equivalent: bool
+    reason: str
+    judge: str
+    prompt_sha256: str = ""
+
+
 class Attempt(NamedTuple):
     """How one rollout ended: its answer, its score in [0, 1], its last turn's text."""
 
@@ -66,5 +75,7 @@ class Judge(Protocol):
     async def score(self, answer: str, *, question: str, nuggets: Sequence[str]) -> Score: ...
 
     async def duplicate(self, first: Pair, second: Pair) -> Duplicate: ...
+
+    async def equivalent(self, first: str, second: str, *, question: str) -> Equivalence: ...
 
     async def quality(self, case: QualityCase) -> Quality: ...

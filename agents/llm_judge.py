@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import BaseModel, Field
 
 from agents.errors import JudgeError, boundary
-from agents.judging import Duplicate, Label, Pair, Quality, QualityCase, Score
+from agents.judging import Duplicate, Equivalence, Label, Pair, Quality, QualityCase, Score
 from prompts import Prompt, load_prompt
 
 if TYPE_CHECKING:
@@ -44,6 +44,11 @@ class DuplicateVerdict(BaseModel):
     reason: str
 
 
+class EquivalenceVerdict(BaseModel):
+    equivalent: bool
+    reason: str
+
+
 class QualityVerdict(BaseModel):
     valid: bool
     faults: list[Literal["reference_wrong", "ambiguous", "nuggets_unclear"]]
@@ -59,7 +64,7 @@ class LlmJudge:
         self.settings = settings
         self._given_model = model
         self._slots = asyncio.Semaphore(settings.concurrency)
-        names = ("nugget_judge", "duplicate_judge", "quality_filter")
+        names = ("nugget_judge", "duplicate_judge", "quality_filter", "equivalence_judge")
         self.prompts: dict[str, Prompt] = {name: load_prompt(name, path=prompt_path) for name in names}
 
     @property
@@ -86,6 +91,11 @@ class LlmJudge:
         )
         verdict = await self._ask(text, DuplicateVerdict)
         return Duplicate(verdict.duplicate, verdict.reason, self.name, prompt.sha256)
+
+    async def equivalent(self, first: str, second: str, *, question: str) -> Equivalence:
+        prompt = self.prompts["equivalence_judge"]
+        verdict = await self._ask(prompt.render(question=question, first=first, second=second), EquivalenceVerdict)
+        return Equivalence(verdict.equivalent, verdict.reason, self.name, prompt.sha256)
 
     async def quality(self, case: QualityCase) -> Quality:
         prompt = self.prompts["quality_filter"]

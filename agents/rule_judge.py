@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
 from agents.errors import JudgeError
-from agents.judging import Attempt, Duplicate, Label, Pair, Quality, QualityCase, Score
+from agents.judging import Attempt, Duplicate, Equivalence, Label, Pair, Quality, QualityCase, Score
+from agents.normal_form import canonical, normalise, split_answer
 
-_ARTICLES = frozenset({"a", "an", "the"})
-_FILLERS = _ARTICLES | frozenset(
-    ("is", "are", "was", "were", "be", "do", "does", "did", "has", "have", "had", "please")
+_FILLERS = frozenset(
+    ("a", "an", "the", "is", "are", "was", "were", "be", "do", "does", "did", "has", "have", "had", "please")
 )
-# Decimal points and signs carry meaning in numbers; every other mark of punctuation is a space.
-_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-_PUNCTUATION = re.compile(r"(?<!\d)\.|\.(?!\d)|(?<=\w)-|-(?!\d)|[^\w\s.\-]|_")
-_SEPARATORS = re.compile(r"\s*(?:,(?!\d{3}(?!\d))|;|\n|\band\b)\s*", re.IGNORECASE)
 _SUSPECT_SHARE = 0.75
-
-
-def normalise(text: str) -> str:
-    """Case, accents' encodings, punctuation, articles and spacing removed."""
-    plain = _PUNCTUATION.sub(" ", _THOUSANDS.sub("", unicodedata.normalize("NFKC", text).casefold()))
-    return " ".join(word for word in plain.split() if word not in _ARTICLES)
-
-
-def split_answer(answer: str) -> list[str]:
-    """Items of a list answer in normal form, each once."""
-    return list(dict.fromkeys(filter(None, (normalise(item) for item in _SEPARATORS.split(answer)))))
 
 
 class RuleJudge:
@@ -58,6 +41,11 @@ class RuleJudge:
         if _within(first.answer, second.question) and _within(second.answer, first.question):
             return Duplicate(True, "rule: inverse questions, each names the other's answer", self.name)
         return Duplicate(False, "rule: the content words differ", self.name)
+
+    async def equivalent(self, first: str, second: str, *, question: str) -> Equivalence:
+        """Equal in canonical form."""
+        same = canonical(first) == canonical(second)
+        return Equivalence(same, f"rule: the canonical forms {'agree' if same else 'differ'}", self.name)
 
     async def quality(self, case: QualityCase) -> Quality:
         reasons = [reason for reason in (_form(case), _grounded(case), _suspect(case)) if reason]

@@ -10,7 +10,17 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.test import TestModel
 
 from agents.errors import JudgeError
-from agents.judges import Attempt, JudgeSettings, LlmJudge, Pair, QualityCase, RuleJudge, normalise, split_answer
+from agents.judges import (
+    Attempt,
+    JudgeSettings,
+    LlmJudge,
+    Pair,
+    QualityCase,
+    RuleJudge,
+    canonical,
+    normalise,
+    split_answer,
+)
 
 RULE = RuleJudge()
 
@@ -155,3 +165,32 @@ async def test_endpoint_down_is_a_judge_error() -> None:
     settings = JudgeSettings(base_url="http://127.0.0.1:9/v1", model="m", timeout_seconds=2)
     with pytest.raises(JudgeError, match=r"judge m at http://127\.0\.0\.1:9/v1"):
         await LlmJudge(settings).duplicate(Pair("a?", "x"), Pair("b?", "y"))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("Three, São Paulo", "sao paulo and 3.0", True),
+        ("$1.5 million", "1,500,000", True),
+        ("The Ada; Bo", "bo, ada, Bo", True),
+        (".50", "0.5", True),
+        ("5 percent", "5%", True),
+        ("\N{MINUS SIGN}3", "-3", True),
+        ("-3", "3", False),
+        ("Ada", "Ada, Bo", False),
+        ("1.5 million", "1.5 billion", False),
+        ("\N{HIRAGANA LETTER GA}", "\N{HIRAGANA LETTER KA}", False),
+        ("?", "!", False),
+    ],
+)
+async def test_canonical_forms(first: str, second: str, same: bool) -> None:
+    assert (canonical(first) == canonical(second)) is same
+    verdict = await RULE.equivalent(first, second, question="q?")
+    assert verdict.equivalent is same and verdict.judge == "rule"
+
+
+async def test_llm_judges_equivalence() -> None:
+    settings = JudgeSettings(base_url="http://judge", model="m")
+    model = TestModel(custom_output_args={"equivalent": True, "reason": "a short form of the same name"})
+    verdict = await LlmJudge(settings, model=model).equivalent("IBM", "Big Blue", question="Who?")
+    assert verdict.equivalent and verdict.reason.startswith("a short form") and len(verdict.prompt_sha256) == 64
