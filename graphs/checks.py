@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from graphs.schema import END, CompressNode, GraphSpec, PolicyNode, StepBudget, TokenBudget, ToolNode, ValueSelectNode
+from graphs.schema import END, CompressNode, GraphSpec, PolicyNode, ToolNode, ValueSelectNode
 from prompts.closed_yaml import YamlDocument, closest
 
 
@@ -77,7 +77,7 @@ def _needs(spec: GraphSpec, document: YamlDocument) -> None:
 
 
 def _loops(spec: GraphSpec, document: YamlDocument) -> None:
-    bounded = any(isinstance(plugin, StepBudget | TokenBudget) for plugin in spec.plugins)
+    bounded = any(plugin.bounds_turns for plugin in spec.plugins)
     for name in spec.nodes:
         if not bounded and name in _from(spec, name):
             raise document.error(

@@ -118,5 +118,4 @@ def _wanted(node: NodeSpec) -> list[tuple[str, frozenset[str]]]:
 
 
 def _plugin_prompts(spec: GraphSpec) -> list[str]:
-    budget = spec.plugin(schema.StepBudget)
-    return ["last_call"] if budget and budget.last_call else []
+    return [name for plugin in spec.plugins for name in plugin.prompt_names()]

@@ -15,6 +15,7 @@ from agents.policy import Policy
 from agents.tools import SearchTool
 from agents.values import ValueFunction
 from graphs.plugins.base import Plugin
+from graphs.plugins.chain import before_reply
 from graphs.schema import GraphSpec, StepBudget
 from graphs.state import Rollout
 from graphs.streaming import generate_aloud
@@ -74,9 +75,7 @@ class Harness:
     def _say(self, rollout: Rollout, name: str, values: Mapping[str, Any]) -> str:
         prompt = self.prompts[name]
         text = prompt.render(**{variable: values[variable] for variable in prompt.variables})
-        for plugin in self.plugins:
-            text = plugin.before_reply(rollout, text)
-        return text
+        return before_reply(self.plugins, rollout, text)
 
     def _opening_values(self, rollout: Rollout) -> dict[str, Any]:
         budget = self.spec.plugin(StepBudget)

@@ -21,6 +21,7 @@ from graphs.compiler import compile_graph, load_prompts
 from graphs.events import AnswerGiven, Emit, Failed
 from graphs.harness import Harness
 from graphs.plugins.build import build_plugins
+from graphs.plugins.chain import ending
 from graphs.schema import GraphSpec, ParallelNode, load_spec
 from graphs.state import GraphState, Rollout, RolloutInputs
 from prompts.output import ParsedCandidate, ParseFailure
@@ -123,8 +124,9 @@ class GraphRunner:
         state = GraphState(rollout=rollout, values={"purpose": purpose})
         try:
             async with boundary(RolloutError, f"graph {self.spec.name}"):
-                async with asyncio.timeout(limit) if limit else nullcontext():
-                    await self._graph.ainvoke(state, {**config, **self._config} if config else self._config)
+                with ending(self.harness.plugins, rollout):
+                    async with asyncio.timeout(limit) if limit else nullcontext():
+                        await self._graph.ainvoke(state, {**config, **self._config} if config else self._config)
                 _check_end(rollout)
         except RolloutError as exc:
             return rollout.failure or exc.to_failure()

@@ -5,6 +5,7 @@ The rollout is one object, not a channel per field: copying token lists at every
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -98,6 +99,8 @@ class Rollout:
     attempts: list[RolloutRecord] = field(default_factory=list)
     failure: Failure | None = None
     sessions: set[str] = field(default_factory=set)
+    notes: dict[str, Any] = field(default_factory=dict)  # plugin kind -> what it keeps about this rollout
+    began: float = field(default_factory=time.monotonic)
     emit: Emit | None = None  # who listens; asked before an event is built
     streams: bool = False  # the listener wants tokens as they are sampled, not only whole turns
 

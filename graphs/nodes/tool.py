@@ -6,6 +6,7 @@ import time
 
 from graphs.harness import Harness
 from graphs.nodes.base import Node, Update
+from graphs.plugins.chain import after_tool, before_reply
 from graphs.schema import ToolNode
 from graphs.state import GraphState, Rollout
 from prompts.output import ParseFailure, SearchCall
@@ -18,10 +19,8 @@ def tool_node(harness: Harness, node: ToolNode) -> Node:
         rollout = state.rollout
         assert rollout is not None  # a policy node came before
         reply = await _reply(harness, rollout, node)
-        for plugin in harness.plugins:
-            reply = plugin.before_reply(rollout, reply)
-        rollout.conversation.append_tool(reply)
-        return {"outcome": next((o for plugin in harness.plugins if (o := plugin.after_tool(rollout))), "ok")}
+        rollout.conversation.append_tool(before_reply(harness.plugins, rollout, reply))
+        return {"outcome": after_tool(harness.plugins, rollout)}
 
     return use_tool
 

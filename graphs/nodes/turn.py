@@ -5,6 +5,7 @@ from __future__ import annotations
 from graphs.events import Token, TurnStarted
 from graphs.harness import Harness, Sampled
 from graphs.nodes.base import Node, Update
+from graphs.plugins.chain import after_turn, before_turn
 from graphs.schema import PolicyNode
 from graphs.state import GraphState, Rollout
 from prompts.output import CandidateSet, FinalAnswer, Parsed, ParseFailure, SearchCall, Summary
@@ -16,6 +17,8 @@ def policy_node(harness: Harness, node: PolicyNode) -> Node:
 
     async def think(state: GraphState) -> Update:
         rollout = begin(harness, state, node.prompt, instruction=node.instruction)
+        if outcome := before_turn(harness.plugins, rollout):
+            return {"outcome": outcome}
         sampled = await harness.sample(rollout, max_tokens=harness.spec.sampling.max_tokens, aloud=True)
         return {"outcome": take_turn(harness, rollout, sampled)}
 
@@ -47,7 +50,7 @@ def take_turn(harness: Harness, rollout: Rollout, sampled: Sampled) -> str:
         rollout.emit(Token(rollout.key, rollout.turns, text))
     outcome, kind = _meaning(rollout, parsed)
     record(rollout, kind, text, sampled, query=parsed.query if isinstance(parsed, SearchCall) else None)
-    return next((o for plugin in harness.plugins if (o := plugin.after_turn(rollout, outcome))), outcome)
+    return after_turn(harness.plugins, rollout, outcome)
 
 
 def record(rollout: Rollout, kind: StepKind, text: str, sampled: Sampled, *, query: str | None = None) -> None:

@@ -1,14 +1,17 @@
-"""Ends a rollout that has sampled too many tokens."""
+"""Ends a rollout that has sampled too many tokens; may announce the last turn."""
 
 from __future__ import annotations
 
-from graphs.plugins.base import Passive
+from graphs.plugins.budget import Budget
+from graphs.schema import TokenBudget
 from graphs.state import Rollout
 
 
-class TokenBudgetPlugin(Passive):
-    def __init__(self, *, tokens: int) -> None:
-        self._tokens = tokens
+class TokenBudgetPlugin(Budget[TokenBudget]):
+    Settings = TokenBudget
 
-    def after_turn(self, rollout: Rollout, outcome: str) -> str | None:
-        return "exhausted" if outcome != "answer" and rollout.sampled_tokens >= self._tokens else None
+    def spent(self, rollout: Rollout) -> bool:
+        return rollout.sampled_tokens >= self.settings.tokens
+
+    def nearly(self, rollout: Rollout) -> bool:
+        return rollout.sampled_tokens >= self.settings.tokens - (self.settings.last_call_tokens or 0)

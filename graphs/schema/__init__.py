@@ -18,13 +18,23 @@ from graphs.schema.nodes import (
     ValueSelectNode,
     VoteNode,
 )
-from graphs.schema.plugins import PLUGIN_OUTCOMES, Compression, PluginSpec, StepBudget, TokenBudget
+from graphs.schema.plugins import (
+    BUILT_IN_PLUGINS,
+    Compression,
+    PluginSettings,
+    PluginSpec,
+    RewriteRule,
+    StepBudget,
+    TimeBudget,
+    TokenBudget,
+    ToolGate,
+)
 from graphs.schema.tools import SearchSettings, Tools
 
 __all__ = [
     "BUILT_IN",
+    "BUILT_IN_PLUGINS",
     "END",
-    "PLUGIN_OUTCOMES",
     "TURN_OUTCOMES",
     "Closed",
     "CompressNode",
@@ -34,13 +44,17 @@ __all__ = [
     "Limits",
     "NodeSpec",
     "ParallelNode",
+    "PluginSettings",
     "PluginSpec",
     "PolicyNode",
     "PythonNode",
+    "RewriteRule",
     "Sampling",
     "SearchSettings",
     "StepBudget",
+    "TimeBudget",
     "TokenBudget",
+    "ToolGate",
     "ToolNode",
     "Tools",
     "ValueSelectNode",

@@ -1,0 +1,89 @@
+"""Plugins of other packages: entry points of the group `karl.plugins`, name -> class with `Settings` and `build`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Protocol, cast
+
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from graphs.plugins.base import Plugin
+from graphs.schema import BUILT_IN_PLUGINS, PluginSettings
+from prompts import Prompt
+from prompts.closed_yaml import closest, known_keys
+
+GROUP = "karl.plugins"
+
+
+class PluginClass(Protocol):
+    """What an entry point names; `graphs.plugins.base.Passive` is a good base for it."""
+
+    Settings: type[PluginSettings]
+
+    def build(self, settings: Any, prompts: Mapping[str, Prompt]) -> Plugin: ...
+
+
+def installed() -> dict[str, EntryPoint]:
+    """Looked up anew at every call: a package may have been installed meanwhile."""
+    return {point.name: point for point in entry_points(group=GROUP) if point.name not in BUILT_IN_PLUGINS}
+
+
+def external_settings(value: Any) -> PluginSettings:
+    """One item of `plugins:` whose kind is none of ours.
+
+    Raises: PydanticCustomError for an unknown kind or a plugin that can't be loaded, ValidationError for wrong keys.
+    """
+    points = installed()
+    names = sorted([*BUILT_IN_PLUGINS, *points])
+    if not isinstance(value, dict) or "kind" not in value:
+        raise PydanticCustomError("plugin", f"the key 'kind' is missing; expected one of {', '.join(names)}")
+    kind = value["kind"]
+    if kind not in points:
+        listed = ", ".join(names)
+        raise PydanticCustomError(
+            "plugin", f"{kind!r} is no valid kind; expected one of {listed}{closest(kind, names)}"
+        )
+    settings = load_plugin(kind).Settings
+    try:
+        return settings.model_validate(value)
+    except ValidationError as exc:
+        raise _named_keys(exc, settings) from exc
+
+
+def load_plugin(kind: str) -> PluginClass:
+    """The class that an installed package offers as `kind`. Raises: PydanticCustomError when it is none."""
+    point = installed()[kind]
+    try:
+        found = point.load()
+    except Exception as exc:  # importing someone else's code can raise anything
+        raise _unusable(point, f"{type(exc).__name__}: {exc}") from exc
+    settings = getattr(found, "Settings", None)
+    if not (isinstance(settings, type) and issubclass(settings, PluginSettings)):
+        raise _unusable(point, "it has no class 'Settings' derived from karl.plugins.PluginSettings")
+    if not callable(getattr(found, "build", None)):
+        raise _unusable(point, "it has no method 'build(settings, prompts)'")
+    return cast(PluginClass, found)
+
+
+def _unusable(point: EntryPoint, why: str) -> PydanticCustomError:
+    package = f"{point.dist.name} {point.dist.version}" if point.dist else "an unnamed package"
+    return PydanticCustomError("plugin", f"plugin '{point.name}' of {package} ({point.value}) can't be used: {why}")
+
+
+def _named_keys(exc: ValidationError, settings: type[PluginSettings]) -> ValidationError:
+    """The same complaints; an unknown key comes alone and names those that exist, since only the plugin knows them."""
+    errors = exc.errors()
+    unknown = [error for error in errors if error["type"] == "extra_forbidden"]
+    return ValidationError.from_exception_data(exc.title, [_detail(error, settings) for error in unknown or errors])
+
+
+def _detail(error: Any, settings: type[PluginSettings]) -> InitErrorDetails:
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        known = sorted(known_keys(settings, error["loc"][:-1]))
+        message = f"unknown key; expected one of {', '.join(known)}{closest(error['loc'][-1], known)}"
+    kind = "missing" if error["type"] == "missing" else "plugin_key"
+    # The input would be shown beside the message, where only plain values help.
+    return InitErrorDetails(type=PydanticCustomError(kind, message), loc=error["loc"], input=error.get("input"))

@@ -1,0 +1,7 @@
+"""For authors of plugins: everything that a class behind an entry point of the group `karl.plugins` needs."""
+
+from graphs.plugins.base import Deny, Passive, Plugin, Rewrite
+from graphs.schema import PluginSettings
+from graphs.state import Rollout
+
+__all__ = ["Deny", "Passive", "Plugin", "PluginSettings", "Rewrite", "Rollout"]
