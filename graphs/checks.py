@@ -1,103 +1,189 @@
-"""What a graph must get right beyond its keys: names exist, outcomes are routed, nodes reached, loops bounded."""
+"""What a graph must get right beyond its keys, found before anything runs; each complaint names the key and the mend.
+
+`problems` looks at one graph alone; what it needs from elsewhere (prompts, functions, other graphs) is looked at by
+`graphs.library`.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from graphs.schema import END, CompressNode, GraphSpec, PolicyNode, ToolNode, ValueSelectNode
-from prompts.closed_yaml import YamlDocument, closest
+from graphs.loops import reached, without_limit
+from graphs.schema.graph import END, GraphSpec
+from graphs.schema.node import Node, SpeakingNode
+from graphs.schema.nodes import CompressNode, JudgeNode, PolicyNode, StageNode, ToolNode
+from graphs.schema.plugins import Compression
+from graphs.schema.selection import ParallelNode, ValueSelectNode, VoteNode
+from graphs.schema.stage import STAGE_GRAPHS, STAGE_NEEDS
+from prompts.closed_yaml import closest
+from store.errors import UsageError
+
+_JUDGED = {"duplicate": "set", "quality": "case"}
 
 
-def check_spec(spec: GraphSpec, document: YamlDocument) -> None:
+def check_spec(spec: GraphSpec) -> None:
     """Raises: UsageError for the first problem found."""
-    for check in (_start, _edge_names, _outcomes, _reached, _plugins, _needs, _loops):
-        check(spec, document)
+    for problem in problems(spec):
+        raise problem
 
 
-def _start(spec: GraphSpec, document: YamlDocument) -> None:
+def problems(spec: GraphSpec) -> Iterator[UsageError]:
+    """Every problem of the first sort that has any: later sorts make sense only once earlier ones are mended."""
+    for check in (_names, _outcomes, _reached, _ends, _states, _plugins, _needs, _stages, _loops):
+        found = list(check(spec))
+        yield from found
+        if found:
+            return
+
+
+def _names(spec: GraphSpec) -> Iterator[UsageError]:
     if spec.start not in spec.nodes:
-        raise document.error(("start",), _unknown(spec.start, spec.nodes))
-
-
-def _edge_names(spec: GraphSpec, document: YamlDocument) -> None:
+        yield spec.error(("start",), _unknown(spec, spec.start, spec.nodes))
     for name, edge in spec.edges.items():
         if name not in spec.nodes:
-            raise document.error(("edges", name), _unknown(name, spec.nodes))
+            yield spec.error(("edges", name), _unknown(spec, name, spec.nodes))
         for outcome, target in {"": edge}.items() if isinstance(edge, str) else edge.items():
             if target != END and target not in spec.nodes:
                 path = ("edges", name, outcome) if outcome else ("edges", name)
-                raise document.error(path, _unknown(target, [*spec.nodes, END]))
+                yield spec.error(path, _unknown(spec, target, [*spec.nodes, END]))
 
 
-def _outcomes(spec: GraphSpec, document: YamlDocument) -> None:
+def _outcomes(spec: GraphSpec) -> Iterator[UsageError]:
     for name, node in spec.nodes.items():
         if name not in spec.edges:
-            raise document.error(
-                ("nodes", name), f"no edge leaves this node; add one to 'edges', to a node or to '{END}'"
-            )
+            message = f"no edge leaves this node; add one to 'edges', to a node or to '{END}'"
+            yield spec.error(("nodes", name), message)
+            continue
         possible, conceivable, routed = spec.outcomes(node), spec.conceivable(node), spec.routes(name)
         for outcome in sorted(possible - routed.keys()):
-            raise document.error(
-                ("edges", name), f"no route for the outcome '{outcome}' of a {node.kind} node; add '{outcome}: ...'"
-            )
+            message = f"no route for the outcome '{outcome}' of a {node.kind} node; add '{outcome}: ...'"
+            yield spec.error(("edges", name), message)
         for outcome in sorted(routed.keys() - conceivable):
             listed = ", ".join(sorted(conceivable))
-            hint = closest(outcome, conceivable)
-            raise document.error(
-                ("edges", name, outcome),
-                f"a {node.kind} node never ends with '{outcome}'; its outcomes: {listed}{hint}",
+            message = f"a {node.kind} node never ends with '{outcome}'; its outcomes: {listed}"
+            yield spec.error(("edges", name, outcome), message + closest(outcome, conceivable))
+
+
+def _reached(spec: GraphSpec) -> Iterator[UsageError]:
+    entered = {spec.start, *_from(spec, spec.start)}
+    for name in spec.nodes:
+        if name not in entered:
+            yield spec.error(("nodes", name), f"unreachable: no route from '{spec.start}' leads to this node")
+
+
+def _ends(spec: GraphSpec) -> Iterator[UsageError]:
+    for name in spec.nodes:
+        if END not in _from(spec, name):
+            yield spec.error(
+                ("nodes", name), f"no route from here ever leads to '{END}'; lead one of its outcomes there"
             )
 
 
-def _reached(spec: GraphSpec, document: YamlDocument) -> None:
-    reached = set(_from(spec, spec.start)) | {spec.start}
-    for name in spec.nodes:
-        if name not in reached:
-            raise document.error(("nodes", name), f"unreachable: no route from '{spec.start}' leads to this node")
+def _states(spec: GraphSpec) -> Iterator[UsageError]:
+    for name, node in spec.nodes.items():
+        needed = _state_of(node)
+        if needed is not None and needed != spec.state:
+            yield spec.error(
+                ("nodes", name),
+                f"a {node.kind} node works on the state '{needed}', but the graph's is '{spec.state}'; "
+                f"set 'state: {needed}', or take the node out",
+            )
 
 
-def _plugins(spec: GraphSpec, document: YamlDocument) -> None:
+def _state_of(node: Node) -> str | None:
+    match node:
+        case JudgeNode():
+            return _JUDGED[node.judge]
+        case StageNode():
+            return "iteration"
+        case SpeakingNode() | ToolNode() | ParallelNode() | VoteNode():
+            return "rollout"
+        case _:
+            return None
+
+
+def _plugins(spec: GraphSpec) -> Iterator[UsageError]:
     for kind, count in Counter(plugin.kind for plugin in spec.plugins).items():
         if count > 1:
-            raise document.error(("plugins",), f"'{kind}' stands there {count} times; keep one")
-
-
-def _needs(spec: GraphSpec, document: YamlDocument) -> None:
-    talks = [name for name, node in spec.nodes.items() if isinstance(node, PolicyNode | ValueSelectNode | CompressNode)]
-    if talks and spec.role is None:
-        raise document.error(
-            ("nodes", talks[0]), "this node needs the key 'role' of the graph: generator, solver or aggregator"
-        )
+            yield spec.error(("plugins",), f"'{kind}' stands there {count} times; keep one")
+    squeezing = isinstance(spec.plugin(Compression), Compression)
+    for number, plugin in enumerate(spec.plugins):
+        if isinstance(plugin, Compression) and plugin.trigger_tokens and plugin.summary_tokens >= plugin.trigger_tokens:
+            yield spec.error(
+                ("plugins", number, "summary_tokens"),
+                f"a summary of {plugin.summary_tokens} tokens would trigger the next compression at "
+                f"{plugin.trigger_tokens}; make it well smaller than 'trigger_tokens'",
+            )
     for name, node in spec.nodes.items():
-        if isinstance(node, ToolNode) and spec.tools.search is None:
-            raise document.error(
-                ("nodes", name, "tool"), "the tool 'search' has no settings; add 'tools: {search: {k: 20}}'"
+        target = spec.routes(name).get("compress", "") if isinstance(node, ToolNode) and squeezing else ""
+        if target and not isinstance(spec.nodes.get(target), CompressNode):
+            path = ("edges", name) if isinstance(spec.edges[name], str) else ("edges", name, "compress")
+            yield spec.error(
+                path,
+                f"the compression plugin's outcome 'compress' leads to '{target}', where nothing shortens the history; "
+                "lead it to a node of kind compress",
             )
 
 
-def _loops(spec: GraphSpec, document: YamlDocument) -> None:
-    bounded = any(plugin.bounds_turns for plugin in spec.plugins)
-    for name in spec.nodes:
-        if not bounded and name in _from(spec, name):
-            raise document.error(
-                ("edges", name),
-                "a loop without a limit; add 'plugins: [{kind: step_budget, steps: ...}]' or a token_budget",
+def _needs(spec: GraphSpec) -> Iterator[UsageError]:
+    talks = [name for name, node in spec.nodes.items() if isinstance(node, SpeakingNode)]
+    if talks and spec.role is None:
+        message = "this node needs the key 'role' of the graph: generator, solver or aggregator"
+        yield spec.error(("nodes", talks[0]), message)
+    for name, node in spec.nodes.items():
+        if isinstance(node, ToolNode) and node.tool == "search" and spec.tools.search is None:
+            message = "the tool 'search' has no settings; add 'tools: {search: {k: 20}}'"
+            yield spec.error(("nodes", name, "tool"), message)
+        if isinstance(node, ParallelNode) and node.graph == spec.name:
+            message = f"graph '{spec.name}' runs itself in a parallel node; name another graph there"
+            yield spec.error(("nodes", name, "graph"), message)
+
+
+def _stages(spec: GraphSpec) -> Iterator[UsageError]:
+    stages = {name: node for name, node in spec.nodes.items() if isinstance(node, StageNode)}
+    for stage, count in Counter(node.stage for node in stages.values()).items():
+        if count > 1:
+            last = [name for name, node in stages.items() if node.stage == stage][-1]
+            yield spec.error(("nodes", last), f"the stage '{stage}' stands there {count} times; keep one")
+    for name, node in stages.items():
+        needed = STAGE_NEEDS.get(node.stage)
+        before = {other.stage for key, other in stages.items() if name in _from(spec, key)}
+        if needed is not None and needed not in before:
+            yield spec.error(
+                ("nodes", name), f"the stage '{node.stage}' goes on from '{needed}'; put a {needed} stage before it"
             )
+        if node.graph is not None and node.stage not in STAGE_GRAPHS:
+            listed = ", ".join(STAGE_GRAPHS)
+            message = f"the stage '{node.stage}' runs no agent graph; take 'graph' out (those that do: {listed})"
+            yield spec.error(("nodes", name, "graph"), message)
 
 
-def _from(spec: GraphSpec, start: str) -> Iterator[str]:
-    """Every node that some path from `start` enters; `start` itself only if a path returns to it."""
-    seen: set[str] = set()
-    open_nodes = [start]
-    while open_nodes:
-        for target in spec.routes(open_nodes.pop()).values():
-            if target != END and target not in seen:
-                seen.add(target)
-                open_nodes.append(target)
-                yield target
+def _loops(spec: GraphSpec) -> Iterator[UsageError]:
+    if spec.limits.seconds is not None:
+        return
+    budgets = [plugin.kind for plugin in spec.plugins if plugin.bounds_turns]
+    turns = {name for name, node in spec.nodes.items() if isinstance(node, PolicyNode | ValueSelectNode)}
+    for name in without_limit(_edges(spec), bounded=turns if budgets else set()):
+        mend = (
+            f"'{budgets[0]}' bounds only loops through a policy node; set 'limits: {{seconds: ...}}'"
+            if budgets
+            else "add 'plugins: [{kind: step_budget, steps: ...}]', another budget, or 'limits: {seconds: ...}'"
+        )
+        yield spec.error(("edges", name), f"a loop without a limit; {mend}")
 
 
-def _unknown(name: str, known: Iterable[str]) -> str:
+def _from(spec: GraphSpec, start: str) -> set[str]:
+    """Every node, and the end, that some path from `start` enters; `start` itself only if a path returns to it."""
+    return reached(_edges(spec), start)
+
+
+def _edges(spec: GraphSpec) -> dict[str, set[str]]:
+    return {name: set(spec.routes(name).values()) for name in spec.nodes}
+
+
+def _unknown(spec: GraphSpec, name: str, known: Iterable[str] | Mapping[str, object]) -> str:
     names = list(known)
-    return f"no node named '{name}'; there are: {', '.join(names)}{closest(name, names)}"
+    removed = spec.document.places.get(("nodes", name)) if spec.document else None
+    gone = f" ({removed} removes it)" if removed else ""
+    return f"no node named '{name}'{gone}; there are: {', '.join(names)}{closest(name, names)}"

@@ -1,12 +1,14 @@
 """The graph language: YAML -> a closed, frozen `GraphSpec`; what is wrong is named by file, line, column and key.
 
-`load_spec(name, variant=...)` reads `<name>.yaml`, a user's folder before the built-in one, and applies
-`overrides.<variant>`.
+`load_spec(name, variant=..., tasks=...)` reads `<name>.yaml`, a user's folder before the built-in one, lays it over
+what it `extends`, and applies its `overrides`. `graph_json_schema()` is the file format for editors.
 """
 
 from graphs.schema.closed import Closed
-from graphs.schema.files import BUILT_IN, load_spec, merge, parse_spec, read_spec
-from graphs.schema.graph import END, TURN_OUTCOMES, GraphSpec, Limits, Sampling
+from graphs.schema.export import graph_json_schema
+from graphs.schema.files import BUILT_IN, find_file, graph_files, load_spec, merge, parse_spec, read_spec
+from graphs.schema.graph import END, TURN_OUTCOMES, GraphSpec, Limits
+from graphs.schema.node import Node, NodeLimits, NodeSampling, Sampling, SpeakingNode
 from graphs.schema.nodes import (
     CompressNode,
     JudgeNode,
@@ -14,6 +16,7 @@ from graphs.schema.nodes import (
     ParallelNode,
     PolicyNode,
     PythonNode,
+    StageNode,
     ToolNode,
     ValueSelectNode,
     VoteNode,
@@ -42,6 +45,9 @@ __all__ = [
     "GraphSpec",
     "JudgeNode",
     "Limits",
+    "Node",
+    "NodeLimits",
+    "NodeSampling",
     "NodeSpec",
     "ParallelNode",
     "PluginSettings",
@@ -51,6 +57,8 @@ __all__ = [
     "RewriteRule",
     "Sampling",
     "SearchSettings",
+    "SpeakingNode",
+    "StageNode",
     "StepBudget",
     "TimeBudget",
     "TokenBudget",
@@ -59,6 +67,9 @@ __all__ = [
     "Tools",
     "ValueSelectNode",
     "VoteNode",
+    "find_file",
+    "graph_files",
+    "graph_json_schema",
     "load_spec",
     "merge",
     "parse_spec",

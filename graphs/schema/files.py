@@ -1,70 +1,179 @@
-"""Graph files: found by name, read, merged with their overrides, checked."""
+"""Graph files: found by name, laid over the graphs that they extend and under their overrides, checked."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
-from graphs.schema.graph import GraphSpec
+from graphs.schema.graph import NAME, GraphSpec
+from graphs.schema.layers import Layer, lay
 from prompts.closed_yaml import YamlDocument, closest, read_yaml
 from store.errors import UsageError
 
 BUILT_IN = Path(__file__).parent.parent
+_HEAD = frozenset({"extends", "overrides"})
+OverrideName = Annotated[str, StringConstraints(pattern=NAME)]
 
 
-class _Overridden(BaseModel, extra="allow"):
-    """Only the shape of `overrides`; what stands in it is checked after merging."""
+class _Head(BaseModel, extra="allow"):
+    """What a file says about other files and occasions; the rest is checked after merging."""
 
-    overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    name: str | None = None
+    extends: OverrideName | None = None
+    overrides: dict[OverrideName, dict[str, Any] | None] = Field(default_factory=dict)
 
 
-def load_spec(name: str, *, variant: str = "", path: Sequence[Path] = ()) -> GraphSpec:
-    """The graph `name` for `variant` (a graph without overrides for it is the same for all).
+class _File(NamedTuple):
+    document: YamlDocument
+    head: _Head
 
+
+def load_spec(
+    name: str,
+    *,
+    variant: str = "",
+    tasks: Sequence[str] = (),
+    path: Sequence[Path] = (),
+    changes: Mapping[str, Any] | None = None,
+) -> GraphSpec:
+    """The graph `name`; a file in a folder of `path` shadows the built-in one.
+
+    Laid over one another, the last on top: the extended graphs, the file, its overrides for `tasks` in order, its
+    overrides for the policy's `variant` (what a policy can bear has the last word), and `changes`.
     Raises: UsageError naming file, line, column, key, what was expected and the closest valid name.
     """
-    folders = [*path, BUILT_IN]
-    for folder in folders:
-        if (folder / f"{name}.yaml").is_file():
-            return read_spec(folder / f"{name}.yaml", variant=variant)
-    known = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
-    looked = ", ".join(map(str, folders))
-    raise UsageError(f"no graph named '{name}' in {looked}; there are: {', '.join(known)}{closest(name, known)}")
+    file = find_file(name, path)
+    return read_spec(file, variant=variant, tasks=tasks, path=path, changes=changes)
 
 
-def read_spec(path: Path, *, variant: str = "") -> GraphSpec:
-    """One file, checked for all of its variants. Raises: UsageError."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise UsageError(f"{path}: can't be read: {exc}") from exc
-    return parse_spec(text, source=str(path), variant=variant)
+def graph_files(path: Sequence[Path] = ()) -> dict[str, Path]:
+    """Name -> file of every graph that can be loaded by name."""
+    folders = [BUILT_IN, *reversed(path)]
+    return {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
 
 
-def parse_spec(text: str, *, source: str, variant: str = "") -> GraphSpec:
+def find_file(name: str, path: Sequence[Path] = ()) -> Path:
+    """Raises: UsageError for an unknown name, with the closest."""
+    files = graph_files(path)
+    if name in files:
+        return files[name]
+    looked = ", ".join(map(str, [*path, BUILT_IN]))
+    raise UsageError(
+        f"no graph named '{name}' in {looked}; there are: {', '.join(sorted(files))}{closest(name, files)}"
+    )
+
+
+def read_spec(
+    file: Path,
+    *,
+    variant: str = "",
+    tasks: Sequence[str] = (),
+    path: Sequence[Path] = (),
+    changes: Mapping[str, Any] | None = None,
+) -> GraphSpec:
+    """One file, checked with each of its overrides. Graphs beside it can be extended by name. Raises: UsageError."""
+    beside = [] if file.parent in (*path, BUILT_IN) else [file.parent]
+    opened = _open(file)
+    if opened.head.name not in (None, file.stem):
+        message = f"'{opened.head.name}', but the file is {file.name}; call it '{file.stem}', or leave 'name' out"
+        raise opened.document.error(("name",), message)
+    return _resolve(opened, file, variant=variant, tasks=tasks, path=[*beside, *path], changes=changes)
+
+
+def parse_spec(
+    text: str, *, source: str, variant: str = "", tasks: Sequence[str] = (), path: Sequence[Path] = ()
+) -> GraphSpec:
     """The text of a graph file. Raises: UsageError."""
-    document = read_yaml(text, source=source)
-    overrides = document.validate(_Overridden).overrides
-    base = {key: value for key, value in document.data.items() if key != "overrides"}
-    specs = {"": _checked(document, base, under=())}
-    for name, changes in overrides.items():
-        specs[name] = _checked(document, merge(base, changes), under=("overrides", name))
-    return specs.get(variant, specs[""])
+    return _resolve(_parse(text, source), Path(source), variant=variant, tasks=tasks, path=path, changes=None)
 
 
 def merge(base: Any, changes: Any) -> Any:
-    """`changes` laid over `base`, mapping by mapping; anything else, lists included, replaces."""
-    if not (isinstance(base, dict) and isinstance(changes, dict)):
-        return changes
-    return {**base, **{key: merge(base[key], value) if key in base else value for key, value in changes.items()}}
+    """`changes` laid over `base` as overrides are, without a record of where each key stood."""
+    nowhere = YamlDocument("changes", {}, {})
+    return lay([Layer(base, nowhere), Layer(changes, nowhere)]).data
 
 
-def _checked(document: YamlDocument, data: dict[str, Any], *, under: tuple[str, ...]) -> GraphSpec:
+def _open(file: Path) -> _File:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise UsageError(f"{file}: can't be read: {exc}") from exc
+    return _parse(text, str(file))
+
+
+def _parse(text: str, source: str) -> _File:
+    document = read_yaml(text, source=source)
+    return _File(document, document.validate(_Head))
+
+
+def _resolve(
+    top: _File,
+    file: Path,
+    *,
+    variant: str,
+    tasks: Sequence[str],
+    path: Sequence[Path],
+    changes: Mapping[str, Any] | None,
+) -> GraphSpec:
+    files = _chain(top, file, path)
+    name = top.head.name or file.stem
+    occasions = dict.fromkeys(name for opened in files for name in opened.head.overrides)
+    # Whatever is asked for: a mistake in any override shows at once, not on the day when it is used.
+    plain, *_ = [_spec(name, _layers(files, [occasion])) for occasion in ("", *occasions)]
+    asked = [occasion for occasion in (*tasks, variant) if occasion in occasions]
+    if not (asked or changes):
+        return plain
+    given = [Layer(changes, YamlDocument(f"changes to '{name}'", changes, {}))] if changes else []
+    return _spec(name, [*_layers(files, asked), *given])
+
+
+def _chain(top: _File, file: Path, path: Sequence[Path]) -> list[_File]:
+    """The file and what it extends, the farthest first. Raises: UsageError for a circle."""
+    chain, places = [top], [file]
+    while (base := chain[0].head.extends) is not None:
+        document = chain[0].document
+        try:
+            place = _extended(base, places[0], path)
+        except UsageError as exc:
+            raise document.error(("extends",), str(exc)) from exc
+        if place in places:
+            circle = " > ".join(found.stem for found in [*reversed(places), place])
+            raise document.error(("extends",), f"a graph can't extend itself: {circle}")
+        places.insert(0, place)
+        chain.insert(0, _open(place))
+    return chain
+
+
+def _extended(name: str, file: Path, path: Sequence[Path]) -> Path:
+    """A file that extends its own name lies over the one that it shadows."""
+    if name != file.stem or file.parent == BUILT_IN:
+        return find_file(name, path)
+    after = [folder for folder in path if folder != file.parent]
+    below = path[list(path).index(file.parent) + 1 :] if file.parent in path else after
+    return find_file(name, below)
+
+
+def _layers(files: Sequence[_File], occasions: Sequence[str]) -> list[Layer]:
+    """Each file with its overrides, the extended ones first: what stands in a nearer file has the last word."""
+    layers: list[Layer] = []
+    for number, (document, head) in enumerate(files):
+        dropped = {name for later in files[number + 1 :] for name, data in later.head.overrides.items() if data is None}
+        layers.append(Layer({key: value for key, value in document.data.items() if key not in _HEAD}, document))
+        for name in occasions:
+            data = head.overrides.get(name)
+            if data is not None and name not in dropped:
+                layers.append(Layer(data, document, ("overrides", name)))
+    return layers
+
+
+def _spec(name: str, layers: Sequence[Layer]) -> GraphSpec:
     from graphs.checks import check_spec
 
-    spec = document.validate(GraphSpec, data=data, under=under)
-    check_spec(spec, document)
+    document = lay(layers)
+    # The name is the file's own: an extended graph keeps its name to itself.
+    spec = document.validate(GraphSpec, data={**document.data, "name": name}).placed(document)
+    check_spec(spec)
     return spec

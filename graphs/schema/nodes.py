@@ -6,14 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from graphs.schema.closed import Closed
+from graphs.schema.node import Node, SpeakingNode
 from graphs.schema.selection import ParallelNode, ValueSelectNode, VoteNode
+from graphs.schema.stage import StageNode
 
 
-class PolicyNode(Closed):
+class PolicyNode(SpeakingNode):
     """One turn of the policy. Outcomes: search, answer, malformed, and those of the budgets."""
 
-    kind: Literal["policy"]
+    kind: Literal["policy"] = Field(description="one turn of the policy")
     prompt: str = Field(description="opens the conversation when this node is the first to speak")
     instruction: str | None = Field(
         default=None,
@@ -21,40 +22,56 @@ class PolicyNode(Closed):
     )
 
 
-class ToolNode(Closed):
-    """Carries out the search of the turn before, or answers a malformed turn. Outcomes: ok, compress."""
+class ToolNode(Node):
+    """Carries out the calls of the turn before, or answers a malformed turn. Outcomes: ok, compress."""
 
-    kind: Literal["tool"]
-    tool: Literal["search"]
+    kind: Literal["tool"] = Field(description="carries out the calls of the turn before")
+    tool: Literal["search"] = Field(description="the tool that must be there; a turn may call every other one as well")
     result: str = Field(default="search_result", description="prompt that writes the hits")
     correction: str = Field(default="correction", description="prompt that answers a malformed turn")
 
 
-class CompressNode(Closed):
+class CompressNode(SpeakingNode):
     """The policy summarises its history; a new segment begins. Outcome: ok."""
 
-    kind: Literal["compress"]
-    prompt: str = "compressor"
+    kind: Literal["compress"] = Field(description="the policy summarises its history")
+    prompt: str = Field(default="compressor", description="prompt that asks for the summary")
     candidates: int = Field(default=1, ge=1, le=64, description="summaries sampled; the best is kept")
 
 
-class JudgeNode(Closed):
+class JudgeNode(Node):
     """Asks a judge about the graph's inputs. Outcome: ok."""
 
-    kind: Literal["judge"]
-    judge: Literal["duplicate", "quality"]
+    kind: Literal["judge"] = Field(description="asks a judge about the graph's inputs")
+    judge: Literal["duplicate", "quality"] = Field(
+        description="duplicate: near repeats in a set of questions; quality: whether one question is sound"
+    )
     top: int = Field(default=10, ge=1, description="duplicate: how many nearest questions each one is compared with")
     threshold: float = Field(default=0.2, ge=0, le=1, description="duplicate: least similarity of a pair worth judging")
 
 
-class PythonNode(Closed):
-    """`module:function`, an async function of the graph's state that returns a partial update. Outcome: ok."""
+class PythonNode(Node):
+    """`module:function`, an async function of the graph's state that returns a partial update. Outcome: ok.
 
-    kind: Literal["python"]
-    function: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    The module may lie beside the graph file, or in the folder above it.
+    """
+
+    kind: Literal["python"] = Field(description="a function of your own")
+    function: str = Field(
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        description="`module:function`, an `async def function(state: GraphState) -> dict[str, Any]`",
+    )
 
 
 NodeSpec = Annotated[
-    PolicyNode | ValueSelectNode | ToolNode | CompressNode | ParallelNode | VoteNode | JudgeNode | PythonNode,
+    PolicyNode
+    | ValueSelectNode
+    | ToolNode
+    | CompressNode
+    | ParallelNode
+    | VoteNode
+    | JudgeNode
+    | PythonNode
+    | StageNode,
     Field(discriminator="kind"),
 ]

@@ -6,31 +6,31 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from graphs.schema.closed import Closed
+from graphs.schema.node import Node, SpeakingNode
 
 Vote = Literal["majority", "weighted_majority", "best_of_n"]
 Strategy = Literal["generative", "majority", "weighted_majority", "best_of_n"]
 STRATEGIES: frozenset[str] = frozenset({"generative", "majority", "weighted_majority", "best_of_n"})
 
 
-class ValueSelectNode(Closed):
+class ValueSelectNode(SpeakingNode):
     """A turn of which `candidates` are sampled from the same tokens; the one with the highest value is kept.
 
     Outcomes: search, answer, malformed, and those of the budgets.
     """
 
-    kind: Literal["value_select"]
+    kind: Literal["value_select"] = Field(description="a turn chosen among candidates by value")
     prompt: str = Field(description="opens the conversation when this node is the first to speak")
     candidates: int = Field(default=2, ge=1, le=64, description="1: a plain policy turn, no value is asked for")
 
 
-class ParallelNode(Closed):
+class ParallelNode(Node):
     """`runs` independent rollouts of another graph. Outcomes: the `strategy`; failed when too few of them answered."""
 
-    kind: Literal["parallel"]
+    kind: Literal["parallel"] = Field(description="independent rollouts of another graph")
     graph: str = Field(description="name of the graph whose rollouts are the attempts")
     changes: dict[str, Any] = Field(default_factory=dict, description="laid over that graph, as `overrides` would be")
-    runs: int = Field(default=3, ge=1, le=1_000)
+    runs: int = Field(default=3, ge=1, le=1_000, description="how many attempts")
     concurrency: int | None = Field(default=None, ge=1, description="attempts under way at once; null: all of them")
     min_finished: int = Field(default=1, ge=1, description="fewer answers than this: the rollout failed")
     strategy: Strategy = Field(
@@ -45,10 +45,10 @@ class ParallelNode(Closed):
         return self
 
 
-class VoteNode(Closed):
+class VoteNode(Node):
     """One of the attempts' answers, chosen by votes or by weight. Outcome: ok."""
 
-    kind: Literal["vote"]
+    kind: Literal["vote"] = Field(description="chooses one of the attempts' answers")
     strategy: Vote | None = Field(default=None, description="null: as the parallel node before it says")
     weights: Literal["value", "confidence"] | None = Field(
         default=None,

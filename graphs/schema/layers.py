@@ -1,0 +1,138 @@
+"""One mapping laid over another: graphs that extend graphs, overrides, changes from Python.
+
+Mappings merge key by key, anything else replaces, `key: null` removes. Every key keeps the place where it was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from prompts.closed_yaml import Path, YamlDocument, closest
+from store.errors import UsageError
+
+_NAMED = {"nodes": "node", "edges": "edge"}  # mappings whose keys the author chose
+
+
+class Place(NamedTuple):
+    """Where a key stands. `under`: the section of the file that was laid over the graph; line 0: in no file."""
+
+    source: str
+    line: int
+    column: int
+    under: Path = ()
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+
+
+@dataclass(frozen=True, eq=False)
+class LayeredDocument(YamlDocument):
+    """The merged data; its complaints name the file, line and key that supplied what is wrong."""
+
+    places: dict[Path, Place] = field(repr=False, default_factory=dict)
+
+    def error(self, path: Path, message: str) -> UsageError:
+        place = self.place(path)
+        key = ".".join(map(str, (*place.under, *path)))
+        return UsageError(f"{place}: key '{key}': {message}" if key else f"{place}: {message}")
+
+    def place(self, path: Path) -> Place:
+        """Of the longest prefix of `path` that some layer has."""
+        while path not in self.places and path:
+            path = path[:-1]
+        return self.places[path]
+
+    def __eq__(self, other: object) -> bool:
+        # Where a graph's keys stand is no part of what it is.
+        return isinstance(other, LayeredDocument)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Layer(NamedTuple):
+    """A mapping and the document that it comes from; `under`: where in that document it stands."""
+
+    data: Mapping[str, Any]
+    document: YamlDocument
+    under: Path = ()
+
+    def place(self, path: Path) -> Place:
+        line, column = self.document.mark((*self.under, *path)) if self.document.marks else (0, 0)
+        return Place(self.document.source, line, column, self.under)
+
+    def inner(self, path: Path) -> Iterator[Path]:
+        """Every path that this layer has below `path`."""
+        start = (*self.under, *path)
+        for mark in self.document.marks:
+            if len(mark) > len(start) and mark[: len(start)] == start:
+                yield mark[len(self.under) :]
+
+
+def lay(layers: Sequence[Layer]) -> LayeredDocument:
+    """The layers merged, the last on top. Raises: UsageError for a null that removes what is not there."""
+    places: dict[Path, Place] = {}
+    data: Any = {}
+    for layer in layers:
+        data = _Merge(layer, places).lay(data, layer.data, ())
+    marks = {path: (place.line, place.column) for path, place in places.items()}
+    return LayeredDocument(layers[-1].document.source, data, marks, places)
+
+
+@dataclass(frozen=True)
+class _Merge:
+    """Lays one layer over what is there, and keeps the places of both."""
+
+    layer: Layer
+    places: dict[Path, Place]
+
+    def lay(self, base: Any, changes: Any, path: Path) -> Any:
+        merge = isinstance(base, dict) and isinstance(changes, Mapping) and not _another_kind(base, changes)
+        if not merge:
+            self._forget(path)
+        self.places[path] = self.layer.place(path)
+        if not isinstance(changes, Mapping):
+            self.places.update({inner: self.layer.place(inner) for inner in self.layer.inner(path)})
+            return changes
+        merged = dict(base) if merge else {}
+        for key, value in changes.items():
+            if value is None:
+                self._remove(merged, key, path)
+            else:
+                merged[key] = self.lay(merged.get(key), value, (*path, key))
+        if path == ():
+            self._drop_edges(merged, changes)
+        return merged
+
+    def _remove(self, merged: dict[str, Any], key: str, path: Path) -> None:
+        kind = _NAMED.get(str(path[0])) if path else None
+        if kind and len(path) <= 2 and key not in merged:
+            known = ", ".join(map(str, merged)) or "none"
+            place = self.layer.place((*path, key))
+            name = ".".join(map(str, (*place.under, *path, key)))
+            raise UsageError(
+                f"{place}: key '{name}': null removes what the graph below has, and it has no such "
+                f"{'route' if len(path) > 1 else kind}; there are: {known}{closest(key, merged)}"
+            )
+        merged.pop(key, None)
+        self._forget((*path, key))
+        self.places[(*path, key)] = self.layer.place((*path, key))
+
+    def _drop_edges(self, merged: dict[str, Any], changes: Mapping[str, Any]) -> None:
+        """A removed node takes the edges that leave it along."""
+        nodes, edges = changes.get("nodes"), merged.get("edges")
+        if not (isinstance(nodes, Mapping) and isinstance(edges, dict)):
+            return
+        for name in [name for name, node in nodes.items() if node is None and name in edges]:
+            merged["edges"] = edges = {key: edge for key, edge in edges.items() if key != name}
+            self._forget(("edges", name))
+
+    def _forget(self, path: Path) -> None:
+        for known in [known for known in self.places if known[: len(path)] == path]:
+            del self.places[known]
+
+
+def _another_kind(base: Mapping[str, Any], changes: Mapping[str, Any]) -> bool:
+    """A node of another kind starts afresh: the keys of the old kind mean nothing to it."""
+    return "kind" in base and changes.get("kind", base["kind"]) != base["kind"]
