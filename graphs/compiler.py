@@ -13,6 +13,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 from graphs import schema
 from graphs.harness import INSTRUCTION_VARIABLES, OPENING_VARIABLES, Harness
+from graphs.hot_loop import add_loop, find_loops
 from graphs.nodes.base import Node
 from graphs.nodes.compress import compress_node
 from graphs.nodes.judge import judge_node
@@ -40,14 +41,24 @@ _TOOL_VARIABLES = {"result": frozenset({"hits"}), "correction": frozenset({"reas
 _COMPRESS_VARIABLES = frozenset({"question", "tokens"})
 
 
-def compile_graph(harness: Harness) -> CompiledStateGraph[GraphState, None, GraphState, GraphState]:
-    """No checkpointer: a rollout is the unit of work, resumed by its key. Raises: UsageError for a bad python node."""
+def compile_graph(
+    harness: Harness, *, fused: bool = False
+) -> CompiledStateGraph[GraphState, None, GraphState, GraphState]:
+    """No checkpointer: a rollout is the unit of work, resumed by its key. Raises: UsageError for a bad python node.
+
+    `fused`: every loop is one node of LangGraph (graphs.hot_loop): the same rollouts, fewer super-steps.
+    """
     spec = harness.spec
+    nodes = {name: _build(harness, node) for name, node in spec.nodes.items()}
+    loops = find_loops(spec) if fused else []
+    inside = {name for loop in loops for name in loop.members}
     graph: Any = StateGraph(GraphState)
-    for name, node in spec.nodes.items():
-        graph.add_node(name, _build(harness, node))
+    for name in (name for name in nodes if name not in inside):
+        graph.add_node(name, nodes[name])
+    for loop in loops:
+        add_loop(graph, loop, nodes, spec)
     graph.add_edge(START, spec.start)
-    for name in spec.nodes:
+    for name in (name for name in nodes if name not in inside):
         _connect(graph, spec, name)
     return graph.compile(name=spec.name)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -44,12 +45,15 @@ class GraphRunner:
         value: ValueFunction | None = None,
         prompt_path: Sequence[Path] = (),
         runners: Mapping[str, GraphRunner] | None = None,
+        trace: Callable[[RolloutRecord], None] | None = None,
     ) -> None:
+        """`trace` gets every record once; attempts only inside the record that combines them."""
         if spec.role is None:
             raise UsageError(f"graph '{spec.name}' has no role: it decides and makes no rollouts; see graphs.decide")
         prompts = load_prompts(spec, variant=policy.profile.prompt_variant, path=prompt_path)
         self.spec = spec
         self.role = spec.role
+        self.trace = trace
         self.harness = Harness(
             spec=spec,
             prompts=prompts,
@@ -59,7 +63,7 @@ class GraphRunner:
             value=value or LikelihoodValue(),
             runners=runners or {},
         )
-        self._graph: Any = compile_graph(self.harness)
+        self._graph: Any = compile_graph(self.harness, fused=True)
         self._config = {"recursion_limit": spec.limits.super_steps}
         self.provenance = Provenance(
             graph=spec.name,
@@ -79,6 +83,7 @@ class GraphRunner:
         value: ValueFunction | None = None,
         graph_path: Sequence[Path] = (),
         prompt_path: Sequence[Path] = (),
+        trace: Callable[[RolloutRecord], None] | None = None,
     ) -> Self:
         """The graph `name` in the policy's variant, with the graphs that its parallel nodes run."""
         spec = load_spec(name, variant=policy.profile.prompt_variant, path=graph_path)
@@ -87,7 +92,12 @@ class GraphRunner:
             raise UsageError(f"graph '{name}' runs itself in a parallel node; name another graph there")
         shared: Any = {"policy": policy, "searcher": searcher, "value": value, "prompt_path": prompt_path}
         runners = {graph: GraphRunner.load(graph, graph_path=graph_path, **shared) for graph in inner}
-        return cls(spec, runners=runners, **shared)
+        return cls(spec, runners=runners, trace=trace, **shared)
+
+    @cached_property
+    def _by_node(self) -> Any:
+        """One node of LangGraph for each node of the graph: slower, but callbacks and tracers see every node."""
+        return compile_graph(self.harness)
 
     async def run(
         self,
@@ -117,6 +127,8 @@ class GraphRunner:
         record = self._record(rollout, failure, purpose=purpose, seconds=time.perf_counter() - began)
         if emit:
             emit(_last_word(rollout, record))
+        if self.trace:
+            self.trace(record)
         return record
 
     async def _drive(self, rollout: Rollout, purpose: Purpose, config: RunnableConfig | None) -> Failure | None:
@@ -126,7 +138,8 @@ class GraphRunner:
             async with boundary(RolloutError, f"graph {self.spec.name}"):
                 with ending(self.harness.plugins, rollout):
                     async with asyncio.timeout(limit) if limit else nullcontext():
-                        await self._graph.ainvoke(state, {**config, **self._config} if config else self._config)
+                        graph = self._by_node if config else self._graph
+                        await graph.ainvoke(state, {**config, **self._config} if config else self._config)
                 _check_end(rollout)
         except RolloutError as exc:
             return rollout.failure or exc.to_failure()

@@ -14,7 +14,7 @@ _EXTERNAL = "an installed plugin"
 
 
 class PluginSettings(Closed):
-    """Base of every plugin's settings. What a plugin can do to the routes stands on the class, known before it is built.
+    """Base of every plugin's settings. What it can do to the routes stands on the class, known before it is built.
 
     `turn_outcomes` and `tool_outcomes`: what it may make of a turn and of a tool node, beside what those end with
     anyway; each needs a route. `bounds_turns`: no rollout goes on for ever under it.
