@@ -14,7 +14,7 @@ from langchain_core.runnables import RunnableConfig
 
 from agents.conversation import Conversation
 from agents.errors import BudgetError, ParseError, RolloutError, boundary
-from agents.judges import normalise
+from agents.judges import Judge, normalise
 from agents.policy import Policy
 from agents.tools import Searcher, SearchTool
 from agents.values import LikelihoodValue, ValueFunction
@@ -23,7 +23,7 @@ from graphs.events import AnswerGiven, Emit, Failed
 from graphs.harness import Harness
 from graphs.plugins.build import build_plugins
 from graphs.plugins.chain import ending
-from graphs.schema import GraphSpec, ParallelNode, load_spec
+from graphs.schema import GraphSpec, ParallelNode, load_spec, read_spec
 from graphs.state import GraphState, Rollout, RolloutInputs
 from prompts.output import ParsedCandidate, ParseFailure
 from store.errors import UsageError
@@ -43,6 +43,7 @@ class GraphRunner:
         policy: Policy,
         searcher: Searcher | None = None,
         value: ValueFunction | None = None,
+        judge: Judge | None = None,
         prompt_path: Sequence[Path] = (),
         runners: Mapping[str, GraphRunner] | None = None,
         trace: Callable[[RolloutRecord], None] | None = None,
@@ -61,6 +62,7 @@ class GraphRunner:
             policy=policy,
             search=_search_tool(spec, searcher),
             value=value or LikelihoodValue(),
+            judge=judge,
             runners=runners or {},
         )
         self._graph: Any = compile_graph(self.harness, fused=True)
@@ -76,22 +78,40 @@ class GraphRunner:
     @classmethod
     def load(
         cls,
-        name: str,
+        name: str | Path,
         *,
         policy: Policy,
         searcher: Searcher | None = None,
         value: ValueFunction | None = None,
+        judge: Judge | None = None,
         graph_path: Sequence[Path] = (),
         prompt_path: Sequence[Path] = (),
+        tasks: Sequence[str] = (),
+        changes: Mapping[str, Any] | None = None,
+        within: Sequence[str] = (),
         trace: Callable[[RolloutRecord], None] | None = None,
     ) -> Self:
-        """The graph `name` in the policy's variant, with the graphs that its parallel nodes run."""
-        spec = load_spec(name, variant=policy.profile.prompt_variant, path=graph_path)
-        inner = {node.graph for node in spec.nodes.values() if isinstance(node, ParallelNode)}
-        if name in inner:
-            raise UsageError(f"graph '{name}' runs itself in a parallel node; name another graph there")
-        shared: Any = {"policy": policy, "searcher": searcher, "value": value, "prompt_path": prompt_path}
-        runners = {graph: GraphRunner.load(graph, graph_path=graph_path, **shared) for graph in inner}
+        """A graph by name, or a file, in the policy's variant, with the graphs that its parallel nodes run.
+
+        `tasks`: its overrides of these names; `changes`: a last layer over it (not over inner graphs); `within`: the
+        graphs that run this one. Raises: UsageError.
+        """
+        where: Any = {"variant": policy.profile.prompt_variant, "tasks": tasks, "path": graph_path}
+        spec = (read_spec if isinstance(name, Path) else load_spec)(name, changes=changes, **where)  # pyright: ignore[reportArgumentType]
+        if spec.name in within:
+            chain = " > ".join([*within, spec.name])
+            raise UsageError(f"graph '{spec.name}' runs itself in a parallel node ({chain}); name another graph there")
+        shared: Any = {
+            "policy": policy,
+            "searcher": searcher,
+            "value": value,
+            "judge": judge,
+            "prompt_path": prompt_path,
+        }
+        beside = [name.parent, *graph_path] if isinstance(name, Path) else graph_path
+        around: Any = {"graph_path": beside, "tasks": tasks, "within": [*within, spec.name]}
+        inner = sorted({node.graph for node in spec.nodes.values() if isinstance(node, ParallelNode)})
+        runners = {graph: GraphRunner.load(graph, **around, **shared) for graph in inner}
         return cls(spec, runners=runners, trace=trace, **shared)
 
     @cached_property
@@ -165,6 +185,7 @@ class GraphRunner:
             seed=rollout.seed,
             seconds=seconds,
             attempts=rollout.attempts,
+            trainable=rollout.trainable,
         )
 
     def _candidate(self, rollout: Rollout, candidate: ParsedCandidate) -> CandidateRecord:
