@@ -61,6 +61,11 @@ class Conversation:
         self.loss_mask += [1] * len(ids)
         self.logprobs += logprobs
         self._last = "assistant"
+        return self.text_of(generation)
+
+    def text_of(self, generation: Generation) -> str:
+        """Its text, less the end of the turn."""
+        ids = generation.token_ids
         ended = bool(ids) and ids[-1] in self.template.stop_ids
         return self.template.decode(ids[:-1] if ended else ids)
 

@@ -22,7 +22,7 @@ from graphs.streaming import generate_aloud
 from prompts import Prompt
 
 # Everything that a prompt opening a conversation may ask for.
-OPENING_VARIABLES = frozenset({"question", "summary", "seeds", "examples", "answers", "count", "steps"})
+OPENING_VARIABLES = frozenset({"question", "summary", "seeds", "examples", "answers", "attempts", "count", "steps"})
 # And a prompt put to the policy later on: also the answer that it gave last ("" before the first).
 INSTRUCTION_VARIABLES = OPENING_VARIABLES | {"answer"}
 
@@ -85,6 +85,7 @@ class Harness:
             "seeds": self.show_seeds(rollout),
             "examples": list(rollout.inputs.examples),
             "answers": rollout.answers or list(rollout.inputs.answers),
+            "attempts": len(rollout.attempts or rollout.inputs.answers),
             "count": self.spec.candidates,
             "steps": budget.steps if budget else self.spec.limits.super_steps,
         }
@@ -108,9 +109,10 @@ class Harness:
         room = self.speaker.profile.context_tokens - len(prompt_ids)
         if room < 1:
             raise BudgetError(f"the context of {self.speaker.profile.context_tokens} tokens is full")
-        session = f"{rollout.session}/{candidate}" if candidate else rollout.session
+        session = rollout.session_of(candidate)
         rollout.sessions.add(session)
-        request = GenerateRequest(prompt_ids, self._params(rollout, min(max_tokens, room), candidate), session)
+        params = self._params(rollout, min(max_tokens, room), candidate)
+        request = GenerateRequest(prompt_ids, params, session, fork_of=rollout.session_of(0) if candidate else "")
         engine, began = self.speaker.engine, time.perf_counter()
         async with boundary(EngineError, f"engine {engine.model}"):
             if told := aloud and rollout.streams and isinstance(engine, StreamingEngine):
@@ -133,6 +135,15 @@ class Harness:
         for session in rollout.sessions:
             self.speaker.engine.release(session)
         rollout.sessions.clear()
+        rollout.lead = ""
+
+    def keep_candidate(self, rollout: Rollout, candidate: int) -> None:
+        """The conversation goes on in that candidate's session; the engine may forget the others."""
+        lead = rollout.session_of(candidate)
+        rollout.sessions.discard(lead)
+        self.release(rollout)
+        rollout.sessions.add(lead)
+        rollout.lead = lead
 
     def amend_step(self, rollout: Rollout, **facts: Any) -> None:
         """The last step turned out to have hits, or to have taken a while."""

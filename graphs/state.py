@@ -61,6 +61,10 @@ class CitationBook:
             for hit in hits
         ]
 
+    def number(self, chunk_ids: Sequence[int]) -> list[int]:
+        """Their numbers; chunks that were never shown take the next ones."""
+        return [self._number.setdefault(chunk_id, len(self._number) + 1) for chunk_id in chunk_ids]
+
     def resolve(self, numbers: Sequence[int]) -> list[int]:
         """Chunk ids of cited numbers; numbers that were never shown are left out."""
         chunks = list(self._number)
@@ -99,6 +103,8 @@ class Rollout:
     attempts: list[RolloutRecord] = field(default_factory=list)
     failure: Failure | None = None
     sessions: set[str] = field(default_factory=set)
+    lead: str = ""  # the engine session that holds the conversation, where it is a kept candidate's
+    trainable: bool = True  # False: what was kept was selected, not sampled
     notes: dict[str, Any] = field(default_factory=dict)  # plugin kind -> what it keeps about this rollout
     began: float = field(default_factory=time.monotonic)
     emit: Emit | None = None  # who listens; asked before an event is built
@@ -108,6 +114,10 @@ class Rollout:
     def session(self) -> str:
         """One engine session per prompt: the prompt after a compression extends nothing."""
         return f"{self.key}/{self.conversation.opened}"
+
+    def session_of(self, candidate: int) -> str:
+        """The first candidate of a step goes on in the session that holds the conversation."""
+        return f"{self.session}/{len(self.steps)}-{candidate}" if candidate else self.lead or self.session
 
     def record(self, kind: StepKind, text: str, **facts: Any) -> None:
         self.steps.append(StepRecord(kind=kind, text=text, **facts))

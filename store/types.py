@@ -142,12 +142,16 @@ class ToolCallRecord:
 
 @dataclass(frozen=True, slots=True)
 class AlternativeRecord:
-    """One of K candidates of a value-guided step; `value` is the value function's, the kept one's included."""
+    """One of several: a candidate of a value-guided step, or an answer in a vote; the kept one is among them.
+
+    value: of the value function that is named, or what the answer won in the vote.
+    """
 
     text: str
     value: float
     kept: bool
     sampled_tokens: int = 0
+    value_function: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,4 +234,10 @@ class RolloutRecord:
 
     @property
     def sampled_tokens(self) -> int:
+        """Kept ones only: those that the segments hold."""
         return sum(step.sampled_tokens for step in self.steps)
+
+    @property
+    def discarded_tokens(self) -> int:
+        """Sampled for candidates that were not kept; attempts not counted."""
+        return sum(other.sampled_tokens for step in self.steps for other in step.alternatives if not other.kept)

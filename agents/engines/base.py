@@ -22,11 +22,15 @@ class SamplingParams:
 
 @dataclass(frozen=True, slots=True)
 class GenerateRequest:
-    """`session` names a conversation: an engine may keep its KV cache until `release(session)`."""
+    """`session` names a conversation: an engine may keep its KV cache until `release(session)`.
+
+    `fork_of`: another session with the same beginning; a new session may take its cache from there.
+    """
 
     prompt_ids: Sequence[int]
     sampling: SamplingParams
     session: str = ""
+    fork_of: str = ""
 
 
 class Generation(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from graphs.events import Compressed
 from graphs.harness import Harness
 from graphs.nodes.base import Node, Update
+from graphs.nodes.candidates import best_of
 from graphs.nodes.turn import record
 from graphs.schema import Compression, CompressNode
 from graphs.state import GraphState
@@ -24,9 +25,10 @@ def compress_node(harness: Harness, node: CompressNode) -> Node:
         before = len(rollout.conversation)
         known = {"question": rollout.inputs.question, "tokens": room}
         rollout.conversation.begin_compression(prompt.render(**{name: known[name] for name in prompt.variables}))
-        sampled = await harness.sample(rollout, max_tokens=room)
-        text = rollout.conversation.append_sampled(sampled.generation)
-        record(rollout, StepKind.COMPRESS, text, sampled)
+        kept = await best_of(harness, rollout, candidates=node.candidates, max_tokens=room)
+        text = rollout.conversation.append_sampled(kept.sampled.generation)
+        record(rollout, StepKind.COMPRESS, text, kept.sampled)
+        kept.note(harness, rollout)
         parsed = prompt.parse(text)
         # Nothing in tags: what it wrote is still all that is left of the history.
         rollout.summary = (parsed.text if isinstance(parsed, Summary) else text).strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -37,6 +38,12 @@ class ParallelNode(Node):
         default="generative",
         description="generative: a policy node combines the answers; the others: a vote node chooses one",
     )
+
+    @property
+    def runner(self) -> str:
+        """Which of a harness's runners it asks: two nodes may run the same graph with different changes."""
+        changed = json.dumps(self.changes, sort_keys=True) if self.changes else ""
+        return self.graph + changed
 
     @model_validator(mode="after")
     def _can_finish(self) -> Self:
