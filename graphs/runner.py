@@ -110,8 +110,10 @@ class GraphRunner:
         }
         beside = [name.parent, *graph_path] if isinstance(name, Path) else graph_path
         around: Any = {"graph_path": beside, "tasks": tasks, "within": [*within, spec.name]}
-        inner = sorted({node.graph for node in spec.nodes.values() if isinstance(node, ParallelNode)})
-        runners = {graph: GraphRunner.load(graph, **around, **shared) for graph in inner}
+        inner = {node.runner: node for node in spec.nodes.values() if isinstance(node, ParallelNode)}
+        runners = {
+            key: GraphRunner.load(node.graph, changes=node.changes, **around, **shared) for key, node in inner.items()
+        }
         return cls(spec, runners=runners, trace=trace, **shared)
 
     @cached_property
