@@ -23,6 +23,18 @@ class EngineError(RolloutError):
     kind = FailureKind.ENGINE
 
 
+class EndpointError(EngineError):
+    """A server failed, not the request: the same request may succeed elsewhere or later.
+
+    down: nobody listens there. retry_after: seconds after which the server itself wants to be asked again.
+    """
+
+    def __init__(self, message: str, *, down: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.down = down
+        self.retry_after = retry_after
+
+
 class ToolError(RolloutError):
     kind = FailureKind.TOOL
 

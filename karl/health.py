@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from karl.endpoints import SECONDS, bearer
+from karl.endpoints import SECONDS, bearer, vllm_load, vllm_models
 from karl.settings import Settings
 from karl.tiny import POLICY_FOLDER
 from store.errors import KarlError
@@ -48,7 +48,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield _disk(settings)
     yield _judge(settings)
     if settings.engine == "vllm":
-        yield _endpoint("vLLM endpoint", settings.vllm_url, api_key=settings.vllm_api_key)
+        yield from (_vllm(url, api_key=settings.vllm_api_key) for url in settings.vllm_url)
 
 
 def _python() -> Check:
@@ -110,6 +110,19 @@ def _judge(settings: Settings) -> Check:
     if settings.judge is None:
         return Check("judge", "optional", "rules (normalised match)", "set [judge] base_url and model in karl.toml")
     return _endpoint("judge endpoint", settings.judge.base_url, api_key=settings.judge.api_key)
+
+
+def _vllm(url: str, *, api_key: str) -> Check:
+    try:
+        models = vllm_models(url, api_key=api_key)
+    except KarlError as exc:
+        return Check("vLLM endpoint", "missing", *str(exc).rsplit("; ", 1))
+    if models is None:
+        return Check("vLLM endpoint", "missing", f"{url} lists no models", "correct vllm_url in karl.toml")
+    names = ", ".join(f"{name} ({tokens} tokens)" if tokens else name for name, tokens in models)
+    load = vllm_load(url, api_key=api_key)
+    busy = f"; {load.running} requests running, {load.waiting} waiting" if load else ""
+    return Check("vLLM endpoint", "ok", f"{url} serves {names or 'no model'}{busy}")
 
 
 def _endpoint(name: str, url: str, *, api_key: str) -> Check:

@@ -17,8 +17,9 @@ def open_policy(checkpoint: Path, *, settings: Settings, say: Callable[[str], No
     """The policy of `checkpoint`, on the engine of `settings`.
 
     A vLLM endpoint serves one fixed checkpoint. Another one, such as that just trained, is sampled by the local
-    engine, which `say` is told; without `say` nobody could know, and it is refused.
-    Raises: UsageError for a missing or unreadable folder; KarlError for an endpoint that is down, or refused as above.
+    engine, which `say` is told; without `say` nobody could know, and it is refused. Of several endpoints those that
+    are up must serve the checkpoint; at least one must be up.
+    Raises: UsageError for a missing or unreadable folder; KarlError for endpoints that are down, or refused as above.
     """
     if not checkpoint.is_dir():
         raise UsageError(f"{checkpoint}: no such model folder; give the folder of a Hugging Face checkpoint")
@@ -28,13 +29,13 @@ def open_policy(checkpoint: Path, *, settings: Settings, say: Callable[[str], No
 def _engine(checkpoint: Path, *, settings: Settings, say: Callable[[str], None] | None) -> Engine:
     if settings.engine == "local":
         return _local(checkpoint, settings=settings)
-    if say is not None and not serves(settings.vllm_url, model=str(checkpoint), api_key=settings.vllm_api_key):
+    if say is not None and not serves(settings, model=str(checkpoint)):
         say(
-            f"vLLM endpoint {settings.vllm_url} does not serve {checkpoint}: the local engine samples it, "
+            f"vLLM endpoint {', '.join(settings.vllm_url)} does not serve {checkpoint}: the local engine samples it, "
             f"on device {settings.device}"
         )
         return _local(checkpoint, settings=settings)
-    return _vllm(checkpoint, settings=settings)
+    return _vllm(checkpoint, settings=settings, say=say)
 
 
 def _local(checkpoint: Path, *, settings: Settings) -> Engine:
@@ -43,11 +44,15 @@ def _local(checkpoint: Path, *, settings: Settings) -> Engine:
     return LocalEngine(load_model(checkpoint, device=settings.device), name=load_profile(checkpoint).name)
 
 
-def _vllm(checkpoint: Path, *, settings: Settings) -> Engine:
-    from agents.engines.vllm import VllmEngine, VllmSettings
+def _vllm(checkpoint: Path, *, settings: Settings, say: Callable[[str], None] | None) -> Engine:
+    from agents.engines.router import TokenRouter
+    from agents.engines.settings import EndpointSettings
+    from agents.engines.vllm import VllmEngine
 
-    check_vllm(settings.vllm_url, model=str(checkpoint), api_key=settings.vllm_api_key)
-    return VllmEngine(VllmSettings(base_url=settings.vllm_url, model=str(checkpoint), api_key=settings.vllm_api_key))
+    check_vllm(settings, model=str(checkpoint), context_tokens=load_profile(checkpoint).context_tokens, say=say)
+    shared = {"model": str(checkpoint), "api_key": settings.vllm_api_key, "timeout_seconds": settings.vllm_timeout}
+    endpoints = [VllmEngine(EndpointSettings(base_url=url, **shared)) for url in settings.vllm_url]
+    return TokenRouter(endpoints, settings.routing, say=say)
 
 
 def write_profile(checkpoint: Path, *, policy_version: int) -> None:

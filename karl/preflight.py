@@ -19,6 +19,7 @@ GRAPHS = (SOLVER, "qa_generator", "dedup", "quality_filter")
 
 def check_run(config: RunConfig, *, settings: Settings) -> None:
     """Base, recipe, questions, graphs, prompts, endpoints. Raises: UsageError or KarlError; writes nothing."""
+    from agents.policy import load_profile
     from rl_backend.checkpoint import check_model_folder
     from rl_backend.config import load_recipe
 
@@ -35,7 +36,7 @@ def check_run(config: RunConfig, *, settings: Settings) -> None:
         read_questions(config.questions)
     check_graphs(config, settings=settings)
     if settings.engine == "vllm":
-        check_vllm(settings.vllm_url, model=str(config.base), api_key=settings.vllm_api_key)
+        check_vllm(settings, model=str(config.base), context_tokens=load_profile(config.base).context_tokens)
     if settings.judge is not None:
         check_judge(settings.judge)
 

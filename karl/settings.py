@@ -7,17 +7,25 @@ import os
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
+from agents.engines.settings import RouterSettings
 from agents.llm_judge import JudgeSettings
+from karl.telemetry import TelemetrySettings
 from store.errors import UsageError
 
 SETTINGS_FILE = "karl.toml"
 ENVIRONMENT_PREFIX = "KARL_"
 LISTS = frozenset({"graph_path", "prompt_path"})  # their variables are split like PATH
-TABLES = frozenset({"judge"})  # their variables are JSON
+# Their variables are JSON.
+TABLES: dict[str, type[BaseModel]] = {"judge": JudgeSettings, "routing": RouterSettings, "telemetry": TelemetrySettings}
+
+
+def _urls(given: Any) -> Any:
+    """One URL, or several with spaces or commas between them."""
+    return given.replace(",", " ").split() if isinstance(given, str) else given
 
 
 class Settings(BaseModel, frozen=True, extra="forbid"):
@@ -26,14 +34,19 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     home: Path = Field(Path(".karl"), description="data folder, absolute once loaded; nothing is written elsewhere")
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the home folder")
     engine: Literal["local", "vllm"] = Field("local", description="where the policy samples")
-    vllm_url: str = Field("http://127.0.0.1:8000/v1", description="with engine = vllm")
-    vllm_api_key: str = Field("", repr=False, description="of the vLLM endpoint, where it wants one")
+    vllm_url: Annotated[list[str], BeforeValidator(_urls)] = Field(
+        ["http://127.0.0.1:8000/v1"], min_length=1, description="with engine = vllm: one URL, or a list of them"
+    )
+    vllm_api_key: str = Field("", repr=False, description="of the vLLM endpoints, where they want one")
+    vllm_timeout: float = Field(600.0, gt=0, description="seconds without a byte from a vLLM endpoint")
+    routing: RouterSettings = Field(RouterSettings(), description="retries and limits of engines behind HTTP")
     embedder: str = Field("auto", description="auto, none, minilm, or a sentence-transformers name or folder")
     device: str = Field("cpu", description="torch device of the local engine")
     concurrency: int = Field(384, ge=1, description="rollouts under way at once")
     graph_path: list[Path] = Field(default_factory=list, description="folders whose graphs shadow the built-in ones")
     prompt_path: list[Path] = Field(default_factory=list, description="folders whose prompts shadow the built-in ones")
     judge: JudgeSettings | None = Field(None, description="endpoint of LLM judges; without it the judges are rules")
+    telemetry: TelemetrySettings | None = Field(None, description="OTLP collector that rollouts are traced to")
 
     @property
     def store_url(self) -> str:
@@ -80,8 +93,10 @@ def _variable(name: str, text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as exc:
-        example = '{"base_url": "http://127.0.0.1:8001/v1", "model": "my-judge"}'
-        raise UsageError(f"{ENVIRONMENT_PREFIX}{name.upper()}: not valid JSON: {exc}; write such as {example}") from exc
+        keys = ", ".join(f'"{key}"' for key in TABLES[name].model_fields)
+        raise UsageError(
+            f"{ENVIRONMENT_PREFIX}{name.upper()}: not valid JSON: {exc}; write an object with keys of {keys}"
+        ) from exc
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -98,10 +113,11 @@ def _problem(path: Path, error: Any, variables: dict[str, Any]) -> str:
     key = ".".join(location)
     where = ENVIRONMENT_PREFIX + location[0].upper() if location and location[0] in variables else str(path)
     if error["type"] == "extra_forbidden":
-        known = JudgeSettings.model_fields if location[:-1] == ["judge"] else Settings.model_fields
+        table = TABLES.get(location[0]) if len(location) > 1 else None
+        known = (table or Settings).model_fields
         close = get_close_matches(location[-1], known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
         return f"{where}: unknown key {key!r}; {hint}"
     # A table may hold an API key, and a key of that name is one: neither is repeated on a screen or in a log.
-    secret = isinstance(error["input"], dict) or key.endswith("api_key")
+    secret = isinstance(error["input"], dict) or key.endswith("api_key") or ".headers" in key
     return f"{where}: key {key!r}: {error['msg']}" + ("" if secret else f", got {error['input']!r}")

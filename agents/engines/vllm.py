@@ -1,119 +1,125 @@
 """A vLLM server behind `/v1/completions`: token ids in; token ids and raw log-probs out. Nothing is retokenised.
 
-Needs a vLLM that knows `return_token_ids` (0.10.2 and later). It caches prefixes by itself: sessions need no release.
+Needs a vLLM that knows `return_token_ids` (0.10.2 and later), in its default `--logprobs-mode raw_logprobs`. It caches
+prefixes by itself: sessions need no release. `agents.engines.router` tries again where a request failed.
 """
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, TypeVar
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
-from agents.engines.base import GenerateRequest, Generation
-from agents.errors import EngineError
+from agents.engines.base import Delta, FinishReason, GenerateRequest, Generation
+from agents.engines.endpoint import Endpoint
+from agents.engines.settings import EndpointSettings
+from agents.errors import EndpointError, EngineError
 
-_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
-
-
-class VllmSettings(BaseModel):
-    """One endpoint. Frozen; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    base_url: str = Field(description="with the /v1, such as http://localhost:8000/v1")
-    model: str = Field(description="the name that the server gives the model")
-    api_key: str = Field(default="", repr=False)
-    timeout_seconds: float = Field(default=600.0, gt=0, description="per request")
-    connect_seconds: float = Field(default=5.0, gt=0)
-    retries: int = Field(default=4, ge=0, description="after connection errors, 429 and 5xx")
-    backoff_seconds: float = Field(default=0.5, ge=0, description="doubles with every try")
-    connections: int = Field(default=512, ge=1)
+PATH = "/completions"
 
 
 class _LogProbs(BaseModel):
     token_logprobs: list[float]
 
 
-class _Choice(BaseModel):
-    """What we read of a choice; a server that leaves out the ids can't be trained from."""
+class _Piece(BaseModel):
+    """What we read of a choice in a stream; a server that leaves out the ids can't be trained from."""
 
     token_ids: list[int]
     logprobs: _LogProbs
-    finish_reason: str
+    finish_reason: str | None = None
+    prompt_token_ids: list[int] | None = None
+
+
+class _Choice(_Piece):
+    finish_reason: str  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class _Completion(BaseModel):
     choices: list[_Choice] = Field(min_length=1)
 
 
-class VllmEngine:
-    """`Engine` over HTTP. A request is repeated as it is, with its seed, so a retry is safe."""
+class _Chunk(BaseModel):
+    choices: list[_Piece] = Field(min_length=1)
 
-    def __init__(self, settings: VllmSettings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+
+BodyT = TypeVar("BodyT", _Completion, _Chunk)
+
+
+class VllmEngine:
+    """`Engine` and `StreamingEngine` over HTTP, one try a request.
+
+    Raises: EndpointError for a server in trouble, else EngineError.
+    """
+
+    def __init__(self, settings: EndpointSettings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.settings = settings
-        headers = {"Authorization": f"Bearer {settings.api_key}"} if settings.api_key else {}
-        self._client = httpx.AsyncClient(
-            base_url=settings.base_url.rstrip("/"),
-            headers=headers,
-            transport=transport,
-            timeout=httpx.Timeout(settings.timeout_seconds, connect=settings.connect_seconds),
-            limits=httpx.Limits(max_connections=settings.connections, max_keepalive_connections=settings.connections),
-        )
+        self._endpoint = Endpoint(settings, transport=transport)
 
     @property
     def model(self) -> str:
         return self.settings.model
 
+    @property
+    def url(self) -> str:
+        return self._endpoint.url
+
     async def generate(self, request: GenerateRequest) -> Generation:
         """Raises: EngineError when the endpoint is down, refuses, or answers without token ids."""
-        response = await self._post(_payload(request, model=self.settings.model))
-        if response.status_code != httpx.codes.OK:
-            raise EngineError(f"{self._url} refused with status {response.status_code}: {response.text[:500]}")
-        return self._read(response)
+        response = await self._endpoint.post(PATH, _payload(request, model=self.model))
+        choice = self._read(_Completion, response.content).choices[0]
+        self._check(choice, request)
+        return Generation(choice.token_ids, choice.logprobs.token_logprobs, self._reason(choice.finish_reason))
+
+    async def stream(self, request: GenerateRequest) -> AsyncGenerator[Delta, None]:
+        """Raises: as `generate`; EndpointError when the stream breaks off."""
+        payload = {**_payload(request, model=self.model), "stream": True}
+        async with aclosing(self._endpoint.stream(PATH, payload)) as events:
+            async for event in events:
+                piece = self._read(_Chunk, event).choices[0]
+                self._check(piece, request)
+                reason = self._reason(piece.finish_reason) if piece.finish_reason else None
+                yield Delta(piece.token_ids, piece.logprobs.token_logprobs, reason)
+
+    async def probe(self) -> None:
+        """Raises: EndpointError when the server does not answer, or came back with another model."""
+        models = await self._endpoint.models()
+        if models is not None and self.model not in models:
+            raise EndpointError(f"{self.url} serves {', '.join(sorted(models))}, not {self.model}", down=True)
 
     def release(self, session: str) -> None:
         """Nothing to do: the server evicts by itself."""
 
     async def aclose(self) -> None:
-        await self._client.aclose()
+        await self._endpoint.aclose()
 
-    @property
-    def _url(self) -> str:
-        return f"{self.settings.base_url.rstrip('/')}/completions"
-
-    async def _post(self, payload: dict[str, Any]) -> httpx.Response:
-        for attempt in range(self.settings.retries + 1):
-            last = attempt == self.settings.retries
-            try:
-                response = await self._client.post("/completions", json=payload)
-            except httpx.TimeoutException as exc:
-                if last:
-                    raise EngineError(f"no answer in time: {self._url}: {type(exc).__name__}") from exc
-            except httpx.TransportError as exc:
-                if last:
-                    raise EngineError(f"endpoint down: {self._url}: {exc}; is it running? karl doctor") from exc
-            else:
-                if last or response.status_code not in _RETRIED:
-                    return response
-            await asyncio.sleep(self.settings.backoff_seconds * 2**attempt)
-        raise AssertionError("the last try returns or raises")
-
-    def _read(self, response: httpx.Response) -> Generation:
+    def _read(self, kind: type[BodyT], body: bytes | str) -> BodyT:
         try:
-            choice = _Completion.model_validate_json(response.content).choices[0]
+            return kind.model_validate_json(body)
         except ValidationError as exc:
             where = ".".join(map(str, exc.errors()[0]["loc"]))
             raise EngineError(
-                f"{self._url} answered without '{where}': token ids and log-probs are needed; use vLLM 0.10.2 or later"
+                f"{self.url}{PATH} answered without '{where}': token ids and log-probs are needed; "
+                "use vLLM 0.10.2 or later"
             ) from exc
-        ids, logprobs = choice.token_ids, choice.logprobs.token_logprobs
+
+    def _check(self, piece: _Piece, request: GenerateRequest) -> None:
+        """A server that cut the prompt, or put a token before it, sampled from another context than is recorded."""
+        ids, logprobs, echoed = piece.token_ids, piece.logprobs.token_logprobs, piece.prompt_token_ids
         if len(ids) != len(logprobs):
-            raise EngineError(f"{self._url} answered {len(ids)} token ids with {len(logprobs)} log-probs")
-        if choice.finish_reason not in ("stop", "length"):
-            raise EngineError(f"{self._url} broke off the generation: {choice.finish_reason}")
-        return Generation(ids, logprobs, "stop" if choice.finish_reason == "stop" else "length")
+            raise EngineError(f"{self.url}{PATH} answered {len(ids)} token ids with {len(logprobs)} log-probs")
+        if echoed is not None and echoed != list(request.prompt_ids):
+            raise EngineError(
+                f"{self.url}{PATH} read {len(echoed)} prompt tokens, other than the {len(request.prompt_ids)} sent"
+            )
+
+    def _reason(self, reason: str) -> FinishReason:
+        if reason not in ("stop", "length"):
+            raise EngineError(f"{self.url}{PATH} broke off the generation: {reason}")
+        return "stop" if reason == "stop" else "length"
 
 
 def _payload(request: GenerateRequest, *, model: str) -> dict[str, Any]:
@@ -129,4 +135,10 @@ def _payload(request: GenerateRequest, *, model: str) -> dict[str, Any]:
         "logprobs": 0,  # of the sampled token alone
         "return_token_ids": True,
         "skip_special_tokens": False,
+        # Unset, they come from the model's generation_config.json, and the log-probs would not be those of the draw.
+        "top_k": 0,
+        "min_p": 0.0,
+        "repetition_penalty": 1.0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
     }

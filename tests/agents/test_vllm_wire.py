@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
-from agents.engines.base import GenerateRequest, SamplingParams
-from agents.engines.vllm import VllmEngine, VllmSettings
-from agents.errors import EngineError
-from tests.wire_double import Answer, completion, server
+from agents.engines.base import Delta, GenerateRequest, SamplingParams, StreamingEngine, joined
+from agents.engines.settings import EndpointSettings
+from agents.engines.vllm import VllmEngine
+from agents.errors import EndpointError, EngineError
+from tests.wire_double import CUT, Answer, chunks, completion, server
 
 REQUEST = GenerateRequest([5, 6, 7], SamplingParams(max_tokens=4, temperature=0.5, stop_ids=(2,), seed=9))
 
 
 def engine(url: str, **changes: Any) -> VllmEngine:
-    return VllmEngine(VllmSettings(base_url=url, model="m", api_key="k", backoff_seconds=0.001, **changes))
+    return VllmEngine(EndpointSettings(base_url=url, model="m", api_key="k", **changes))
 
 
 async def test_wire_double_token_ids_in_and_out() -> None:
@@ -37,41 +38,58 @@ async def test_wire_double_token_ids_in_and_out() -> None:
             "logprobs": 0,
             "return_token_ids": True,
             "skip_special_tokens": False,
+            "top_k": 0,
+            "min_p": 0.0,
+            "repetition_penalty": 1.0,
+            "presence_penalty": 0.0,
+            "frequency_penalty": 0.0,
         }
     ]
 
 
-async def test_wire_double_retries_busy_and_broken_servers() -> None:
-    answers = iter([(429, {}), (503, {}), completion([8], "length")])
-    async with server(lambda body: next(answers)) as (url, seen):
-        generation = await engine(url).generate(REQUEST)
-    assert generation.finish_reason == "length" and len(seen) == 3 and seen[0] == seen[2]
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (Answer(400, {"error": "too long"}), "refused with status 400.*too long"),
+        (completion([8], token_ids=None), "without 'choices.0.token_ids'.*vLLM 0.10.2"),
+        (completion([8], logprobs=None), "without 'choices.0.logprobs'"),
+        (completion([8, 9], logprobs={"token_logprobs": [-1.0]}), "2 token ids with 1 log-probs"),
+        (completion([8], "abort"), "broke off the generation: abort"),
+        (completion([8], prompt_token_ids=[1, 5, 6, 7]), "read 4 prompt tokens, other than the 3 sent"),
+        (Answer(200, {"choices": []}), "without 'choices'"),
+    ],
+)
+async def test_wire_double_what_no_other_server_would_mend(answer: Answer, message: str) -> None:
+    async with server(lambda body: answer) as (url, seen):
+        with pytest.raises(EngineError, match=message) as raised:
+            await engine(url).generate(REQUEST)
+    assert len(seen) == 1 and not isinstance(raised.value, EndpointError)
 
 
 @pytest.mark.parametrize(
-    ("answer", "message", "requests"),
+    ("answer", "message", "retry_after"),
     [
-        ((500, {"error": "boom"}), "refused with status 500.*boom", 3),
-        ((400, {"error": "too long"}), "refused with status 400.*too long", 1),
-        (completion([8], token_ids=None), "without 'choices.0.token_ids'.*vLLM 0.10.2", 1),
-        (completion([8], logprobs=None), "without 'choices.0.logprobs'", 1),
-        (completion([8, 9], logprobs={"token_logprobs": [-1.0]}), "2 token ids with 1 log-probs", 1),
-        (completion([8], "abort"), "broke off the generation: abort", 1),
-        ((200, {"choices": []}), "without 'choices'", 1),
+        (Answer(500, {"error": "boom"}), "refused with status 500.*boom", None),
+        (Answer(429, {}, {"Retry-After": "2.5"}), "refused with status 429", 2.5),
+        (Answer(503, {}, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}), "refused with status 503", 0.0),
+        (Answer(503, {}, {"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}), "refused with status 503", 300.0),
+        (Answer(503, {}, {"Retry-After": "soon"}), "refused with status 503", None),
+        (CUT, "connection lost", None),
     ],
 )
-async def test_wire_double_errors_are_typed(answer: Answer, message: str, requests: int) -> None:
+async def test_wire_double_a_server_in_trouble(answer: Answer, message: str, retry_after: float | None) -> None:
     async with server(lambda body: answer) as (url, seen):
-        with pytest.raises(EngineError, match=message):
-            await engine(url, retries=2).generate(REQUEST)
-    assert len(seen) == requests
+        with pytest.raises(EndpointError, match=message) as raised:
+            await engine(url).generate(REQUEST)
+    assert (raised.value.retry_after, raised.value.down, len(seen)) == (retry_after, False, 1)
 
 
 async def test_nobody_listening_names_the_url_and_the_mend() -> None:
     with pytest.raises(
-        EngineError, match=r"endpoint down: http://127\.0\.0\.1:9/v1/completions.*is it running\? karl doctor"
-    ):
-        await engine("http://127.0.0.1:9/v1", retries=1).generate(REQUEST)
+        EndpointError, match=r"endpoint down: http://127\.0\.0\.1:9/v1/completions.*is it running\? karl doctor"
+    ) as raised:
+        await engine("http://127.0.0.1:9/v1").generate(REQUEST)
+    assert raised.value.down
 
 
 async def test_slow_server_is_a_timeout() -> None:
@@ -81,6 +99,37 @@ async def test_slow_server_is_a_timeout() -> None:
 
     listener = await asyncio.start_server(hang, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
-    with pytest.raises(EngineError, match="no answer in time"):
-        await engine(url, retries=0, timeout_seconds=0.05).generate(REQUEST)
+    with pytest.raises(EndpointError, match="no answer in time"):
+        await engine(url, timeout_seconds=0.05).generate(REQUEST)
     listener.close()
+
+
+async def heard(opened: StreamingEngine) -> list[Delta]:
+    return [delta async for delta in opened.stream(REQUEST)]
+
+
+async def test_wire_double_streams_token_ids() -> None:
+    async with server(lambda body: Answer(200, chunks([8, 9], [7], [2]))) as (url, seen):
+        opened = engine(url)
+        assert isinstance(opened, StreamingEngine)
+        deltas = await heard(opened)
+    assert [delta.token_ids for delta in deltas] == [[8, 9], [7], [2]]
+    assert joined(deltas) == ([8, 9, 7, 2], [-0.25] * 4, "stop")
+    assert seen[0]["stream"] is True and seen[0]["return_token_ids"] is True
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        (Answer(200, chunks([8], finish=None)), EndpointError, "connection lost|stream ended before it was done"),
+        (Answer(200, [*chunks([8], finish=None), {"error": {"message": "dead"}}]), EndpointError, "broke off.*dead"),
+        (Answer(503, {"error": "loading"}), EndpointError, "status 503.*loading"),
+        (Answer(400, {"error": "too long"}), EngineError, "status 400.*too long"),
+        (Answer(200, [{"choices": [{"text": "x"}]}, "[DONE]"]), EngineError, "without 'choices.0.token_ids'"),
+    ],
+)
+async def test_wire_double_broken_streams(answer: Answer, error: type[EngineError], message: str) -> None:
+    async with server(lambda body: answer) as (url, _):
+        with pytest.raises(error, match=message) as raised:
+            await heard(engine(url))
+    assert type(raised.value) is error

@@ -15,10 +15,11 @@ from transformers import PreTrainedModel
 
 from agents.engines.base import GenerateRequest, SamplingParams
 from agents.engines.local import LocalEngine, load_model
-from agents.engines.vllm import VllmEngine
+from agents.engines.router import TokenRouter
 from agents.llm_judge import JudgeSettings
 from agents.policy import PROFILE_FILE
 from karl.endpoints import check_judge, check_vllm, serves
+from karl.health import checks
 from karl.policies import open_policy
 from karl.settings import Settings
 from store.errors import KarlError
@@ -27,6 +28,7 @@ from tests.karl.loop_kit import LEADERS, reader, write_leaders
 from tests.wire_double import Answer, background_server, completion
 
 KEY = "secret-key"
+NOBODY = "http://127.0.0.1:9/v1"
 RUN = {
     "generator_runs": 30,
     "max_tasks": 10,
@@ -117,7 +119,7 @@ async def test_wire_double_open_policy_says_when_it_samples_locally(tmp_path: Pa
     with background_server(unsure_reader(), models=(str(served),)) as (url, _):
         settings = Settings.model_validate({"engine": "vllm", "vllm_url": url})
         policy = open_policy(served, settings=settings, say=said.append)
-        assert isinstance(policy.engine, VllmEngine) and said == []
+        assert isinstance(policy.engine, TokenRouter) and said == []
         await policy.engine.aclose()
         policy = open_policy(other, settings=settings, say=said.append)
         assert isinstance(policy.engine, LocalEngine)
@@ -132,11 +134,47 @@ async def test_wire_double_open_policy_says_when_it_samples_locally(tmp_path: Pa
 
 def test_wire_double_a_key_that_is_refused_names_its_setting():
     with background_server(unsure_reader(), models=("m",), api_key=KEY) as (url, _):
-        assert serves(url, model="m", api_key=KEY)
-        assert not serves(url, model="n", api_key=KEY)
-        check_vllm(url, model="m", api_key=KEY)
+        settings = Settings.model_validate({"vllm_url": url, "vllm_api_key": KEY})
+        assert serves(settings, model="m")
+        assert not serves(settings, model="n")
+        check_vllm(settings, model="m")
         for wrong in ("", "wrong"):
             with pytest.raises(KarlError, match=r"refuses the key \(status 401\); set vllm_api_key in karl\.toml"):
-                check_vllm(url, model="m", api_key=wrong)
+                check_vllm(settings.model_copy(update={"vllm_api_key": wrong}), model="m")
         with pytest.raises(KarlError, match=r"judge endpoint .* set \[judge\] api_key"):
             check_judge(JudgeSettings(base_url=url, model="m", api_key="wrong"))
+
+
+def test_wire_double_one_endpoint_of_two_is_enough_and_the_other_is_named():
+    said: list[str] = []
+    with background_server(unsure_reader(), models=("m",)) as (url, _):
+        settings = Settings.model_validate({"vllm_url": f"{NOBODY}, {url}"})
+        assert settings.vllm_url == [NOBODY, url]
+        check_vllm(settings, model="m", say=said.append)
+        assert len(said) == 1 and NOBODY in said[0] and said[0].endswith("the other endpoints do its work")
+        assert serves(settings, model="m")
+    with pytest.raises(KarlError, match=rf"{NOBODY}: no answer[^\n]*\n.*{url}: no answer"):
+        check_vllm(settings, model="m")
+
+
+def test_wire_double_an_endpoint_with_too_little_room_is_refused():
+    with background_server(unsure_reader(), models=("m",), max_model_len=512) as (url, _):
+        settings = Settings.model_validate({"vllm_url": url})
+        check_vllm(settings, model="m", context_tokens=512)
+        with pytest.raises(
+            KarlError, match=r"takes 512 tokens.*context_tokens 1024; .* --max-model-len 1024"
+        ):
+            check_vllm(settings, model="m", context_tokens=1024)
+
+
+def test_wire_double_doctor_shows_every_endpoint():
+    with background_server(unsure_reader(), models=("m",), max_model_len=512) as (url, _):
+        settings = Settings.model_validate({"engine": "vllm", "vllm_url": [url, NOBODY]})
+        up, down = [check for check in checks(settings) if check.name == "vLLM endpoint"]
+    assert (up.level, up.found, up.mend) == (
+        "ok",
+        f"{url} serves m (512 tokens); 3 requests running, 1 waiting",
+        "",
+    )
+    assert down.level == "missing" and NOBODY in down.found
+    assert down.mend == "start it, or correct vllm_url in karl.toml"
