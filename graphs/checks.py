@@ -17,15 +17,15 @@ from graphs.schema.plugins import Compression
 from graphs.schema.selection import ParallelNode, ValueSelectNode, VoteNode
 from graphs.schema.stage import STAGE_GRAPHS, STAGE_NEEDS
 from prompts.closed_yaml import closest
-from store.errors import UsageError
+from store.errors import UsageError, first_of
 
 _JUDGED = {"duplicate": "set", "quality": "case"}
 
 
 def check_spec(spec: GraphSpec) -> None:
-    """Raises: UsageError for the first problem found."""
-    for problem in problems(spec):
-        raise problem
+    """Raises: UsageError for the first problem found; it knows the others of its sort."""
+    if found := list(problems(spec)):
+        raise first_of(found)
 
 
 def problems(spec: GraphSpec) -> Iterator[UsageError]:

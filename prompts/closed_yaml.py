@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from store.errors import UsageError
+from store.errors import UsageError, first_of
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Path = tuple[str | int, ...]
@@ -49,18 +49,23 @@ class YamlDocument:
     def validate(self, model: type[ModelT], *, data: Any = None, under: Path = ()) -> ModelT:
         """`data` (default: the document's) as `model`; `under`: where in the file to look for a key first.
 
-        Raises: UsageError naming the first key that is wrong.
+        Raises: UsageError naming the first key that is wrong; it knows the others.
         """
         try:
             return model.model_validate(self.data if data is None else data)
         except ValidationError as exc:
-            raise self._explain(exc, model, under) from exc
+            raise first_of(self._explained(exc, model, under)) from exc
 
-    def _explain(self, exc: ValidationError, model: type[BaseModel], under: Path) -> UsageError:
-        # A misspelt key is also a missing one: name the misspelling.
-        error = min(
+    def _explained(self, exc: ValidationError, model: type[BaseModel], under: Path) -> list[UsageError]:
+        # A misspelt key is also a missing one: name the misspelling first.
+        errors = sorted(
             exc.errors(), key=lambda e: (e["type"] != "extra_forbidden", self.mark(self._place(e["loc"], under)))
         )
+        # Each option of a union complains about the same key: one of them will do.
+        places = {(self._place(e["loc"], under), e["type"] == "missing" and e["loc"][-1]): e for e in reversed(errors)}
+        return [self._explain(error, model, under) for error in reversed(places.values())]
+
+    def _explain(self, error: Any, model: type[BaseModel], under: Path) -> UsageError:
         path = self._place(error["loc"], under)
         if error["type"] == "missing":
             return self.error(path, f"the key {error['loc'][-1]!r} is missing")
