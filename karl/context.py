@@ -17,6 +17,7 @@ from karl.policies import open_policy
 from karl.reporting import Reporter
 from karl.run_config import RunConfig
 from karl.settings import Settings
+from karl.telemetry import open_telemetry
 from store.models import Chunk, Corpus, Run, Task
 from store.session import Store
 
@@ -68,6 +69,7 @@ class Context:
             searcher=searcher,
             graph_path=self.settings.graph_path,
             prompt_path=self.settings.prompt_path,
+            trace=open_telemetry(self.settings.telemetry),
         )
 
     @asynccontextmanager
