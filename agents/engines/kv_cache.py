@@ -97,6 +97,11 @@ class SlotCache:
             store[one, :length] = store[other, :length]
             store[other, :length] = kept
 
+    def copy(self, source: int, target: int, *, length: int) -> None:
+        """Give `target` the first `length` tokens of `source`."""
+        for store in (*self._keys, *self._values):
+            store[target, :length] = store[source, :length]
+
     def select(self, first: int, positions_BS: torch.Tensor, *, length: int) -> None:
         batch = positions_BS.shape[0]
         self._first, self._last, self._length = first, first + batch, length

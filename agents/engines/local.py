@@ -221,7 +221,16 @@ class LocalEngine:
         self._active += 1
         row.job, row.used = job, self._clock
         row.cached = row.cached[: _common_prefix(row.cached, job.request.prompt_ids)]
+        self._fork(row, job.request)
         return row
+
+    def _fork(self, row: _Row, request: GenerateRequest) -> None:
+        """Copy what another session holds of the same prompt, where that is more than the row's own."""
+        source = self._by_session.get(request.fork_of) if request.fork_of else None
+        shared = _common_prefix(source.cached, request.prompt_ids) if source else 0
+        if source and shared > len(row.cached):
+            self._cache.copy(self._rows.index(source), self._rows.index(row), length=shared)
+            row.cached = source.cached[:shared]
 
     def _free_index(self) -> int:
         """A row behind the active ones that holds nobody, or the longest unused conversation (recomputed later)."""
