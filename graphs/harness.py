@@ -46,7 +46,10 @@ def step_seed(seed: int, step: int, candidate: int = 0) -> int:
 
 @dataclass(frozen=True)
 class Harness:
-    """Built once per graph and policy; holds nothing of any rollout. `runners`: graphs that parallel nodes run."""
+    """Built once per graph and policy; holds nothing of any rollout. `runners`: graphs that parallel nodes run.
+
+    `temperature`: of the one node that this view of the harness is for; None: the rollout's.
+    """
 
     spec: GraphSpec
     prompts: Mapping[str, Prompt]
@@ -56,6 +59,7 @@ class Harness:
     value: ValueFunction | None = None
     judge: Judge | None = None
     runners: Mapping[str, Any] = field(default_factory=dict)  # GraphRunners, by graph
+    temperature: float | None = None
 
     @property
     def speaker(self) -> Policy:
@@ -124,7 +128,7 @@ class Harness:
     def _params(self, rollout: Rollout, max_tokens: int, candidate: int) -> SamplingParams:
         return SamplingParams(
             max_tokens=max_tokens,
-            temperature=rollout.temperature,
+            temperature=rollout.temperature if self.temperature is None else self.temperature,
             top_p=self.spec.sampling.top_p,
             stop_ids=self.speaker.stop_ids,
             seed=step_seed(rollout.seed, len(rollout.steps), candidate),

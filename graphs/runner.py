@@ -18,11 +18,12 @@ from agents.judges import Judge, normalise
 from agents.policy import Policy
 from agents.tools import Searcher, SearchTool
 from agents.values import LikelihoodValue, ValueFunction
-from graphs.compiler import compile_graph, load_prompts
+from graphs.compiler import compile_graph
 from graphs.events import AnswerGiven, Emit, Failed
 from graphs.harness import Harness
 from graphs.plugins.build import build_plugins
 from graphs.plugins.chain import ending
+from graphs.prompting import load_prompts
 from graphs.schema import GraphSpec, ParallelNode, load_spec, read_spec
 from graphs.state import GraphState, Rollout, RolloutInputs
 from prompts.output import ParsedCandidate, ParseFailure

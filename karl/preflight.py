@@ -44,7 +44,7 @@ def check_run(config: RunConfig, *, settings: Settings) -> None:
 def check_graphs(config: RunConfig, *, settings: Settings) -> None:
     """Every graph of a run with the prompts that it names, and how the solver samples. Raises: UsageError."""
     from agents.policy import load_profile
-    from graphs.compiler import load_prompts
+    from graphs.prompting import load_prompts
     from graphs.schema import load_spec
 
     variant = load_profile(config.base).prompt_variant

@@ -16,7 +16,7 @@ from store.types import StepKind
 def compress_node(harness: Harness, node: CompressNode) -> Node:
     """The policy summarises its own history; the next segment opens with question and summary."""
     settings = harness.spec.plugin(Compression)
-    room = settings.summary_tokens if settings else harness.spec.sampling.max_tokens
+    room = node.sampling.max_tokens or (settings.summary_tokens if settings else harness.spec.sampling.max_tokens)
     prompt = harness.prompts[node.prompt]
 
     async def compress(state: GraphState) -> Update:

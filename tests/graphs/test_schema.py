@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from graphs.compiler import import_function, load_prompts
+from graphs.functions import import_function
+from graphs.prompting import load_prompts
 from graphs.schema import load_spec, parse_spec, read_spec
 from store.errors import UsageError
 
@@ -140,7 +141,7 @@ def test_prompt_variable_that_nothing_supplies(tmp_path: Path) -> None:
     [
         ("graphs.nowhere:run", "can't be imported: No module named 'graphs.nowhere'"),
         ("graphs.dedup:nothing", "can't be imported: .*has no attribute 'nothing'"),
-        ("graphs.dedup:order_of", "expected `async def order_of"),
+        ("graphs.dedup:order_of", "not an async function; write `async def order_of"),
     ],
 )
 def test_python_node_must_be_an_async_function_of_the_state(reference: str, message: str) -> None:
