@@ -32,6 +32,7 @@ from graphs.schema.plugins import (
     TokenBudget,
     ToolGate,
 )
+from graphs.schema.selection import Vote
 from graphs.schema.tools import SearchSettings, Tools
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "ToolNode",
     "Tools",
     "ValueSelectNode",
+    "Vote",
     "VoteNode",
     "find_file",
     "graph_files",
