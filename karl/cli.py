@@ -13,11 +13,14 @@ from store.errors import KarlError
 
 # name -> (module:function, one line of help); the help stands here so that `karl --help` loads nothing else
 COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("init:init", "Write a project folder: settings, graphs and prompts to edit."),
     "demo": ("demo:demo", "Generate two companies' notes and run the whole loop on them."),
     "ingest": ("ingest:ingest", "Read a folder of documents into a corpus."),
     "search": ("search:search", "Search a corpus: ranked chunks with ids and scores."),
     "run": ("run:run", "Synthesise, solve, filter, train and evaluate; resumes where it stopped."),
     "ask": ("ask:ask", "Ask a corpus a question; the newest checkpoint answers and cites."),
+    "graph": ("graph:graph", "List, draw, check and compare agent graphs."),
+    "prompt": ("prompt:prompt", "List, render, check and compare prompts."),
     "runs": ("runs:runs", "List runs."),
     "show": ("show:show", "Show one run: funnel, training, evaluation."),
     "tui": ("tui:tui", "Watch runs in the terminal."),

@@ -1,0 +1,106 @@
+"""Which graphs and prompts there are, where each comes from, and what a name on the command line stands for.
+
+A reference is a name (`solver`), the built-in one of that name (`solver@built-in`), or a file (`graphs/solver.yaml`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import graphs
+import prompts
+from graphs.schema import GraphSpec, load_spec, read_spec
+from karl.settings import Settings
+from prompts import Prompt, load_prompt
+from prompts.loader import read_prompt
+
+GRAPHS = Path(graphs.__file__).parent
+PROMPTS = Path(prompts.__file__).parent
+BUILT_IN = "@built-in"
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class Entry(NamedTuple):
+    """One file that is in effect. `shadows`: files of the same name that it hides, the nearest first."""
+
+    name: str
+    variant: str
+    path: Path
+    built_in: bool
+    shadows: tuple[Path, ...]
+
+    @property
+    def origin(self) -> str:
+        return "built-in" if self.built_in else "yours"
+
+
+def graph_entries(settings: Settings) -> list[Entry]:
+    """Sorted by name."""
+    return _entries([*settings.graph_path, GRAPHS], "*.yaml", built_in=GRAPHS)
+
+
+def prompt_entries(settings: Settings) -> list[Entry]:
+    """Sorted by name, the plain one before its variants (`tiny/solver.md` is the variant "tiny" of `solver`)."""
+    folders = [*settings.prompt_path, PROMPTS]
+    return sorted([*_entries(folders, "*.md", built_in=PROMPTS), *_entries(folders, "*/*.md", built_in=PROMPTS)])
+
+
+def find_graph(reference: str, *, settings: Settings, variant: str = "", tasks: Sequence[str] = ()) -> GraphSpec:
+    """Raises: UsageError for an unknown name and for whatever is wrong in the file."""
+    path = settings.graph_path
+    if _is_file(reference, ".yaml"):
+        return read_spec(known_as(Path(reference), path), variant=variant, tasks=tasks, path=path)
+    name, built_in = _split(reference)
+    return load_spec(name, variant=variant, tasks=tasks, path=[] if built_in else path)
+
+
+def find_prompt(reference: str, *, settings: Settings, variant: str = "") -> Prompt:
+    """Raises: UsageError for an unknown name and for whatever is wrong in the file."""
+    if _is_file(reference, ".md"):
+        return read_prompt(Path(reference), name=Path(reference).stem, variant=variant)
+    name, built_in = _split(reference)
+    return load_prompt(name, variant=variant, path=[] if built_in else settings.prompt_path)
+
+
+def pair(first: str, second: str | None) -> tuple[str, str]:
+    """What a diff compares, the older one first: with one reference, the built-in one of its name and itself."""
+    return (first, second) if second else (f"{Path(first.removesuffix(BUILT_IN)).stem}{BUILT_IN}", first)
+
+
+def files_under(places: Sequence[Path], suffix: str) -> Iterator[Path]:
+    """The files given, and those in the folders given, named like graphs or prompts."""
+    for place in places:
+        if place.is_dir():
+            yield from sorted(file for file in place.rglob(f"*{suffix}") if _NAME.fullmatch(file.stem))
+        else:
+            yield place
+
+
+def known_as(file: Path, path: Sequence[Path]) -> Path:
+    """`file` as the graph path spells it: a graph that extends its own name has to know in which folder it lies."""
+    folders = (folder for folder in [*path, GRAPHS] if folder.resolve() == file.parent.resolve())
+    return next((folder / file.name for folder in folders), file)
+
+
+def _entries(folders: Sequence[Path], pattern: str, *, built_in: Path) -> list[Entry]:
+    found: dict[tuple[str, str], list[Path]] = {}
+    for folder in folders:
+        for file in folder.glob(pattern):
+            variant = "" if file.parent == folder else file.parent.name
+            if _NAME.fullmatch(file.stem):
+                found.setdefault((file.stem, variant), []).append(file)
+    return sorted(
+        Entry(name, variant, files[0], built_in in files[0].parents, tuple(files[1:]))
+        for (name, variant), files in found.items()
+    )
+
+
+def _is_file(reference: str, suffix: str) -> bool:
+    return reference.endswith(suffix) or "/" in reference or "\\" in reference
+
+
+def _split(reference: str) -> tuple[str, bool]:
+    return reference.removesuffix(BUILT_IN), reference.endswith(BUILT_IN)

@@ -1,0 +1,185 @@
+"""`karl graph list | show | validate | diff | hash | schema`: the graphs in effect, drawn, checked, compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from karl.commands.common import print_json, settings_of
+from karl.commands.listing import list_entries, print_table
+
+if TYPE_CHECKING:
+    from graphs.schema import GraphSpec
+
+REFERENCE = "A graph is named by its NAME, NAME@built-in, or a file."
+variant_option = click.option("--variant", default="", help="As another policy gets it, e.g. tiny.")
+task_option = click.option("--task", "tasks", multiple=True, help="With the overrides for a task. Repeatable.")
+json_option = click.option("--json", "as_json", is_flag=True)
+
+
+@click.group()
+def graph() -> None:
+    """What agents do. Your graph files shadow the built-in ones by name, and can extend them."""
+
+
+@graph.command("list")
+@json_option
+@click.pass_context
+def list_graphs(context: click.Context, as_json: bool) -> None:
+    """List the graphs in effect: where each comes from and what it is made of."""
+    from karl.catalog import find_graph, graph_entries
+
+    settings = settings_of(context)
+    rows = list_entries(graph_entries(settings), lambda entry: _summary(find_graph(entry.name, settings=settings)))
+    if as_json:
+        print_json(rows)
+        return
+    print_table({"graph": "name", "from": "origin", "nodes": "nodes", "sha256": "sha256", "": "description"}, rows)
+
+
+@graph.command(epilog=REFERENCE)
+@click.argument("name")
+@click.option("--mermaid", "form", flag_value="mermaid", help="As a Mermaid flowchart.")
+@click.option("--ascii", "form", flag_value="ascii", help="Drawn in the terminal.")
+@click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Draw it into this file.")
+@variant_option
+@task_option
+@json_option
+@click.pass_context
+def show(
+    context: click.Context,
+    name: str,
+    form: str | None,
+    png: Path | None,
+    variant: str,
+    tasks: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Print the graph NAME as it takes effect (what it extends and its overrides laid together), or draw it."""
+    from karl.catalog import find_graph
+    from karl.effective import as_data, as_yaml
+
+    spec = find_graph(name, settings=settings_of(context), variant=variant, tasks=tasks)
+    if png is not None:
+        _draw_png(spec, png)
+    if as_json:
+        print_json(_summary(spec) | {"graph": as_data(spec)})
+    elif form is not None:
+        click.echo(_drawn(spec, form))
+    elif png is None:
+        click.echo(as_yaml(spec), nl=False)
+
+
+@graph.command()
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--strict", is_flag=True, help="Warnings count as errors.")
+@json_option
+@click.pass_context
+def validate(context: click.Context, paths: tuple[Path, ...], strict: bool, as_json: bool) -> None:
+    """Check graph files (default: all in effect) with each of their overrides, their prompts and their functions.
+
+    Exit code 1 when something is wrong.
+    """
+    from karl.catalog import files_under, graph_entries
+    from karl.validation import validate_graph
+
+    settings = settings_of(context)
+    files = list(files_under(paths, ".yaml")) if paths else [entry.path for entry in graph_entries(settings)]
+    findings = [finding for file in files for finding in validate_graph(file, settings=settings)]
+    if as_json:
+        print_json([finding._asdict() for finding in findings])
+    else:
+        for finding in findings:
+            click.echo(finding)
+        click.echo(f"{len(files)} graphs, {len(findings)} findings", err=True)
+    if any(finding.level == "error" or strict for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+@graph.command(epilog=REFERENCE)
+@click.argument("first")
+@click.argument("second", required=False)
+@variant_option
+@task_option
+@click.pass_context
+def diff(context: click.Context, first: str, second: str | None, variant: str, tasks: tuple[str, ...]) -> None:
+    """Show how the graph SECOND differs from FIRST as they take effect; with one name, it from the built-in one.
+
+    Exit code 1 if they differ, as of diff(1).
+    """
+    from karl.catalog import find_graph, pair
+    from karl.effective import as_yaml, difference
+
+    settings = settings_of(context)
+    old, new = pair(first, second)
+    texts = [as_yaml(find_graph(name, settings=settings, variant=variant, tasks=tasks)) for name in (old, new)]
+    told = difference(texts[0], texts[1], names=(old, new))
+    if told:
+        click.echo(told)
+        raise click.exceptions.Exit(1)
+
+
+@graph.command("hash", epilog=REFERENCE)
+@click.argument("name")
+@variant_option
+@task_option
+@json_option
+@click.pass_context
+def print_hash(context: click.Context, name: str, variant: str, tasks: tuple[str, ...], as_json: bool) -> None:
+    """Print the SHA-256 of the graph NAME as it takes effect: the one that every rollout of it carries."""
+    from karl.catalog import find_graph
+
+    spec = find_graph(name, settings=settings_of(context), variant=variant, tasks=tasks)
+    if as_json:
+        print_json({"name": spec.name, "variant": variant, "tasks": list(tasks), "sha256": spec.sha256})
+        return
+    click.echo(f"{spec.sha256}  {spec.name}")
+
+
+@graph.command()
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it there.")
+def schema(output: Path | None) -> None:
+    """Print the JSON Schema of graph files, by which editors complete and check them."""
+    from karl.project import schema_text, write_file
+
+    if output is None:
+        click.echo(schema_text(), nl=False)
+        return
+    write_file(output, schema_text())
+
+
+def _summary(spec: GraphSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "description": spec.description,
+        "role": spec.role,
+        "nodes": {name: node.kind for name, node in spec.nodes.items()},
+        "plugins": [plugin.kind for plugin in spec.plugins],
+        "sha256": spec.sha256,
+    }
+
+
+def _drawn(spec: GraphSpec, form: str) -> str:
+    from graphs.diagram import draw_text, mermaid
+
+    return mermaid(spec) if form == "mermaid" else draw_text(spec, ascii_only=not _shows_boxes())
+
+
+def _draw_png(spec: GraphSpec, path: Path) -> None:
+    from graphs.diagram import write_png
+
+    write_png(spec, path)
+    click.echo(f"{path}: written", err=True)
+
+
+def _shows_boxes() -> bool:
+    """Can standard output show box characters?"""
+    import sys
+
+    try:
+        "│◀●".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
