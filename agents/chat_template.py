@@ -1,14 +1,19 @@
 """What a model's chat template puts between turns, found once by rendering dummy turns and taking the difference.
 
 Contents are encoded apart from the glue and without special tokens, so that text from a document can never open a turn.
+Tool lists are glue; a tool whose description spells a special token is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from prompts.output import CallFormatName
+from prompts.tool_calls import detect_format
 from store.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,6 +21,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 TurnRole = Literal["system", "user", "tool"]
+Schemas = Sequence[Mapping[str, Any]]
+# Ends of a message that begins a tool call (Llama 3.1): no template writes them where an end of turn could be seen.
+_ENDS_OF_MESSAGE = ("<|eom_id|>",)
+_OPEN_REASONING = re.compile(r"<think(?:ing)?>\s*\Z")
+# Some templates ask for a call id of nine characters, and for a date: one that does not change from day to day.
+_CALL_ID = "callkarl0"
+_DATE = "26 Jul 2024"
 
 
 class Message(NamedTuple):
@@ -47,7 +59,7 @@ class ChatTemplate:
         self._glue_encoder: Tokenizer = backend
         self._between: dict[tuple[str, TurnRole], list[int]] = {}
         self._after: dict[TurnRole, list[int]] = {}
-        self._openings: dict[tuple[str, ...], list[list[int]]] = {}
+        self._openings: dict[tuple[tuple[str, ...], str], list[list[int]]] = {}
 
     @cached_property
     def _text_encoder(self) -> Tokenizer:
@@ -62,8 +74,40 @@ class ChatTemplate:
         """Special ids that end an assistant turn: what the template puts first after one, and the end of sequence."""
         special = set(self._tokenizer.all_special_ids) | self._added_special
         firsts = (next((i for i in self.between("assistant", role) if i in special), None) for role in ("user", "tool"))
-        ids = dict.fromkeys((*firsts, self._tokenizer.eos_token_id))
+        ids = dict.fromkeys((*firsts, self._tokenizer.eos_token_id, *self.message_ends))
         return tuple(i for i in ids if isinstance(i, int))
+
+    @cached_property
+    def message_ends(self) -> tuple[int, ...]:
+        """Ids that stand in place of the end of turn after a tool call."""
+        ids = (self._glue_encoder.token_to_id(token) for token in _ENDS_OF_MESSAGE)
+        return tuple(i for i in ids if i is not None)
+
+    @cached_property
+    def call_format(self) -> CallFormatName | None:
+        """How the template writes tool calls; None: it writes none."""
+        return detect_format(self._source)
+
+    @cached_property
+    def opened_reasoning(self) -> str:
+        """The <think> that the assistant's header ends with, if it does: every turn begins inside a reasoning block."""
+        header = self.decode(self.header("user"))
+        match = _OPEN_REASONING.search(header)
+        return match[0] if match else ""
+
+    @property
+    def _source(self) -> str:
+        """One template may be several by name; `default` is the one that is rendered."""
+        source = self._tokenizer.chat_template
+        return "\n".join(map(str, source.values())) if isinstance(source, dict) else str(source)
+
+    def lists(self, tools: Schemas) -> bool:
+        """Whether the template writes the names of all `tools` into an opening."""
+        try:
+            text = self._render([{"role": "user", "content": _mark(0)}], tools)
+        except _Unsupported:
+            return False
+        return all(tool["function"]["name"] in text for tool in tools)
 
     @cached_property
     def _added_special(self) -> set[int]:
@@ -77,18 +121,47 @@ class ChatTemplate:
         """Special tokens are kept: tags of a protocol may be special tokens."""
         return self._glue_encoder.decode(list(token_ids), skip_special_tokens=False)
 
-    def opening(self, messages: Sequence[Message]) -> list[int]:
-        """Prompt of a fresh conversation, up to (and without) the assistant's header."""
-        roles = tuple(message.role for message in messages)
-        if roles not in self._openings:
-            marked = [{"role": role, "content": _mark(index)} for index, role in enumerate(roles)]
-            pieces = self._pieces(self._render(marked), len(marked))
-            self._openings[roles] = [self._encode_glue(piece) for piece in pieces[:-1]]
+    def opening(self, messages: Sequence[Message], tools: Schemas = ()) -> list[int]:
+        """Prompt of a fresh conversation, up to (and without) the assistant's header.
+
+        `tools`: JSON Schemas of functions, for the template to list. Where it has no system turns, or wants turns to
+        alternate, messages become paragraphs of one. Raises: UsageError for tools that spell a special token.
+        """
+        messages = self._spoken_opening(messages, tools)
         ids: list[int] = []
-        for glue, message in zip(self._openings[roles], messages, strict=True):
+        for glue, message in zip(self._opening_glue(messages, tools), messages, strict=True):
             ids += glue
             ids += self.encode(message.content)
         return ids
+
+    def _spoken_opening(self, messages: Sequence[Message], tools: Schemas) -> Sequence[Message]:
+        try:
+            self._opening_glue(messages, tools)
+        except _Unsupported:
+            if len(messages) == 1:
+                raise
+            return [Message("user", "\n\n".join(message.content for message in messages))]
+        return messages
+
+    def _opening_glue(self, messages: Sequence[Message], tools: Schemas) -> list[list[int]]:
+        roles = tuple(message.role for message in messages)
+        key = (roles, json.dumps(list(tools), sort_keys=True) if tools else "")
+        if key not in self._openings:
+            self._refuse_special(tools)
+            marked = [{"role": role, "content": _mark(index)} for index, role in enumerate(roles)]
+            pieces = self._pieces(self._render(marked, tools), len(marked))
+            self._openings[key] = [self._encode_glue(piece) for piece in pieces[:-1]]
+        return self._openings[key]
+
+    def _refuse_special(self, tools: Schemas) -> None:
+        """A tool of a foreign server must not open a turn."""
+        specials = [token.content for token in self._glue_encoder.get_added_tokens_decoder().values() if token.special]
+        for tool in tools:
+            text = json.dumps(tool, ensure_ascii=False)
+            if spelt := next((special for special in specials if special in text), None):
+                raise UsageError(
+                    f"the tool '{tool['function']['name']}' spells the special token {spelt!r}; leave it out"
+                )
 
     def between(self, previous: str, role: TurnRole) -> list[int]:
         """Ids from the end of a `previous` turn's content to the start of a `role` turn's content."""
@@ -119,7 +192,7 @@ class ChatTemplate:
 
     def _turns(self, previous: str, role: str) -> list[dict[str, str]]:
         lead = ["user", "assistant"] if previous != "assistant" else ["user"]
-        return [{"role": r, "content": _mark(i)} for i, r in enumerate([*lead, previous, role])]
+        return [_turn(r, _mark(i)) for i, r in enumerate([*lead, previous, role])]
 
     def _spoken(self, role: str) -> str:
         """`tool`, unless the template refuses it or alters its content: then tool results are user turns."""
@@ -134,12 +207,18 @@ class ChatTemplate:
             return False
         return True
 
-    def _render(self, messages: list[dict[str, str]]) -> str:
+    def _render(self, messages: list[dict[str, str]], tools: Schemas = ()) -> str:
         from jinja2 import TemplateError
 
         try:
             conversation: list[dict[str, Any]] = list(messages)
-            text = self._tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
+            text = self._tokenizer.apply_chat_template(
+                conversation,
+                tools=[dict(tool) for tool in tools] or None,
+                tokenize=False,
+                add_generation_prompt=True,
+                date_string=_DATE,
+            )
         except (TemplateError, ValueError, TypeError) as exc:
             raise _Unsupported(str(exc)) from exc
         return str(text)
@@ -156,6 +235,11 @@ class ChatTemplate:
 
     def _encode_glue(self, text: str) -> list[int]:
         return self._glue_encoder.encode(text, add_special_tokens=False).ids if text else []
+
+
+def _turn(role: str, content: str) -> dict[str, str]:
+    turn = {"role": role, "content": content}
+    return {**turn, "tool_call_id": _CALL_ID, "name": "search"} if role == "tool" else turn
 
 
 class _Unsupported(UsageError):

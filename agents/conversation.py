@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agents.chat_template import ChatTemplate, Message, TurnRole
+from agents.chat_template import ChatTemplate, Message, Schemas, TurnRole
 from agents.engines.base import Generation
 from store.types import SegmentRecord
 
@@ -25,6 +25,7 @@ class Conversation:
         self._closed: list[SegmentRecord] = []
         self._last: str = ""
         self._compressing = False
+        self.tools: Schemas = ()  # for the template to list whenever a segment opens
         self.opened = 0  # prompts started: engine sessions are named by it, since only a fresh prompt extends nothing
 
     def __len__(self) -> int:
@@ -34,7 +35,7 @@ class Conversation:
         """Open a segment with a fresh prompt. Raises: ValueError while one is open."""
         if self.token_ids or not messages:
             raise ValueError("a segment is open already" if self.token_ids else "a conversation starts with a message")
-        self._insert(self.template.opening(messages))
+        self._insert(self.template.opening(messages, self.tools))
         self._last = messages[-1].role
         self.opened += 1
 
@@ -121,7 +122,8 @@ class Conversation:
             return glue
         last = self.token_ids[-1]
         stops = [index for index, token in enumerate(glue) if token in self.template.stop_ids]
-        return glue[stops[0] + 1 :] if stops and glue[stops[0]] == last else glue
+        said = bool(stops) and (glue[stops[0]] == last or last in self.template.message_ends)
+        return glue[stops[0] + 1 :] if said else glue
 
     def _insert(self, ids: Sequence[int]) -> None:
         self.token_ids += ids

@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
+
+from langchain_core.tools import BaseTool
 
 from agents.chat_template import Message
 from agents.engines.base import GenerateRequest, Generation, SamplingParams, StreamingEngine
@@ -14,6 +17,7 @@ from agents.judges import Judge
 from agents.policy import Policy
 from agents.tools import SearchTool
 from agents.values import ValueFunction
+from graphs.calling import CALLING_VARIABLES, Calling, make_calling
 from graphs.plugins.base import Plugin
 from graphs.plugins.chain import before_reply
 from graphs.schema import GraphSpec, StepBudget
@@ -22,7 +26,16 @@ from graphs.streaming import generate_aloud
 from prompts import Prompt
 
 # Everything that a prompt opening a conversation may ask for.
-OPENING_VARIABLES = frozenset({"question", "summary", "seeds", "examples", "answers", "attempts", "count", "steps"})
+OPENING_VARIABLES = CALLING_VARIABLES | {
+    "question",
+    "summary",
+    "seeds",
+    "examples",
+    "answers",
+    "attempts",
+    "count",
+    "steps",
+}
 # And a prompt put to the policy later on: also the answer that it gave last ("" before the first).
 INSTRUCTION_VARIABLES = OPENING_VARIABLES | {"answer"}
 
@@ -59,6 +72,7 @@ class Harness:
     value: ValueFunction | None = None
     judge: Judge | None = None
     runners: Mapping[str, Any] = field(default_factory=dict)  # GraphRunners, by graph
+    tools: Sequence[BaseTool] = ()  # those that the graph names without a module, and those of its MCP servers
     temperature: float | None = None
 
     @property
@@ -66,6 +80,12 @@ class Harness:
         if self.policy is None:
             raise EngineError(f"graph '{self.spec.name}' needs a policy and was given none")
         return self.policy
+
+    @cached_property
+    def calling(self) -> Calling:
+        """How this policy calls this graph's tools. Raises: UsageError where a tool is missing."""
+        template = self.policy.template if self.policy is not None else None
+        return make_calling(self.spec, template=template, search=self.search, tools=self.tools)
 
     def open(self, rollout: Rollout) -> list[Message]:
         """The prompt of a fresh segment: question or seeds, what was noted so far, and the last call if it is due."""
@@ -92,6 +112,7 @@ class Harness:
             "attempts": len(rollout.attempts or rollout.inputs.answers),
             "count": self.spec.candidates,
             "steps": budget.steps if budget else self.spec.limits.super_steps,
+            **self.calling.variables,
         }
 
     def show_seeds(self, rollout: Rollout) -> str:

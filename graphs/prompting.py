@@ -15,6 +15,7 @@ from store.errors import UsageError
 
 _HITS = frozenset({"hits"})
 _REASON = frozenset({"reason"})
+_REFUSAL = frozenset({"tool", "reason"})
 _COMPRESS_VARIABLES = frozenset({"question", "tokens"})
 # What the built-in plugins fill in; what another package's plugin fills in only that package knows.
 _BY_PLUGINS = {"last_call": frozenset[str](), "repeated_query": frozenset({"query"})}
@@ -73,6 +74,7 @@ def _of_node(node: NodeSpec) -> Iterator[tuple[str, str, frozenset[str]]]:
         case schema.ToolNode():
             yield "result", node.result, _HITS
             yield "correction", node.correction, _REASON
+            yield "refusal", node.refusal, _REFUSAL
         case schema.CompressNode():
             yield "prompt", node.prompt, _COMPRESS_VARIABLES
         case _:

@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, Field
 
 from prompts.closed_yaml import closest, read_yaml
-from prompts.output import OutputSpec, Parsed, ParseFailure
+from prompts.output import CallFormatName, OutputSpec, Parsed, ParseFailure
 from prompts.parsers import parse
 from store.errors import UsageError
 
@@ -87,9 +87,9 @@ class Prompt:
         except TemplateError as exc:
             raise UsageError(f"{self.path}: can't be rendered: {exc}") from exc
 
-    def parse(self, text: str) -> Parsed | ParseFailure:
-        """What a turn sampled under this prompt asks for."""
-        return parse(text, self.output)
+    def parse(self, text: str, *, calls: CallFormatName | Literal["auto"] = "auto") -> Parsed | ParseFailure:
+        """What a turn sampled under this prompt asks for; `calls`: the format that the prompt's `calls: auto` means."""
+        return parse(text, self.output, calls=calls)
 
     def _wrong_names(self, values: dict[str, Any]) -> UsageError:
         unknown, missing = values.keys() - self.variables.keys(), self.variables.keys() - values.keys()

@@ -1,16 +1,17 @@
 """What a prompt asks the model to write, declared in its front matter, and what parsing gives back.
 
-One tag protocol: `<search>`, `<answer>`, `<confidence>`, `<candidate>`, `<summary>`; citations are `[n]`.
+Citations are `[n]` whatever the parser.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 Action = Literal["search", "answer", "candidates", "summary"]
+CallFormatName = Literal["tags", "hermes", "qwen_xml", "glm", "llama", "mistral", "json"]
 
 
 class CandidateFormat(BaseModel, frozen=True, extra="forbid"):
@@ -31,17 +32,53 @@ class CandidateFormat(BaseModel, frozen=True, extra="forbid"):
 
 
 class OutputSpec(BaseModel, frozen=True, extra="forbid"):
-    """`tags`: the actions a turn may take; `typed`: the caller has the schema (judges); `none`: no output."""
+    """How a turn is written. `typed`: the caller has the schema (judges); `none`: no output."""
 
-    parser: Literal["tags", "typed", "none"] = "none"
-    actions: tuple[Action, ...] = ()
+    parser: Literal["tags", "json", "blocks", "tool_calls", "typed", "none"] = Field(
+        default="none",
+        description="`tags`: <search>, <answer>, <summary>...; `json`: one object with those keys; `blocks`: lines "
+        "'Explanation:', 'Exact Answer:', 'Confidence:'; `tool_calls`: what is no call is the answer",
+    )
+    actions: tuple[Action, ...] = Field(default=(), description="what a turn may do, tool calls aside")
+    calls: CallFormatName | Literal["auto", "none"] = Field(
+        default="none", description="how tools are called; auto: as the graph says, else as the chat template writes it"
+    )
     bare_summary: bool = Field(default=False, description="a turn without <summary> is the summary as a whole")
     candidate: CandidateFormat = CandidateFormat()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _calls_of_their_own_parser(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("parser") == "tool_calls":
+            return {"calls": "auto", "actions": ("answer",), **data}
+        return data
+
 
 @dataclass(frozen=True, slots=True)
-class SearchCall:
-    query: str
+class ToolCall:
+    """`problem` says why it can't be carried out (`name` may be empty then); `text` is the call as it was written."""
+
+    name: str
+    arguments: dict[str, Any]
+    problem: str | None = None
+    text: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalls:
+    """One or more, in the order of writing."""
+
+    calls: tuple[ToolCall, ...]
+
+    @classmethod
+    def search(cls, query: str) -> ToolCalls:
+        return cls((ToolCall("search", {"query": query}),))
+
+    @property
+    def query(self) -> str | None:
+        """Of the first search that can be carried out."""
+        valid = (call for call in self.calls if call.name == "search" and call.problem is None)
+        return next((str(call.arguments.get("query", "")) for call in valid), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,4 +121,4 @@ class ParseFailure:
     text: str
 
 
-Parsed = SearchCall | FinalAnswer | CandidateSet | Summary
+Parsed = ToolCalls | FinalAnswer | CandidateSet | Summary

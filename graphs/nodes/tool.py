@@ -1,48 +1,130 @@
-"""Carry out what a turn asked for, or say what was wrong with it."""
+"""Carry out the calls of a turn side by side, or say what was wrong with them; replies stand in their order."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from dataclasses import dataclass
 
+from agents.toolbox import ToolReply
+from graphs.events import Hits, SearchStarted, ToolReplied
 from graphs.harness import Harness
-from graphs.nodes.base import Node, Update
-from graphs.plugins.chain import after_tool, before_reply
+from graphs.nodes.base import Node, Update, gather_all
+from graphs.plugins.base import Deny
+from graphs.plugins.chain import after_tool, before_reply, gate
 from graphs.schema import ToolNode
 from graphs.state import GraphState, Rollout
-from prompts.output import ParseFailure, SearchCall
+from prompts.output import ParseFailure, ToolCall, ToolCalls
+from store.types import ToolCallRecord
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A call as it was carried out (a plugin may have rewritten it), and what came of it."""
+
+    call: ToolCall
+    reply: ToolReply
+    seconds: float = 0.0
 
 
 def tool_node(harness: Harness, node: ToolNode) -> Node:
-    """Search and show the hits; a malformed turn gets one message that says how to mend it."""
+    """Every call gets a reply of its own; a turn without any action gets one that says how to mend it.
 
-    async def use_tool(state: GraphState) -> Update:
+    Raises: UsageError, when it is built, for a tool that the graph names and was not given.
+    """
+    _ = harness.calling  # missing tools are found now, not in the first rollout
+
+    async def use_tools(state: GraphState) -> Update:
         rollout = state.rollout
         assert rollout is not None  # a policy node came before
-        reply = await _reply(harness, rollout, node)
-        rollout.conversation.append_tool(before_reply(harness.plugins, rollout, reply))
+        *others, last = await _replies(harness, rollout, node)
+        for reply in others:
+            rollout.conversation.append_tool(reply)
+        # Plugins speak once a turn, under the last of its replies.
+        rollout.conversation.append_tool(before_reply(harness.plugins, rollout, last))
         return {"outcome": after_tool(harness.plugins, rollout)}
 
-    return use_tool
+    return use_tools
 
 
-async def _reply(harness: Harness, rollout: Rollout, node: ToolNode) -> str:
+async def _replies(harness: Harness, rollout: Rollout, node: ToolNode) -> list[str]:
     match rollout.parsed:
-        case SearchCall(query):
-            return await _search(harness, rollout, node, query)
+        case ToolCalls(calls):
+            return await _carry_out(harness, rollout, node, calls)
         case ParseFailure(reason):
             prompt = harness.prompts[node.correction]
-            return prompt.render(**({"reason": reason} if prompt.variables else {}))
+            return [prompt.render(**({"reason": reason} if prompt.variables else {}))]
         case other:
             raise ValueError(
                 f"the tool node of '{harness.spec.name}' follows {type(other).__name__}: nothing to carry out"
             )
 
 
-async def _search(harness: Harness, rollout: Rollout, node: ToolNode, query: str) -> str:
-    if harness.search is None:
-        raise ValueError(f"graph '{harness.spec.name}' searches and was given no searcher")
+async def _carry_out(harness: Harness, rollout: Rollout, node: ToolNode, calls: tuple[ToolCall, ...]) -> list[str]:
     began = time.perf_counter()
-    hits = await harness.search.search(query)
+    # Plugins decide in the order of the calls, before any of them runs.
+    gated = [_gated(harness, rollout, call) for call in calls]
+    if len(gated) == 1:
+        done = [await _run(harness, rollout, gated[0])]
+    else:
+        slots = asyncio.Semaphore(harness.spec.tools.concurrency)
+        done = await gather_all([_run_within(slots, harness, rollout, call) for call in gated])
     seconds = time.perf_counter() - began
-    harness.amend_step(rollout, hits=[hit.chunk_id for hit in hits], tool_seconds=seconds)
-    return harness.render_hits(rollout, hits, node.result)
+    replies = [_written(harness, rollout, node, one) for one in done]
+    hits = [hit.chunk_id for one in done for hit in one.reply.hits or ()]
+    records = [_record(one, reply) for one, reply in zip(done, replies, strict=True)]
+    harness.amend_step(rollout, hits=hits, tool_seconds=seconds, calls=records)
+    return replies
+
+
+def _gated(harness: Harness, rollout: Rollout, call: ToolCall) -> ToolCall:
+    """The call, rewritten or refused by a plugin; a rewritten one is checked like any other."""
+    if call.problem is not None:
+        return call
+    match gate(harness.plugins, rollout, call):
+        case Deny(reason):
+            return ToolCall(call.name, call.arguments, reason, call.text)
+        case allowed:
+            return allowed if allowed is call else harness.calling.toolbox.check(allowed)
+
+
+async def _run_within(slots: asyncio.Semaphore, harness: Harness, rollout: Rollout, call: ToolCall) -> _Done:
+    async with slots:
+        return await _run(harness, rollout, call)
+
+
+async def _run(harness: Harness, rollout: Rollout, call: ToolCall) -> _Done:
+    """Raises: ToolError, RolloutTimeoutError."""
+    if call.problem is not None:
+        return _Done(call, ToolReply(error=call.problem))
+    query = str(call.arguments.get("query", "")) if call.name == "search" else None
+    if rollout.emit and query is not None:
+        rollout.emit(SearchStarted(rollout.key, rollout.turns, query))
+    began = time.perf_counter()
+    reply = await harness.calling.toolbox.run(call)
+    seconds = time.perf_counter() - began
+    if rollout.emit and query is not None:
+        rollout.emit(Hits(rollout.key, rollout.turns, query, tuple(reply.hits or ()), seconds))
+    return _Done(call, reply, seconds)
+
+
+def _written(harness: Harness, rollout: Rollout, node: ToolNode, done: _Done) -> str:
+    """What the policy reads: passages numbered in the order of the calls, a tool's text, or why there is none."""
+    error = done.reply.error
+    if error is not None:
+        prompt = harness.prompts[node.refusal]
+        known = {"tool": done.call.name, "reason": error.rstrip(". \n")}
+        text = prompt.render(**{name: known[name] for name in prompt.variables})
+    elif done.reply.hits is not None:
+        text = harness.render_hits(rollout, done.reply.hits, node.result)
+    else:
+        text = done.reply.text
+    if rollout.emit:
+        rollout.emit(ToolReplied(rollout.key, rollout.turns, done.call.name, text, error, done.seconds))
+    return text
+
+
+def _record(done: _Done, reply: str) -> ToolCallRecord:
+    hits = [hit.chunk_id for hit in done.reply.hits or ()]
+    text = "" if done.reply.hits is not None or done.reply.error is not None else reply
+    return ToolCallRecord(done.call.name, done.call.arguments, hits, text, done.reply.error, done.seconds)

@@ -8,7 +8,7 @@ from graphs.nodes.base import Node, Update
 from graphs.plugins.chain import after_turn, before_turn
 from graphs.schema import PolicyNode
 from graphs.state import GraphState, Rollout
-from prompts.output import CandidateSet, FinalAnswer, Parsed, ParseFailure, SearchCall, Summary
+from prompts.output import CandidateSet, FinalAnswer, Parsed, ParseFailure, Summary, ToolCalls
 from store.types import StepKind
 
 
@@ -32,6 +32,7 @@ def begin(harness: Harness, state: GraphState, prompt: str, *, instruction: str 
         raise ValueError(f"graph '{harness.spec.name}' runs a policy and was started without a rollout")
     if not rollout.opening:
         rollout.opening = prompt
+        rollout.conversation.tools = harness.calling.announced
         rollout.conversation.start(harness.open(rollout))
     rollout.reading = instruction or rollout.opening
     if instruction:
@@ -44,12 +45,12 @@ def begin(harness: Harness, state: GraphState, prompt: str, *, instruction: str 
 def take_turn(harness: Harness, rollout: Rollout, sampled: Sampled) -> str:
     """Append what was sampled, act on what it says; the outcome of the turn."""
     text = rollout.conversation.append_sampled(sampled.generation)
-    rollout.parsed = parsed = harness.prompts[rollout.reading].parse(text)
+    rollout.parsed = parsed = harness.calling.read(harness.prompts[rollout.reading], text)
     rollout.turns += 1
     if rollout.emit and text and not sampled.told:
         rollout.emit(Token(rollout.key, rollout.turns, text))
     outcome, kind = _meaning(rollout, parsed)
-    record(rollout, kind, text, sampled, query=parsed.query if isinstance(parsed, SearchCall) else None)
+    record(rollout, kind, text, sampled, query=parsed.query if isinstance(parsed, ToolCalls) else None)
     return after_turn(harness.plugins, rollout, outcome)
 
 
@@ -68,8 +69,8 @@ def record(rollout: Rollout, kind: StepKind, text: str, sampled: Sampled, *, que
 
 def _meaning(rollout: Rollout, parsed: Parsed | ParseFailure) -> tuple[str, StepKind]:
     match parsed:
-        case SearchCall():
-            return "search", StepKind.SEARCH
+        case ToolCalls():
+            return _of_calls(parsed)
         case FinalAnswer():
             rollout.answer = parsed
         case CandidateSet():
@@ -77,3 +78,11 @@ def _meaning(rollout: Rollout, parsed: Parsed | ParseFailure) -> tuple[str, Step
         case Summary() | ParseFailure():
             return "malformed", StepKind.MALFORMED
     return "answer", StepKind.ANSWER
+
+
+def _of_calls(parsed: ToolCalls) -> tuple[str, StepKind]:
+    """Malformed only when none of the calls can be carried out: each gets a reply of its own either way."""
+    names = {call.name for call in parsed.calls if call.problem is None}
+    if not names:
+        return "malformed", StepKind.MALFORMED
+    return "search", StepKind.SEARCH if names == {"search"} else StepKind.TOOL

@@ -26,9 +26,12 @@ class ToolNode(Node):
     """Carries out the calls of the turn before, or answers a malformed turn. Outcomes: ok, compress."""
 
     kind: Literal["tool"] = Field(description="carries out the calls of the turn before")
-    tool: Literal["search"] = Field(description="the tool that must be there; a turn may call every other one as well")
+    tool: Literal["search", "any"] = Field(
+        default="any", description="`search`: the graph must configure it; a turn may call every tool of the graph"
+    )
     result: str = Field(default="search_result", description="prompt that writes the hits")
-    correction: str = Field(default="correction", description="prompt that answers a malformed turn")
+    correction: str = Field(default="correction", description="prompt that answers a turn without any action")
+    refusal: str = Field(default="refused_call", description="prompt that answers a call that can't be carried out")
 
 
 class CompressNode(SpeakingNode):

@@ -15,7 +15,7 @@ from graphs.runner import GraphRunner
 from graphs.schema import parse_spec
 from graphs.state import Example, RolloutInputs
 from store.errors import UsageError
-from store.types import FailureKind, Purpose, RolloutRecord, RolloutStatus, StepKind
+from store.types import FailureKind, Purpose, RolloutRecord, RolloutStatus, StepKind, StepRecord
 from tests.graphs.small import small_runner
 from tests.harness_kit import NOTES, QWEN_TEMPLATE, ListSearcher, hit, scripted_policy, text_policy
 
@@ -63,7 +63,14 @@ async def test_solver_searches_answers_and_cites() -> None:
         record.sampled_tokens == sum(record.segments[0].loss_mask) == sum(step.sampled_tokens for step in record.steps)
     )
     assert record.provenance.graph == "solver" and record.provenance.policy_version == 3
-    assert set(record.provenance.prompt_sha256) == {"solver", "search_result", "correction", "compressor", "last_call"}
+    assert set(record.provenance.prompt_sha256) == {
+        "solver",
+        "search_result",
+        "correction",
+        "refused_call",
+        "compressor",
+        "last_call",
+    }
 
 
 async def test_engine_saw_exactly_the_recorded_tokens_and_sessions_are_released() -> None:
@@ -237,7 +244,11 @@ async def test_cancelling_one_releases_it_and_leaves_no_task_behind() -> None:
 
 
 def timeless(record: RolloutRecord) -> RolloutRecord:
-    steps = [dataclasses.replace(step, policy_seconds=0.0, tool_seconds=0.0) for step in record.steps]
+    def still(step: StepRecord) -> StepRecord:
+        calls = [dataclasses.replace(call, seconds=0.0) for call in step.calls]
+        return dataclasses.replace(step, policy_seconds=0.0, tool_seconds=0.0, calls=calls)
+
+    steps = [still(step) for step in record.steps]
     return dataclasses.replace(record, seconds=0.0, steps=steps, attempts=[timeless(a) for a in record.attempts])
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prompts import load_prompt
-from prompts.output import CandidateSet, FinalAnswer, ParseFailure, SearchCall, Summary
+from prompts.output import CandidateSet, FinalAnswer, ParseFailure, Summary, ToolCalls
 
 SOLVER = load_prompt("solver")
 GENERATOR = load_prompt("generator")
@@ -30,7 +30,7 @@ COMPRESSOR = load_prompt("compressor")
     ],
 )
 def test_search(text: str, query: str) -> None:
-    assert SOLVER.parse(text) == SearchCall(query)
+    assert SOLVER.parse(text) == ToolCalls.search(query)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,85 @@
+"""The tool box of a graph, from its `tools`: the search, tools named or given from Python, tools of MCP servers."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.tools import BaseTool, StructuredTool
+
+from agents.toolbox import Tool, ToolBox, ToolReply, from_langchain
+from agents.tools import SearchTool
+from graphs.schema import GraphSpec
+from prompts.closed_yaml import closest
+from store.errors import UsageError
+
+SEARCH = "search"
+
+
+def build_toolbox(spec: GraphSpec, *, search: SearchTool | None, tools: Sequence[BaseTool] = ()) -> ToolBox:
+    """Every tool that the graph names. `tools`: those it names without a module, and those of its MCP servers.
+
+    Raises: UsageError for one that is missing, can't be imported, or is no tool.
+    """
+    given = {tool.name: tool for tool in tools}
+    found = [_search(search)] if search is not None else []
+    found += [from_langchain(_named(spec, name, given)) for name in spec.tools.named]
+    return ToolBox([*found, *(from_langchain(tool) for tool in _mcp(spec, given))])
+
+
+def import_tool(reference: str) -> BaseTool:
+    """`module:object`: a LangChain tool, or a function with typed parameters and a docstring. Raises: UsageError."""
+    module_name, _, name = reference.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError) as exc:
+        raise UsageError(f"tool '{reference}': can't be imported: {exc}") from exc
+    if isinstance(found, BaseTool):
+        return found
+    if not inspect.isfunction(found):
+        raise UsageError(f"tool '{reference}': expected a function or a LangChain tool, found {type(found).__name__}")
+    try:
+        asynchronous = inspect.iscoroutinefunction(found)
+        return StructuredTool.from_function(**{"coroutine" if asynchronous else "func": found})
+    except ValueError as exc:
+        raise UsageError(f"tool '{reference}': {exc}") from exc
+
+
+def _search(search: SearchTool) -> Tool:
+    described = from_langchain(search, name=SEARCH)
+
+    async def run(arguments: dict[str, Any]) -> ToolReply:
+        return ToolReply(hits=await search.search(arguments["query"]))
+
+    return Tool(SEARCH, described.description, described.parameters, run)
+
+
+def _named(spec: GraphSpec, name: str, given: dict[str, BaseTool]) -> BaseTool:
+    if ":" in name:
+        return import_tool(name)
+    if name not in given:
+        known = ", ".join(given) or "none"
+        raise UsageError(
+            f"graph '{spec.name}' names the tool '{name}' and was not given it; given: {known}{closest(name, given)}; "
+            "pass it from Python, or name it as 'module:object'"
+        )
+    return given[name]
+
+
+def _mcp(spec: GraphSpec, given: dict[str, BaseTool]) -> list[BaseTool]:
+    """Tools of the graph's MCP servers, which whoever opened the servers has given."""
+    chosen: dict[str, BaseTool] = {}
+    for name, server in spec.tools.mcp.items():
+        lead = f"{name}_" if server.prefix else ""
+        wanted = [lead + tool for tool in server.tools] or [tool for tool in given if tool.startswith(lead)]
+        missing = [tool for tool in wanted if tool not in given]
+        if missing or not wanted:
+            what = f"the tool '{missing[0]}'" if missing else "tools"
+            raise UsageError(
+                f"graph '{spec.name}' uses {what} of the MCP server '{name}' and was not given any; given: "
+                f"{', '.join(given) or 'none'}; open the servers with agents.mcp_tools.open_mcp_tools(spec.tools.mcp)"
+            )
+        chosen |= {tool: given[tool] for tool in wanted if tool not in spec.tools.named}
+    return list(chosen.values())

@@ -1,0 +1,68 @@
+"""Parser `tags`: `<search>`, `<answer>` with `<confidence>`, `<summary>`, `<candidate>`. The last action counts."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from prompts.output import Action, CandidateSet, FinalAnswer, OutputSpec, Parsed, Summary, ToolCalls
+from prompts.parsers.candidates import candidates_in
+from prompts.parsers.found import Found
+from prompts.parsers.text import citations, clean, confidence, inner, without_citations
+
+_TAG_OF: dict[Action, str] = {"search": "search", "answer": "answer", "summary": "summary"}
+
+
+def find_tags(text: str, spec: OutputSpec) -> Found | None:
+    """The last action with something in it."""
+    tags = tags_of(spec)
+    names = tuple(tags)
+    opened = [match for match in _openings(names).finditer(text) if _content(text, match, names)]
+    if not opened:
+        return None
+    last = opened[-1]
+    return Found(last.start(), _parsed(text, last, _content(text, last, names), tags[last[1]], spec))
+
+
+def tags_of(spec: OutputSpec) -> dict[str, Action]:
+    """Tag -> action of a prompt."""
+    return {spec.candidate.container if action == "candidates" else _TAG_OF[action]: action for action in spec.actions}
+
+
+def _parsed(text: str, opening: re.Match[str], content: str, action: Action, spec: OutputSpec) -> Parsed:
+    match action:
+        case "search":
+            return ToolCalls.search(content)
+        case "summary":
+            return Summary(content)
+        case "candidates":
+            return CandidateSet(tuple(candidates_in(text, spec.candidate)))
+        case "answer":
+            return _final_answer(text, opening, content)
+
+
+@lru_cache(maxsize=64)
+def _openings(tags: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"<({'|'.join(tags)})>") if tags else re.compile(r"(?!)")
+
+
+@lru_cache(maxsize=64)
+def _end(tag: str, tags: tuple[str, ...]) -> re.Pattern[str]:
+    # An unclosed tag ends where the next action begins.
+    return re.compile(rf"</{tag}>|<(?:{'|'.join(tags)})>")
+
+
+def _content(text: str, opening: re.Match[str], tags: tuple[str, ...]) -> str:
+    end = _end(opening[1], tags).search(text, opening.end())
+    return clean(text[opening.end() : end.start() if end else len(text)])
+
+
+def _final_answer(text: str, opening: re.Match[str], content: str) -> FinalAnswer:
+    answer = clean(re.split(r"<confidence>", content)[0])
+    stated = [value for value in map(confidence, inner(text, "confidence")) if value is not None]
+    return FinalAnswer(
+        text=without_citations(answer) or answer,
+        explanation=text[: opening.start()].strip(),
+        confidence=stated[-1] if stated else None,
+        citations=citations(text),
+    )
