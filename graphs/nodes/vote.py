@@ -8,18 +8,13 @@ from graphs.equivalence import AnswerClusters
 from graphs.harness import Harness
 from graphs.nodes.base import Node, Update
 from graphs.nodes.weights import weigh
-from graphs.schema import Vote, VoteNode
+from graphs.schema import VoteNode
+from graphs.schema.selection import VOTES
 from graphs.state import GraphState, Rollout
 from graphs.tally import Choice, tally
 from prompts.output import FinalAnswer
 from store.errors import UsageError
 from store.types import AlternativeRecord, RolloutRecord, StepKind
-
-_VOTES: dict[str, Vote] = {
-    "majority": "majority",
-    "weighted_majority": "weighted_majority",
-    "best_of_n": "best_of_n",
-}
 
 
 def vote_node(harness: Harness, node: VoteNode) -> Node:
@@ -35,7 +30,7 @@ def vote_node(harness: Harness, node: VoteNode) -> Node:
         rollout = state.rollout
         if rollout is None or not rollout.answers:
             raise ValueError(f"the vote node of '{harness.spec.name}' has no answers; put a parallel node before it")
-        strategy = node.strategy or _VOTES.get(state.outcome)
+        strategy = node.strategy or VOTES.get(state.outcome)
         if strategy is None:
             raise ValueError(f"the vote node of '{harness.spec.name}' follows '{state.outcome}'; give it a 'strategy'")
         attempts_N = [attempt for attempt in rollout.attempts if attempt.answer]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -11,7 +11,8 @@ from graphs.schema.node import Node, SpeakingNode
 
 Vote = Literal["majority", "weighted_majority", "best_of_n"]
 Strategy = Literal["generative", "majority", "weighted_majority", "best_of_n"]
-STRATEGIES: frozenset[str] = frozenset({"generative", "majority", "weighted_majority", "best_of_n"})
+VOTES: dict[str, Vote] = {name: name for name in get_args(Vote)}
+STRATEGIES: frozenset[str] = frozenset(get_args(Strategy))
 
 
 class ValueSelectNode(SpeakingNode):
