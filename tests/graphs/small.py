@@ -12,7 +12,8 @@ from graphs.schema import BUILT_IN, GraphSpec, merge, parse_spec
 from prompts.closed_yaml import read_yaml
 from tests.harness_kit import NOTES, ListSearcher
 
-STEPS = {"solver": 6, "qa_generator": 3, "aggregator": 4, "value_guided_search": 6}
+STEPS = {"qa_generator": 3, "aggregator": 4}
+ATTEMPTS_OF = {"aggregator": "solver", "value_guided_search": "value_guided_solver"}
 
 
 def small_spec(name: str, **changes: Any) -> GraphSpec:
@@ -22,7 +23,7 @@ def small_spec(name: str, **changes: Any) -> GraphSpec:
     figures = {
         "tools": {"search": {"k": 3, "max_chars": 240}},
         "plugins": [
-            {"kind": "step_budget", "steps": STEPS[name]},
+            {"kind": "step_budget", "steps": STEPS.get(name, 6)},
             {"kind": "compression", "trigger_tokens": 10_000, "summary_tokens": 64},
         ],
         "sampling": {"max_tokens": 96},
@@ -31,7 +32,11 @@ def small_spec(name: str, **changes: Any) -> GraphSpec:
     return parse_spec(yaml.safe_dump(merge(merge(data, figures), changes)), source=name)
 
 
-def small_runner(name: str, *, policy: Policy, searcher: Any = None, value: Any = None, **changes: Any) -> GraphRunner:
-    search = searcher or ListSearcher(NOTES)
-    inner = {"solver": small_runner("solver", policy=policy, searcher=search)} if name == "aggregator" else None
-    return GraphRunner(small_spec(name, **changes), policy=policy, searcher=search, value=value, runners=inner)
+def small_runner(
+    name: str, *, policy: Policy, searcher: Any = None, value: Any = None, judge: Any = None, **changes: Any
+) -> GraphRunner:
+    """`changes` are laid over the graph `name`, not over the one that its attempts run."""
+    shared: Any = {"policy": policy, "searcher": searcher or ListSearcher(NOTES), "value": value, "judge": judge}
+    inner = ATTEMPTS_OF.get(name)
+    runners = {inner: small_runner(inner, **shared)} if inner else None
+    return GraphRunner(small_spec(name, **changes), runners=runners, **shared)

@@ -12,7 +12,6 @@ from agents.engines.base import GenerateRequest, Generation
 from agents.policy import Policy
 from graphs.harness import step_seed
 from graphs.runner import GraphRunner
-from graphs.schema import parse_spec
 from graphs.state import Example, RolloutInputs
 from store.errors import UsageError
 from store.types import FailureKind, Purpose, RolloutRecord, RolloutStatus, StepKind, StepRecord
@@ -312,81 +311,6 @@ async def test_full_generator_refuses_uncited_candidates_and_keeps_the_text() ->
     assert "<question>Where?</question>" in said(policy, record) and "[1] Note 11\nmira leads falcon" in said(
         policy, record
     )
-
-
-async def test_aggregator_combines_final_answers_and_tolerates_failures() -> None:
-    def respond(request: GenerateRequest) -> str:
-        if "solver-1" in request.session:
-            raise RuntimeError("one engine down")
-        if "solver" in request.session:
-            return ANSWER
-        text = policy.decode(list(request.prompt_ids))
-        return "<answer>combined</answer>" if "<|tool|>" in text else "<search>mira</search>"
-
-    policy = scripted_policy(respond)
-    record = await solve(policy, graph="aggregator")
-    assert record.status is RolloutStatus.FINISHED and record.answer == "combined" and record.role == "aggregator"
-    assert [a.status for a in record.attempts] == ["finished", "failed", "finished", "finished", "finished"]
-    assert said(policy, record).startswith(
-        "<|user|>combine: where does mira work?\n- oslo\n- oslo\n- oslo\n- oslo<|end|>"
-    )
-    assert [a.key for a in record.attempts][:2] == ["r/solver-0", "r/solver-1"]
-
-
-MAJORITY = """
-name: by_vote
-description: Three attempts and a vote.
-role: aggregator
-start: attempts
-nodes:
-  attempts: {kind: parallel, graph: solver, runs: 3, strategy: majority}
-  vote: {kind: vote}
-edges:
-  attempts: {majority: vote, failed: end}
-  vote: end
-"""
-
-
-async def test_majority_needs_only_yaml() -> None:
-    replies = {"solver-0": "lima", "solver-1": "Oslo", "solver-2": "the oslo."}
-    policy = scripted_policy(lambda r: next(f"<answer>{v}</answer>" for k, v in replies.items() if k in r.session))
-    inner = {"solver": small_runner("solver", policy=policy)}
-    runner = GraphRunner(parse_spec(MAJORITY, source="f"), policy=policy, runners=inner)
-    record = await runner.run(QUESTION, key="r", purpose=Purpose.EVALUATE, seed=0)
-    assert record.answer == "Oslo" and record.confidence == pytest.approx(2 / 3) and record.segments == []
-
-
-async def test_aggregator_without_any_answer_reports_why() -> None:
-    def down(request: GenerateRequest) -> str:
-        raise RuntimeError("down")
-
-    failed = await solve(scripted_policy(down), graph="aggregator")
-    assert failed.status is RolloutStatus.FAILED and failed.failure is not None and len(failed.attempts) == 5
-    assert "none of 5 attempts answered" in failed.failure.reason and failed.failure.kind is FailureKind.ENGINE
-    mute = await solve(scripted_policy(lambda request: "hm"), graph="aggregator")
-    assert mute.status is RolloutStatus.UNFINISHED
-
-
-async def test_value_guided_search_keeps_the_best_candidate() -> None:
-    class LongestFirst:
-        async def score(self, prefix_ids: Any, candidates_K: Any) -> list[float]:
-            assert len(prefix_ids) > 0
-            return [float(len(candidate.token_ids)) for candidate in candidates_K]
-
-    def respond(request: GenerateRequest) -> str:
-        second = request.session.endswith("/1/1")
-        if "<|tool|>" not in policy.decode(list(request.prompt_ids)):
-            return "<search>falcon oslo</search>" if second else "<search>x</search>"
-        return "<answer>no</answer>" if second else "[1] so <answer>oslo</answer>"
-
-    policy = scripted_policy(respond)
-    runner = small_runner("value_guided_search", policy=policy, value=LongestFirst())
-    record = await runner.run(QUESTION, key="r", purpose=Purpose.EVALUATE, seed=0)
-    engine: Any = policy.engine
-    assert [step.query for step in record.steps] == ["falcon oslo", None] and record.answer == "oslo"
-    assert len(engine.requests) == 4 and engine.requests[0].prompt_ids == engine.requests[1].prompt_ids
-    assert set(engine.released) == {"r/1", "r/1/1"}
-    assert sampled_text(policy, record) == "<search>falcon oslo</search><|end|>[1] so <answer>oslo</answer><|end|>"
 
 
 async def test_misuse_is_refused_before_anything_runs() -> None:

@@ -38,7 +38,7 @@ overrides:
       - {kind: compression, trigger_tokens: 220, summary_tokens: 64}
     sampling: {max_tokens: 48}
 """
-GRAPHS = ["aggregator", "dedup", "qa_generator", "quality_filter", "solver", "value_guided_search"]
+GRAPHS = ["aggregator", "dedup", "qa_generator", "quality_filter", "solver", "value_guided_search", "value_guided_solver"]
 
 
 @pytest.mark.parametrize("name", GRAPHS)
