@@ -1,1 +1,104 @@
-"""karl: search agents that train themselves on your documents. The flow is in `karl.loop`, the CLI in `karl.cli`."""
+"""karl: search agents that train themselves on your documents.
+
+    from karl import load_graph
+
+    with load_graph("solver", corpus="notes") as graph:
+        print(graph.invoke({"question": "Where does Mira work?"}).answer)
+
+docs/python.md is the guide. The flow of training is in `karl.loop`, the command line in `karl.cli`.
+Names are imported when they are first used: `import karl` costs milliseconds.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agents.policy import Policy
+    from agents.tools import Searcher
+    from graphs.events import (
+        AnswerGiven,
+        AttemptFinished,
+        Compressed,
+        Event,
+        Failed,
+        Hits,
+        SearchStarted,
+        Token,
+        ToolReplied,
+        TurnStarted,
+    )
+    from karl.api.graph import Finished, Graph
+    from karl.api.load import load_graph
+    from karl.api.results import Answer, AnswerFailed, Citation, Proposal, Timings, Usage
+    from karl.api.traces import load_trace
+    from karl.settings import Settings, load_settings
+    from store.errors import KarlError, UsageError
+    from store.types import Hit
+
+_EVENTS = (
+    "AnswerGiven",
+    "AttemptFinished",
+    "Compressed",
+    "Event",
+    "Failed",
+    "Hits",
+    "SearchStarted",
+    "Token",
+    "ToolReplied",
+    "TurnStarted",
+)
+_HOME = {
+    **dict.fromkeys(_EVENTS, "graphs.events"),
+    **dict.fromkeys(("Finished", "Graph"), "karl.api.graph"),
+    **dict.fromkeys(("Answer", "AnswerFailed", "Citation", "Proposal", "Timings", "Usage"), "karl.api.results"),
+    **dict.fromkeys(("Settings", "load_settings"), "karl.settings"),
+    **dict.fromkeys(("KarlError", "UsageError"), "store.errors"),
+    "Hit": "store.types",
+    "Policy": "agents.policy",
+    "Searcher": "agents.tools",
+    "load_graph": "karl.api.load",
+    "load_trace": "karl.api.traces",
+}
+
+__all__ = [
+    "Answer",
+    "AnswerFailed",
+    "AnswerGiven",
+    "AttemptFinished",
+    "Citation",
+    "Compressed",
+    "Event",
+    "Failed",
+    "Finished",
+    "Graph",
+    "Hit",
+    "Hits",
+    "KarlError",
+    "Policy",
+    "Proposal",
+    "SearchStarted",
+    "Searcher",
+    "Settings",
+    "Timings",
+    "Token",
+    "ToolReplied",
+    "TurnStarted",
+    "Usage",
+    "UsageError",
+    "load_graph",
+    "load_settings",
+    "load_trace",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'karl' has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

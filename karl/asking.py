@@ -1,100 +1,98 @@
-"""Ask a corpus one question with the solver graph; the rollout is stored like any other."""
+"""What `karl ask` prints: an answer as lines or as JSON, and its searches while they happen."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-from agents.tools import Searcher
-from graphs.runner import GraphRunner
-from graphs.state import RolloutInputs
-from karl.policies import open_policy
-from karl.settings import Settings
-from karl.tiny import POLICY_FOLDER
-from store import queries
-from store.models import Chunk
-from store.queries import RolloutLinks
-from store.session import Store
-from store.types import Purpose, RolloutRecord, StepKind
+from graphs.events import AttemptFinished, Compressed, Event, Hits, SearchStarted, ToolReplied
+from karl.api.graph import Finished, Graph
+from karl.api.results import Answer, Citation
+from store.types import StepKind
+
+Show = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Reply:
-    """A rollout with its citations resolved. `checkpoint` is the folder that answered."""
-
-    record: RolloutRecord
-    chunks: list[Chunk]
-    checkpoint: Path
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "question": self.record.question,
-            "answer": self.record.answer,
-            "confidence": self.record.confidence,
-            "citations": [{"chunk": c.id, "key": c.key, "page": c.page, "text": c.text} for c in self.chunks],
-            "checkpoint": str(self.checkpoint),
-            "searches": self.record.searches,
-            "steps": [asdict(step) for step in self.record.steps],
-            "failure": self.record.failure.reason if self.record.failure else None,
-        }
-
-    def lines(self, *, trace: bool) -> list[str]:
-        out = [f"search: {step.query}" for step in self.record.steps if trace and step.kind is StepKind.SEARCH]
-        if self.record.answer:
-            out.append(self.record.answer)
-        for chunk in self.chunks:
-            page = f" p.{chunk.page}" if chunk.page else ""
-            out.append(f"  [{chunk.id}] {chunk.key}{page}: {' '.join(chunk.text.split())[:160]}")
-        return [*out, f"({self.record.searches} searches, checkpoint {self.checkpoint})"]
+async def ask(graph: Graph, question: str, *, show: Show | None) -> Answer:
+    """The answer, a failed one too; `show` gets a line for each thing that happens on the way."""
+    if show is None:
+        return await graph.ainvoke(question, on_failure="return")
+    async for event in graph.astream(question, tokens=False):
+        if isinstance(event, Finished):
+            return event.result
+        line = event_line(event)
+        if line is not None:
+            show(line)
+    raise AssertionError("a stream ends with Finished")
 
 
-async def answer_question(
-    store: Store,
-    corpus: str,
-    question: str,
-    *,
-    searcher: Searcher,
-    settings: Settings,
-    checkpoint: Path | None,
-    temperature: float,
-    seed: int,
-    say: Callable[[str], None] | None = None,
-) -> Reply:
-    """A failed rollout is a reply with its failure. `say` is told when the engine is not that of the settings.
-
-    Raises: UsageError for an unknown corpus or checkpoint; what `open_policy` raises.
-    """
-    folder = checkpoint or newest_folder(store, corpus)
-    policy = open_policy(folder, settings=settings, say=say)
-    runner = GraphRunner.load(
-        "solver",
-        policy=policy,
-        searcher=searcher,
-        graph_path=settings.graph_path,
-        prompt_path=settings.prompt_path,
-    )
-    try:
-        record = await runner.run(
-            RolloutInputs(question=question),
-            key=f"ask/{uuid4().hex}",
-            purpose=Purpose.ASK,
-            seed=seed,
-            temperature=temperature,
-        )
-    finally:
-        await policy.engine.aclose()
-    with store.session() as session:
-        queries.save_rollouts(session, [(record, RolloutLinks())])
-        cited = queries.chunks_by_id(session, record.citations)
-    return Reply(record, [cited[id_] for id_ in dict.fromkeys(record.citations) if id_ in cited], folder)
+def event_line(event: Event) -> str | None:
+    """None for what a reader need not see."""
+    match event:
+        case SearchStarted(query=query):
+            return f"search: {query}"
+        case Hits(hits=hits, seconds=seconds):
+            first = f", first {hits[0].key}" if hits else ""
+            return f"  {len(hits)} passages in {seconds * 1000:.0f} ms{first}"
+        case ToolReplied(tool=tool, error=error) if tool != "search" or error:
+            return f"{tool}: {error or 'replied'}"
+        case Compressed(tokens_before=before, tokens_after=after):
+            return f"history compressed: {before} > {after} tokens"
+        case AttemptFinished(finished=finished, total=total, answer=answer, failure=failure):
+            return f"attempt {finished} of {total}: {answer or (failure.reason if failure else 'no answer')}"
+    return None
 
 
-def newest_folder(store: Store, corpus: str) -> Path:
-    """The newest policy trained on this corpus, else on any, else the embedded one."""
-    with store.session() as session:
-        row = queries.corpus_by_name(session, corpus)
-        found = queries.newest_checkpoint(session, corpus_id=row.id) or queries.newest_checkpoint(session)
-    return Path(found.path) if found is not None else POLICY_FOLDER
+def answer_json(answer: Answer, *, checkpoint: Path | None) -> dict[str, Any]:
+    """What `karl ask --json` prints."""
+    record = answer.record
+    return {
+        "question": answer.question,
+        "answer": answer.answer,
+        "confidence": answer.confidence,
+        "citations": [_citation(citation) for citation in answer.citations],
+        "checkpoint": str(checkpoint),
+        "searches": record.searches,
+        "steps": [asdict(step) for step in record.steps],
+        "failure": answer.failure.reason if answer.failure else None,
+        "explanation": answer.explanation,
+        "trace_id": answer.trace_id,
+        "graph": record.provenance.graph,
+        "usage": asdict(answer.usage),
+        "timings": asdict(answer.timings),
+        "attempts": [_attempt(attempt) for attempt in answer.attempts],
+    }
+
+
+def answer_lines(answer: Answer, *, checkpoint: Path | None, trace: bool) -> list[str]:
+    out = [f"search: {step.query}" for step in answer.record.steps if trace and step.kind is StepKind.SEARCH]
+    if answer.answer:
+        out.append(answer.answer)
+    for citation in answer.citations:
+        page = f" p.{citation.page}" if citation.page else ""
+        out.append(f"  [{citation.chunk_id}] {citation.key}{page}: {' '.join(citation.text.split())[:160]}")
+    attempts = f"{len(answer.attempts)} attempts, " if answer.attempts else ""
+    return [*out, f"({attempts}{answer.usage.searches} searches, checkpoint {checkpoint})"]
+
+
+def _citation(citation: Citation) -> dict[str, Any]:
+    return {
+        "chunk": citation.chunk_id,
+        "key": citation.key,
+        "page": citation.page,
+        "text": citation.text,
+        "title": citation.title,
+        "document": citation.document,
+    }
+
+
+def _attempt(attempt: Answer) -> dict[str, Any]:
+    failure = attempt.failure.reason if attempt.failure else None
+    return {
+        "trace_id": attempt.trace_id,
+        "answer": attempt.answer,
+        "confidence": attempt.confidence,
+        "failure": failure,
+    }

@@ -1,0 +1,112 @@
+"""One call of a graph: inputs read, the rollout run, stored, its citations resolved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from uuid import uuid4
+
+from langchain_core.runnables import RunnableConfig
+
+from graphs.events import AnswerGiven, Emit, Event, Hits
+from graphs.runner import GraphRunner
+from karl.api.inputs import Inputs, known, read_inputs
+from karl.api.results import Answer, cited_chunks, make_answer
+from karl.api.sources import SharedSearcher, Source
+from store import queries
+from store.queries import RolloutLinks
+from store.session import Store
+from store.types import Hit, Purpose, Role, RolloutRecord
+
+OnFailure = Literal["raise", "return"]
+
+
+@dataclass(frozen=True)
+class GraphParts:
+    """What `load_graph` puts together. `kept`: rollouts are stored; `owns_policy`: its engine is closed with us."""
+
+    runner: GraphRunner
+    source: Source
+    store: Store | None
+    kept: bool
+    seed: int
+    temperature: float | None
+    on_failure: OnFailure
+    owns_policy: bool
+    checkpoint: Path | None
+
+    async def answer(
+        self,
+        inputs: Inputs,
+        config: RunnableConfig | None,
+        *,
+        seed: int | None,
+        temperature: float | None,
+        emit: Emit | None = None,
+        streams: bool = False,
+    ) -> Answer:
+        """A failed rollout is an answer that is not `ok`. Raises: UsageError for wrong inputs."""
+        chosen = self.seed if seed is None else seed
+        seeds = await self._seeds(inputs, chosen)
+        listener = _Listener(emit, seeds)
+        record = await self.runner.run(
+            read_inputs(inputs, role=self.runner.role, seeds=seeds),
+            key=f"ask/{uuid4().hex}",
+            purpose=Purpose.ASK,
+            seed=chosen,
+            temperature=self.temperature if temperature is None else temperature,
+            emit=listener,
+            streams=streams,
+            config=config,
+        )
+        return await asyncio.to_thread(self._finish, record, listener)
+
+    async def _seeds(self, inputs: Inputs, seed: int) -> list[Hit]:
+        given = known(inputs)
+        if self.runner.role is not Role.GENERATOR and "seeds" not in given:
+            return []
+        return await asyncio.to_thread(self.source.seeds, given.get("seeds"), seed=seed)
+
+    def _finish(self, record: RolloutRecord, listener: _Listener) -> Answer:
+        if self.kept and self.store is not None:
+            with self.store.session() as session:
+                queries.save_rollouts(session, [(record, RolloutLinks()), *_attempts(record)])
+        chunks = self.source.citations(cited_chunks(record), seen=listener.seen)
+        return make_answer(record, chunks=chunks, explanations=listener.explanations)
+
+    async def aclose(self) -> None:
+        if self.owns_policy:
+            await self.runner.harness.speaker.engine.aclose()
+        if isinstance(self.source.searcher, SharedSearcher):
+            self.source.searcher.close()
+        if self.store is not None:
+            self.store.close()
+
+
+class _Listener:
+    """Passes events on, and keeps what the result needs and no record holds."""
+
+    def __init__(self, forward: Emit | None, seeds: Sequence[Hit]) -> None:
+        self._forward = forward
+        self.seen = {hit.chunk_id: hit for hit in seeds}
+        self.explanations: dict[str, str] = {}
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Hits(hits=hits):
+                self.seen.update((hit.chunk_id, hit) for hit in hits)
+            case AnswerGiven(rollout=key, explanation=explanation):
+                self.explanations[key] = explanation
+        if self._forward is not None:
+            self._forward(event)
+
+
+def _attempts(record: RolloutRecord) -> list[tuple[RolloutRecord, RolloutLinks]]:
+    """Attempts as rows of their own, under their keys; attempts of attempts too."""
+    rows: list[tuple[RolloutRecord, RolloutLinks]] = []
+    for index, attempt in enumerate(record.attempts):
+        rows += [(attempt, RolloutLinks(attempt=index)), *_attempts(attempt)]
+    return rows

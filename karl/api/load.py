@@ -1,0 +1,204 @@
+"""`load_graph`: from a graph's name to a `Graph` that answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from agents.judges import Judge, LlmJudge, RuleJudge
+from agents.policy import Policy, load_profile
+from agents.tools import Searcher
+from agents.values import ValueFunction
+from graphs.runner import GraphRunner
+from graphs.schema import GraphSpec, ParallelNode, ValueSelectNode, load_spec, read_spec
+from karl.api.answering import GraphParts, OnFailure
+from karl.api.graph import Graph
+from karl.api.sources import CorpusSource, SearcherSource, Source
+from karl.policies import open_policy
+from karl.settings import Settings, load_settings
+from karl.telemetry import open_telemetry
+from karl.tiny import POLICY_FOLDER
+from store import queries
+from store.errors import UsageError
+from store.session import Store
+
+Say = Callable[[str], None]
+
+
+def load_graph(
+    graph: str | Path = "solver",
+    *,
+    corpus: str | Searcher | None = None,
+    policy: Path | str | Policy | None = None,
+    home: Path | str | None = None,
+    settings: Settings | Mapping[str, Any] | None = None,
+    variant: str | None = None,
+    tasks: Sequence[str] = (),
+    overrides: Mapping[str, Any] | None = None,
+    attempts: int | None = None,
+    value: ValueFunction | None = None,
+    judge: Judge | None = None,
+    seed: int = 0,
+    temperature: float | None = None,
+    store: bool | None = None,
+    on_failure: OnFailure = "raise",
+    say: Say | None = None,
+) -> Graph:
+    """A graph, ready to be asked.
+
+    graph: a name (your `graph_path` shadows the built-in ones) or a YAML file.
+    corpus: a name in the store, or any object with `async def search(query, k) -> list[Hit]`.
+    policy: a checkpoint folder or a `Policy` (its engine stays yours to close); None: the newest checkpoint trained on
+    the corpus, else on any, else the one that ships.
+    home, settings: as `--home` and `karl.toml`; a mapping lays keys over it, `{"engine": "vllm", "vllm_url": ...}`.
+    variant: of prompts and graph, None: the policy's own. tasks, overrides: `overrides` of the file by name, and a last
+    layer of your own, checked like the file: `{"plugins": [...], "sampling": {"max_tokens": 512}}`.
+    attempts: `runs` of every parallel node. value: scores candidates where the graph chooses among several; judge: says
+    which answers are the same where the graph asks one; None: that of the settings.
+    temperature: None: 0, or the graph's own where it draws several times. seed: same seed, same answer.
+    store: keep rollouts as `karl ask` does; None: with a named corpus. on_failure: what `ainvoke` does, see there.
+    say: is told when the local engine stands in for an endpoint that serves another model; without it that is an error.
+
+    Loads a model: seconds, in the calling thread. Raises: UsageError for a wrong name, key or file, with the mend;
+    KarlError for an endpoint that is down.
+    """
+    chosen = _settings(settings, home)
+    with ExitStack() as opened:
+        kept = _open_store(chosen, corpus, needed=store, opened=opened)
+        folder = None if isinstance(policy, Policy) else _folder(policy, kept, corpus)
+        profile = policy.profile if isinstance(policy, Policy) else load_profile(_existing(folder))
+        place = _Place(_named(graph), profile.prompt_variant if variant is None else variant, tasks, chosen.graph_path)
+        # Before the model is loaded: a misspelt key should not cost seconds.
+        spec = place.spec(overrides)
+        changes = {**(overrides or {}), **_with_attempts(spec, overrides or {}, attempts)}
+        source = _source(corpus, kept, chosen)
+        speaker = policy if isinstance(policy, Policy) else open_policy(_existing(folder), settings=chosen, say=say)
+        speaker = replace(speaker, profile=profile.model_copy(update={"prompt_variant": place.variant}))
+        runner = GraphRunner.load(
+            place.graph,
+            policy=speaker,
+            searcher=source.searcher,
+            value=value,
+            judge=judge or _judge(chosen),
+            trace=open_telemetry(chosen.telemetry),
+            graph_path=chosen.graph_path,
+            prompt_path=chosen.prompt_path,
+            tasks=tasks,
+            changes=changes,
+        )
+        opened.pop_all()
+    return Graph(
+        GraphParts(
+            runner=runner,
+            source=source,
+            store=kept,
+            kept=isinstance(corpus, str) if store is None else store,
+            seed=seed,
+            temperature=_temperature(spec) if temperature is None else temperature,
+            on_failure=on_failure,
+            owns_policy=not isinstance(policy, Policy),
+            checkpoint=folder,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Which graph in which variant."""
+
+    graph: str | Path
+    variant: str
+    tasks: Sequence[str]
+    path: Sequence[Path]
+
+    def spec(self, changes: Mapping[str, Any] | None) -> GraphSpec:
+        given: dict[str, Any] = {"variant": self.variant, "tasks": self.tasks, "path": self.path, "changes": changes}
+        return read_spec(self.graph, **given) if isinstance(self.graph, Path) else load_spec(self.graph, **given)
+
+
+def newest_folder(store: Store, corpus: str | None) -> Path:
+    """The newest policy trained on this corpus, else on any, else the embedded one. Raises: UsageError."""
+    with store.session() as session:
+        found = None
+        if corpus is not None:
+            found = queries.newest_checkpoint(session, corpus_id=queries.corpus_by_name(session, corpus).id)
+        found = found or queries.newest_checkpoint(session)
+    return Path(found.path) if found is not None else POLICY_FOLDER
+
+
+def _settings(given: Settings | Mapping[str, Any] | None, home: Path | str | None) -> Settings:
+    if not isinstance(given, Settings):
+        return load_settings(**{**(given or {}), **({"home": home} if home is not None else {})})
+    return given if home is None else given.model_copy(update={"home": Path(home).expanduser().resolve()})
+
+
+def _named(graph: str | Path) -> str | Path:
+    """A text with a suffix or a folder in it is a file."""
+    if isinstance(graph, str) and not (graph.endswith((".yaml", ".yml")) or os.sep in graph):
+        return graph
+    return Path(graph).expanduser().resolve()
+
+
+def _open_store(
+    settings: Settings, corpus: str | Searcher | None, *, needed: bool | None, opened: ExitStack
+) -> Store | None:
+    """None where nothing asks for one: a searcher of the caller's alone should not create a database."""
+    if needed and not isinstance(corpus, str):
+        # Its chunk ids would point at other chunks of the store.
+        raise UsageError("store=True needs a corpus of the store: ingest one, or leave store out")
+    exists = bool(settings.database_url) or (settings.home / "karl.db").is_file()
+    if not (isinstance(corpus, str) or exists):
+        return None
+    store = Store.open(settings.store_url)
+    opened.callback(store.close)
+    return store
+
+
+def _folder(policy: Path | str | None, store: Store | None, corpus: str | Searcher | None) -> Path:
+    if policy is not None:
+        return Path(policy).expanduser()
+    return newest_folder(store, corpus if isinstance(corpus, str) else None) if store else POLICY_FOLDER
+
+
+def _existing(folder: Path | None) -> Path:
+    if folder is None or not folder.is_dir():
+        raise UsageError(f"{folder}: no such model folder; give the folder of a Hugging Face checkpoint")
+    return folder
+
+
+def _source(corpus: str | Searcher | None, store: Store | None, settings: Settings) -> Source:
+    if isinstance(corpus, str):
+        assert store is not None
+        return CorpusSource(store, corpus, home=settings.home)
+    if corpus is not None and not callable(getattr(corpus, "search", None)):
+        raise UsageError(
+            f"corpus: expected a name, or an object with `async def search(query, k) -> list[Hit]`, got {corpus!r}"
+        )
+    return SearcherSource(corpus)
+
+
+def _judge(settings: Settings) -> Judge:
+    return LlmJudge(settings.judge, prompt_path=settings.prompt_path) if settings.judge else RuleJudge()
+
+
+def _with_attempts(spec: GraphSpec, changes: Mapping[str, Any], attempts: int | None) -> dict[str, Any]:
+    """The key `nodes` with `runs` set in every parallel node. Raises: UsageError where there is none."""
+    if attempts is None:
+        return {}
+    parallel = [name for name, node in spec.nodes.items() if isinstance(node, ParallelNode)]
+    if not parallel:
+        raise UsageError(
+            f"graph '{spec.name}' has no parallel node to run {attempts} times; try the graph 'aggregator'"
+        )
+    nodes: dict[str, Any] = dict(changes.get("nodes") or {})
+    return {"nodes": {**nodes, **{name: {**(nodes.get(name) or {}), "runs": attempts} for name in parallel}}}
+
+
+def _temperature(spec: GraphSpec) -> float | None:
+    """At 0 all draws of one prompt would be the same."""
+    several = any(isinstance(node, ParallelNode | ValueSelectNode) for node in spec.nodes.values())
+    return None if several else 0.0

@@ -1,0 +1,56 @@
+"""An event loop in a thread of its own, for callers that have none to wait in, or one that they must not block."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Coroutine, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class LoopThread:
+    """Runs coroutines to their end while the calling thread waits: in scripts, and in notebooks, whose loop is busy.
+
+    A daemon: a script that forgets to close its graph still ends.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What `work` returns or raises; an interrupt of the caller (Ctrl-C) cancels it first."""
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("called from the graph's own loop, which would wait for itself; await the async method")
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def iterate(self, source: AsyncGenerator[T, None]) -> Iterator[T]:
+        """The items of `source`, which is closed when the iteration ends early."""
+        try:
+            while True:
+                try:
+                    yield self.run(_next(source))
+                except StopAsyncIteration:
+                    return
+        finally:
+            self.run(source.aclose())
+
+    def close(self) -> None:
+        self.run(self._loop.shutdown_asyncgens())
+        self.run(self._loop.shutdown_default_executor())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _next(source: AsyncGenerator[T, None]) -> T:
+    return await anext(source)
