@@ -13,7 +13,7 @@ from graphs.schema.layers import Layer, lay
 from prompts.closed_yaml import YamlDocument, closest, read_yaml
 from store.errors import UsageError
 
-BUILT_IN = Path(__file__).parent.parent
+BUILT_IN = Path(__file__).resolve().parent.parent
 _HEAD = frozenset({"extends", "overrides"})
 OverrideName = Annotated[str, StringConstraints(pattern=NAME)]
 
@@ -75,7 +75,7 @@ def read_spec(
     changes: Mapping[str, Any] | None = None,
 ) -> GraphSpec:
     """One file, checked with each of its overrides. Graphs beside it can be extended by name. Raises: UsageError."""
-    beside = [] if file.parent in (*path, BUILT_IN) else [file.parent]
+    beside = [] if _index(file, [*path, BUILT_IN]) is not None else [file.parent]
     opened = _open(file)
     if opened.head.name not in (None, file.stem):
         message = f"'{opened.head.name}', but the file is {file.name}; call it '{file.stem}', or leave 'name' out"
@@ -139,7 +139,7 @@ def _chain(top: _File, file: Path, path: Sequence[Path]) -> list[_File]:
             place = _extended(base, places[0], path)
         except UsageError as exc:
             raise document.error(("extends",), str(exc)) from exc
-        if place in places:
+        if place.resolve() in [known.resolve() for known in places]:
             circle = " > ".join(found.stem for found in [*reversed(places), place])
             raise document.error(("extends",), f"a graph can't extend itself: {circle}")
         places.insert(0, place)
@@ -149,11 +149,16 @@ def _chain(top: _File, file: Path, path: Sequence[Path]) -> list[_File]:
 
 def _extended(name: str, file: Path, path: Sequence[Path]) -> Path:
     """A file that extends its own name lies over the one that it shadows."""
-    if name != file.stem or file.parent == BUILT_IN:
+    if name != file.stem or file.parent.resolve() == BUILT_IN:
         return find_file(name, path)
-    after = [folder for folder in path if folder != file.parent]
-    below = path[list(path).index(file.parent) + 1 :] if file.parent in path else after
-    return find_file(name, below)
+    own = _index(file, path)
+    return find_file(name, path if own is None else path[own + 1 :])
+
+
+def _index(file: Path, folders: Sequence[Path]) -> int | None:
+    """Which of the folders the file lies in, however they are spelled."""
+    where = file.parent.resolve()
+    return next((number for number, folder in enumerate(folders) if folder.resolve() == where), None)
 
 
 def _layers(files: Sequence[_File], occasions: Sequence[str]) -> list[Layer]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from graphs.schema.nodes import NODE_KINDS
 from prompts.closed_yaml import Path, YamlDocument, closest
 from store.errors import UsageError
 
@@ -88,14 +89,17 @@ class _Merge:
     places: dict[Path, Place]
 
     def lay(self, base: Any, changes: Any, path: Path) -> Any:
-        merge = isinstance(base, dict) and isinstance(changes, Mapping) and not _another_kind(base, changes)
-        if not merge:
+        if isinstance(base, dict) and isinstance(changes, Mapping):
+            merged = _kept(base, changes, path)
+            for key in base.keys() - merged.keys():
+                self._forget((*path, key))
+        else:
+            merged = {}
             self._forget(path)
         self.places[path] = self.layer.place(path)
         if not isinstance(changes, Mapping):
             self.places.update({inner: self.layer.place(inner) for inner in self.layer.inner(path)})
             return changes
-        merged = dict(base) if merge else {}
         for key, value in changes.items():
             if value is None:
                 self._remove(merged, key, path)
@@ -133,6 +137,9 @@ class _Merge:
             del self.places[known]
 
 
-def _another_kind(base: Mapping[str, Any], changes: Mapping[str, Any]) -> bool:
-    """A node of another kind starts afresh: the keys of the old kind mean nothing to it."""
-    return "kind" in base and changes.get("kind", base["kind"]) != base["kind"]
+def _kept(base: Mapping[str, Any], changes: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Of a node whose kind changes only what the new kind knows as well."""
+    kind = changes.get("kind")
+    if path[:1] != ("nodes",) or len(path) != 2 or kind in (None, base.get("kind")) or kind not in NODE_KINDS:
+        return dict(base)
+    return {key: value for key, value in base.items() if key in NODE_KINDS[kind].model_fields}

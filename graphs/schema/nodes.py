@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -78,3 +78,6 @@ NodeSpec = Annotated[
     | StageNode,
     Field(discriminator="kind"),
 ]
+NODE_KINDS: dict[str, type[Node]] = {
+    get_args(model.model_fields["kind"].annotation)[0]: model for model in get_args(get_args(NodeSpec)[0])
+}
