@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ask": ("ask:ask", "Ask a corpus a question; the newest checkpoint answers and cites."),
     "graph": ("graph:graph", "List, draw, check and compare agent graphs."),
     "prompt": ("prompt:prompt", "List, render, check and compare prompts."),
+    "mcp": ("mcp:mcp", "Serve search and answers to MCP clients."),
     "runs": ("runs:runs", "List runs."),
     "show": ("show:show", "Show one run: funnel, training, evaluation."),
     "tui": ("tui:tui", "Watch runs in the terminal."),
