@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +16,14 @@ class Searcher(Protocol):
     """Anything that finds chunks: an index in process, a Weaviate client, a list in a test."""
 
     async def search(self, query: str, k: int) -> list[Hit]: ...
+
+
+@runtime_checkable
+class SizedSearcher(Searcher, Protocol):
+    """One that knows its chunks: what a token budget for passages needs."""
+
+    @property
+    def mean_chars(self) -> float: ...
 
 
 class SearchInput(BaseModel, extra="forbid"):

@@ -10,8 +10,8 @@ from typing import Any
 from langchain_core.tools import BaseTool, StructuredTool
 
 from agents.toolbox import Tool, ToolBox, ToolReply, from_langchain
-from agents.tools import SearchTool
-from graphs.schema import GraphSpec
+from agents.tools import Searcher, SearchTool, SizedSearcher
+from graphs.schema import GraphSpec, SearchSettings
 from prompts.closed_yaml import closest
 from store.errors import UsageError
 
@@ -27,6 +27,18 @@ def build_toolbox(spec: GraphSpec, *, search: SearchTool | None, tools: Sequence
     found = [_search(search)] if search is not None else []
     found += [from_langchain(_named(spec, name, given)) for name in spec.tools.named]
     return ToolBox([*found, *(from_langchain(tool) for tool in _mcp(spec, given))])
+
+
+def hits_per_query(settings: SearchSettings, searcher: Searcher) -> int:
+    """k, from the token budget where there is one. Raises: UsageError where the searcher does not know its chunks."""
+    if settings.tokens is None:
+        return settings.k
+    if not isinstance(searcher, SizedSearcher):
+        raise UsageError(
+            f"'tools.search.tokens' needs to know how long chunks are, and {type(searcher).__name__} has no "
+            "'mean_chars'; give it one, or set 'tools.search.k' instead"
+        )
+    return settings.hits(searcher.mean_chars)
 
 
 def import_tool(reference: str) -> BaseTool:

@@ -49,6 +49,10 @@ class AsyncSearcher:
         self._worker: asyncio.Task[None] | None = None
         self._thread: ThreadPoolExecutor | None = None
 
+    @property
+    def mean_chars(self) -> float:
+        return self.index.mean_chars
+
     async def search(self, query: str, k: int = 20) -> list[Hit]:
         """At most k hits, best first. Raises what the index raises; a failure is not cached."""
         key = (query, k)

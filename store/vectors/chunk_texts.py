@@ -26,6 +26,11 @@ class ChunkText(NamedTuple):
 class ChunkTexts(Protocol):
     """chunk ids -> texts of those that are still there."""
 
+    @property
+    def chars(self) -> int:
+        """Of all texts together."""
+        ...
+
     def get(self, chunk_ids: Sequence[int]) -> dict[int, ChunkText]: ...
 
 
@@ -36,7 +41,8 @@ class StoredTexts:
         self._store, self._corpus_id = store, corpus_id
         self._lock = threading.Lock()
         self._held: dict[int, ChunkText] = {}
-        self._complete = self._size() <= IN_MEMORY_CHARS
+        self.chars = self._size()
+        self._complete = self.chars <= IN_MEMORY_CHARS
         if self._complete:
             self._held = self._load(None)
 

@@ -132,6 +132,11 @@ class EmbeddedIndex:
             kind=f"bm25+{self._dense.kind}" if self._dense else "bm25",
         )
 
+    @property
+    def mean_chars(self) -> float:
+        """Of a chunk's text."""
+        return self.texts.chars / max(len(self._ids), 1)
+
     def save(self, folder: Path) -> None:
         """Into a folder that is not there yet."""
         self._bm25.save(folder / "bm25")
