@@ -93,10 +93,8 @@ def _variable(name: str, text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as exc:
-        keys = ", ".join(f'"{key}"' for key in TABLES[name].model_fields)
-        raise UsageError(
-            f"{ENVIRONMENT_PREFIX}{name.upper()}: not valid JSON: {exc}; write an object with keys of {keys}"
-        ) from exc
+        variable = ENVIRONMENT_PREFIX + name.upper()
+        raise UsageError(f"{variable}: not valid JSON: {exc}; write such as {EXAMPLES[name]}") from exc
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -22,6 +22,9 @@ class HasSession(Protocol):
     @property
     def session(self) -> str: ...
 
+    @property
+    def fork_of(self) -> str: ...
+
 
 RequestT = TypeVar("RequestT", bound=HasSession)
 ReplyT = TypeVar("ReplyT")
@@ -30,7 +33,7 @@ ReplyT = TypeVar("ReplyT")
 class Router(Generic[RequestT, ReplyT]):
     """`generate` on the session's endpoint, or on the least busy one that is up. `say` hears who is left out.
 
-    A session stays where it began, since its prefix is cached there; a session named `x/1` is a branch of `x`.
+    A session stays where it began, since its prefix is cached there; a fork begins where its origin is.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class Router(Generic[RequestT, ReplyT]):
         tries = _Tries(self._routes, self.settings)
         while True:
             try:
-                async with self._route(request.session, tries) as route:
+                async with self._route(request, tries) as route:
                     return await route.engine.generate(request)
             except EndpointError as exc:
                 await tries.after(exc)
@@ -69,9 +72,9 @@ class Router(Generic[RequestT, ReplyT]):
         return [route.stats() for route in self._routes]
 
     @asynccontextmanager
-    async def _route(self, session: str, tries: _Tries) -> AsyncIterator[Route]:
+    async def _route(self, request: HasSession, tries: _Tries) -> AsyncIterator[Route]:
         """A slot on an endpoint, which is told how it went. Raises: EndpointError when none is up."""
-        route = await self._choose(session, tries)
+        route = await self._choose(request, tries)
         tries.last = route
         route.in_flight += 1
         try:
@@ -85,7 +88,7 @@ class Router(Generic[RequestT, ReplyT]):
         finally:
             route.in_flight -= 1
 
-    async def _choose(self, session: str, tries: _Tries) -> Route:
+    async def _choose(self, request: HasSession, tries: _Tries) -> Route:
         for route in self._routes:
             route.refresh()
         up = [route for route in self._routes if route.up]
@@ -94,9 +97,9 @@ class Router(Generic[RequestT, ReplyT]):
             await nearest.usable()
             up = [nearest]
         fresh = [route for route in up if route is not tries.last] or up
-        home = self._homes.get(session) or self._homes.get(session.rpartition("/")[0])
+        home = self._homes.get(request.session) or self._homes.get(request.fork_of)
         chosen = home if home in fresh else min(fresh, key=lambda route: (route.in_flight, route.sessions))
-        self._settle(session, chosen)
+        self._settle(request.session, chosen)
         return chosen
 
     def _settle(self, session: str, route: Route) -> None:
@@ -119,7 +122,7 @@ class TokenRouter(Router[GenerateRequest, Generation]):
         while True:
             try:
                 async with (
-                    self._route(request.session, tries) as route,
+                    self._route(request, tries) as route,
                     aclosing(route.engine.stream(request)) as deltas,
                 ):
                     async for delta in _unsaid(deltas, tuple(given)):

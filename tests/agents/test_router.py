@@ -22,8 +22,8 @@ from tests.wire_double import CUT, Answer, Double, chunks, completion, double
 QUICK: dict[str, Any] = {"backoff_seconds": 0.01, "cool_down_seconds": 0.02, "longest_cool_down": 0.05}
 
 
-def request(session: str = "", *, seed: int = 9) -> GenerateRequest:
-    return GenerateRequest([5, 6, 7], SamplingParams(max_tokens=4, stop_ids=(2,), seed=seed), session)
+def request(session: str = "", *, seed: int = 9, fork_of: str = "") -> GenerateRequest:
+    return GenerateRequest([5, 6, 7], SamplingParams(max_tokens=4, stop_ids=(2,), seed=seed), session, fork_of)
 
 
 def router(*doubles: Double, say: Any = None, **changes: Any) -> TokenRouter:
@@ -41,14 +41,15 @@ async def pair() -> AsyncIterator[tuple[Double, Double]]:
         yield one, other
 
 
-async def test_wire_double_a_session_stays_and_its_branches_with_it(pair: tuple[Double, Double]) -> None:
+async def test_wire_double_a_session_stays_and_its_forks_with_it(pair: tuple[Double, Double]) -> None:
     routed = router(*pair)
+    forks = {"a": "", "b": "", "a-1": "a", "b-1": "b", "b-2": "b"}
     for turn in range(5):
-        for session in ("a/1", "b/1", "a/1/1", "b/1/1"):
-            await routed.generate(request(session, seed=turn))
-    assert [len(one.seen) for one in pair] == [10, 10]
-    assert [stats.sessions for stats in routed.stats()] == [2, 2]
-    for session in ("a/1", "b/1", "a/1/1", "b/1/1", "never seen"):
+        for session, origin in forks.items():
+            await routed.generate(request(session, seed=turn, fork_of=origin))
+    assert [len(one.seen) for one in pair] == [10, 15]
+    assert [stats.sessions for stats in routed.stats()] == [2, 3]
+    for session in [*forks, "never seen"]:
         routed.release(session)
     assert [stats.sessions for stats in routed.stats()] == [0, 0]
     await routed.aclose()
