@@ -111,7 +111,8 @@ class _Merge:
 
     def _remove(self, merged: dict[str, Any], key: str, path: Path) -> None:
         kind = _NAMED.get(str(path[0])) if path else None
-        if kind and len(path) <= 2 and key not in merged:
+        chosen = len(path) == 1 or (kind == "edge" and len(path) == 2)  # keys that the author of the graph chose
+        if kind and chosen and key not in merged:
             known = ", ".join(map(str, merged)) or "none"
             place = self.layer.place((*path, key))
             name = ".".join(map(str, (*place.under, *path, key)))
