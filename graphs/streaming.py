@@ -19,8 +19,8 @@ async def generate_aloud(engine: StreamingEngine, request: GenerateRequest, roll
         async for delta in stream:
             deltas.append(delta)
             ids = delta.token_ids
-            # The token that ends the turn is no text of it.
-            ended = delta.finish_reason is not None and bool(ids) and ids[-1] in template.stop_ids
+            # The token that ends the turn is no text of it; its delta need not be the one with the finish reason.
+            ended = bool(ids) and ids[-1] in template.stop_ids
             _tell(rollout, text.push(ids[:-1] if ended else ids))
     _tell(rollout, text.finish())
     return joined(deltas)

@@ -10,8 +10,8 @@ import asyncio
 import math
 import queue
 import threading
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.utils import logging
 
 from agents.engines.base import Delta, GenerateRequest, Generation
 from agents.engines.kv_cache import ATTENTION, SlotCache, rows_that_fit
@@ -54,11 +55,24 @@ class _Row:
 def load_model(path: Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     """Load a causal language model folder (or hub name). Raises UsageError when it is missing or unreadable."""
     try:
-        model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, local_files_only=Path(path).exists())
+        with _no_bars():
+            model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, local_files_only=Path(path).exists())
     except Exception as exc:
         raise UsageError(f"{path}: no readable model folder ({type(exc).__name__}: {exc})") from exc
     model.eval()
     return model.to(torch.device(device))  # pyright: ignore[reportArgumentType]
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Progress is drawn by whoever owns the screen, which a library does not."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 class LocalEngine:

@@ -14,6 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from graphs.events import AnswerGiven, Emit, Event, Hits
 from graphs.runner import GraphRunner
 from karl.api.inputs import Inputs, known, read_inputs
+from karl.api.mcp import OpenServers
 from karl.api.results import Answer, cited_chunks, make_answer
 from karl.api.sources import SharedSearcher, Source
 from store import queries
@@ -30,6 +31,7 @@ class GraphParts:
 
     runner: GraphRunner
     source: Source
+    servers: OpenServers | None
     store: Store | None
     kept: bool
     seed: int
@@ -80,6 +82,8 @@ class GraphParts:
     async def aclose(self) -> None:
         if self.owns_policy:
             await self.runner.harness.speaker.engine.aclose()
+        if self.servers is not None:
+            await asyncio.to_thread(self.servers.close)
         if isinstance(self.source.searcher, SharedSearcher):
             self.source.searcher.close()
         if self.store is not None:

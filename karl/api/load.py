@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from langchain_core.tools import BaseTool
 
 from agents.judges import Judge, LlmJudge, RuleJudge
 from agents.policy import Policy, load_profile
 from agents.tools import Searcher
 from agents.values import ValueFunction
 from graphs.runner import GraphRunner
-from graphs.schema import GraphSpec, ParallelNode, ValueSelectNode, load_spec, read_spec
+from graphs.schema import GraphSpec
 from karl.api.answering import GraphParts, OnFailure
 from karl.api.graph import Graph
+from karl.api.mcp import OpenServers
+from karl.api.place import Place, default_temperature, graph_or_file, with_attempts
 from karl.api.sources import CorpusSource, SearcherSource, Source
 from karl.policies import open_policy
 from karl.settings import Settings, load_settings
@@ -42,6 +45,7 @@ def load_graph(
     attempts: int | None = None,
     value: ValueFunction | None = None,
     judge: Judge | None = None,
+    tools: Sequence[BaseTool] = (),
     seed: int = 0,
     temperature: float | None = None,
     store: bool | None = None,
@@ -58,7 +62,8 @@ def load_graph(
     variant: of prompts and graph, None: the policy's own. tasks, overrides: `overrides` of the file by name, and a last
     layer of your own, checked like the file: `{"plugins": [...], "sampling": {"max_tokens": 512}}`.
     attempts: `runs` of every parallel node. value: scores candidates where the graph chooses among several; judge: says
-    which answers are the same where the graph asks one; None: that of the settings.
+    which answers are the same where the graph asks one; None: that of the settings. tools: those that the graph names
+    without a module; its MCP servers are opened here and closed with the graph.
     temperature: None: 0, or the graph's own where it draws several times. seed: same seed, same answer.
     store: keep rollouts as `karl ask` does; None: with a named corpus. on_failure: what `ainvoke` does, see there.
     say: is told when the local engine stands in for an endpoint that serves another model; without it that is an error.
@@ -71,11 +76,13 @@ def load_graph(
         kept = _open_store(chosen, corpus, needed=store, opened=opened)
         folder = None if isinstance(policy, Policy) else _folder(policy, kept, corpus)
         profile = policy.profile if isinstance(policy, Policy) else load_profile(_existing(folder))
-        place = _Place(_named(graph), profile.prompt_variant if variant is None else variant, tasks, chosen.graph_path)
+        spoken = profile.prompt_variant if variant is None else variant
+        place = Place(graph_or_file(graph), spoken, tasks, chosen.graph_path)
         # Before the model is loaded: a misspelt key should not cost seconds.
         spec = place.spec(overrides)
-        changes = {**(overrides or {}), **_with_attempts(spec, overrides or {}, attempts)}
+        changes = {**(overrides or {}), **with_attempts(spec, overrides or {}, attempts)}
         source = _source(corpus, kept, chosen)
+        servers = _servers(spec, opened)
         speaker = policy if isinstance(policy, Policy) else open_policy(_existing(folder), settings=chosen, say=say)
         speaker = replace(speaker, profile=profile.model_copy(update={"prompt_variant": place.variant}))
         runner = GraphRunner.load(
@@ -84,6 +91,7 @@ def load_graph(
             searcher=source.searcher,
             value=value,
             judge=judge or _judge(chosen),
+            tools=[*tools, *(servers.tools if servers else ())],
             trace=open_telemetry(chosen.telemetry),
             graph_path=chosen.graph_path,
             prompt_path=chosen.prompt_path,
@@ -95,29 +103,16 @@ def load_graph(
         GraphParts(
             runner=runner,
             source=source,
+            servers=servers,
             store=kept,
             kept=isinstance(corpus, str) if store is None else store,
             seed=seed,
-            temperature=_temperature(spec) if temperature is None else temperature,
+            temperature=default_temperature(spec) if temperature is None else temperature,
             on_failure=on_failure,
             owns_policy=not isinstance(policy, Policy),
             checkpoint=folder,
         )
     )
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Which graph in which variant."""
-
-    graph: str | Path
-    variant: str
-    tasks: Sequence[str]
-    path: Sequence[Path]
-
-    def spec(self, changes: Mapping[str, Any] | None) -> GraphSpec:
-        given: dict[str, Any] = {"variant": self.variant, "tasks": self.tasks, "path": self.path, "changes": changes}
-        return read_spec(self.graph, **given) if isinstance(self.graph, Path) else load_spec(self.graph, **given)
 
 
 def newest_folder(store: Store, corpus: str | None) -> Path:
@@ -134,13 +129,6 @@ def _settings(given: Settings | Mapping[str, Any] | None, home: Path | str | Non
     if not isinstance(given, Settings):
         return load_settings(**{**(given or {}), **({"home": home} if home is not None else {})})
     return given if home is None else given.model_copy(update={"home": Path(home).expanduser().resolve()})
-
-
-def _named(graph: str | Path) -> str | Path:
-    """A text with a suffix or a folder in it is a file."""
-    if isinstance(graph, str) and not (graph.endswith((".yaml", ".yml")) or os.sep in graph):
-        return graph
-    return Path(graph).expanduser().resolve()
 
 
 def _open_store(
@@ -181,24 +169,13 @@ def _source(corpus: str | Searcher | None, store: Store | None, settings: Settin
     return SearcherSource(corpus)
 
 
+def _servers(spec: GraphSpec, opened: ExitStack) -> OpenServers | None:
+    if not spec.tools.mcp:
+        return None
+    servers = OpenServers(spec.tools.mcp)
+    opened.callback(servers.close)
+    return servers
+
+
 def _judge(settings: Settings) -> Judge:
     return LlmJudge(settings.judge, prompt_path=settings.prompt_path) if settings.judge else RuleJudge()
-
-
-def _with_attempts(spec: GraphSpec, changes: Mapping[str, Any], attempts: int | None) -> dict[str, Any]:
-    """The key `nodes` with `runs` set in every parallel node. Raises: UsageError where there is none."""
-    if attempts is None:
-        return {}
-    parallel = [name for name, node in spec.nodes.items() if isinstance(node, ParallelNode)]
-    if not parallel:
-        raise UsageError(
-            f"graph '{spec.name}' has no parallel node to run {attempts} times; try the graph 'aggregator'"
-        )
-    nodes: dict[str, Any] = dict(changes.get("nodes") or {})
-    return {"nodes": {**nodes, **{name: {**(nodes.get(name) or {}), "runs": attempts} for name in parallel}}}
-
-
-def _temperature(spec: GraphSpec) -> float | None:
-    """At 0 all draws of one prompt would be the same."""
-    several = any(isinstance(node, ParallelNode | ValueSelectNode) for node in spec.nodes.values())
-    return None if several else 0.0

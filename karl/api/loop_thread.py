@@ -33,6 +33,10 @@ class LoopThread:
             future.cancel()
             raise
 
+    async def hop(self, work: Coroutine[Any, Any, T]) -> T:
+        """`work` in the thread's loop, awaited in the caller's own."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
     def iterate(self, source: AsyncGenerator[T, None]) -> Iterator[T]:
         """The items of `source`, which is closed when the iteration ends early."""
         try:

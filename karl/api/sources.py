@@ -49,6 +49,11 @@ class SharedSearcher:
             searcher = self._by_loop[loop] = AsyncSearcher(self._index)
         return await searcher.search(query, k)
 
+    @property
+    def mean_chars(self) -> float:
+        """Of a chunk: a token budget is divided by it."""
+        return self._index.mean_chars
+
     def close(self) -> None:
         for searcher in self._by_loop.values():
             searcher.close()
