@@ -39,7 +39,7 @@ def vote_node(harness: Harness, node: VoteNode) -> Node:
         sorted_N = await clusters.sort(texts_N, question=rollout.inputs.question)
         choice = tally(sorted_N, weights.weights_N, strategy=strategy)
         _settle(rollout, attempts_N[choice.answer], rollout.answers[choice.answer], choice)
-        _record(rollout, sorted_N, choice, f"{strategy} by {weights.name}")
+        _record(rollout, sorted_N, choice, strategy if strategy == "majority" else f"{strategy} by {weights.name}")
         return {"outcome": "ok"}
 
     return vote
