@@ -21,6 +21,11 @@ ENVIRONMENT_PREFIX = "KARL_"
 LISTS = frozenset({"graph_path", "prompt_path"})  # their variables are split like PATH
 # Their variables are JSON.
 TABLES: dict[str, type[BaseModel]] = {"judge": JudgeSettings, "routing": RouterSettings, "telemetry": TelemetrySettings}
+EXAMPLES = {
+    "judge": '{"base_url": "http://127.0.0.1:8001/v1", "model": "my-judge"}',
+    "routing": '{"retries": 8, "concurrency": 64}',
+    "telemetry": '{"endpoint": "http://127.0.0.1:4318"}',
+}
 
 
 def _urls(given: Any) -> Any:

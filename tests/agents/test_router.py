@@ -181,18 +181,19 @@ async def test_wire_double_a_flapping_endpoint_costs_tries_not_answers(pair: tup
     routed = router(one, other)
 
     async def flap() -> None:
-        for _ in range(6):
+        for _ in range(4):
             one.kill()
             await asyncio.sleep(0.03)
             await one.start()
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.15)  # long enough for the longest cool-down and a probe
 
     flapping, answered = asyncio.create_task(flap()), 0
     while not flapping.done():
         generations = await asyncio.gather(*(routed.generate(request(f"s{answered}-{n}")) for n in range(4)))
         answered += sum(generation.token_ids == [8, 2] for generation in generations)
         await asyncio.sleep(0.002)
-    assert answered > 50 and len(one.seen) > 0 and len(one.seen) + len(other.seen) >= answered
+    assert len(one.seen) > 0 and len(one.seen) + len(other.seen) >= answered >= 20
+    assert routed.stats()[0].failures > 0
     await routed.aclose()
 
 
