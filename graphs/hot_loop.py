@@ -82,15 +82,16 @@ def loop_node(
 
     async def run(state: GraphState) -> Update | Command[str]:
         state, name = replace(state), loop.entry
-        for _ in range(spec.limits.super_steps):
-            _lay_over(state, await nodes[name](state), name)
+        for left in reversed(range(spec.limits.super_steps)):
+            for key, value in (await nodes[name](state)).items():
+                setattr(state, key, value)
             name = routes[name].after(state.outcome)
-            if name not in routes:
+            if left and name not in routes:  # LangGraph, too, wants one left over to end with
                 return _leave(loop, state, name)
             # An engine that answers at once must not keep the other rollouts waiting.
             await asyncio.sleep(0)
         raise GraphRecursionError(
-            f"no end after {spec.limits.super_steps} nodes of the loop at '{loop.entry}': "
+            f"no end after {spec.limits.super_steps} super-steps of the loop at '{loop.entry}': "
             "raise limits.super_steps, or give the loop a budget that ends it"
         )
 
@@ -105,20 +106,6 @@ def _leave(loop: Loop, state: GraphState, target: str) -> Update | Command[str]:
 
 def _langgraph_name(name: str) -> str:
     return END if name == schema.END else name
-
-
-def _lay_over(state: GraphState, update: Any, name: str) -> None:
-    """A node's partial update. Raises: ValueError for what is none (nodes of kind python)."""
-    if not isinstance(update, dict | None):
-        raise ValueError(
-            f"node '{name}' returned {type(update).__name__}; expected a dict of the state's keys, or None"
-        )
-    unknown = (update or {}).keys() - _STATE_KEYS
-    if unknown:
-        known = ", ".join(sorted(_STATE_KEYS))
-        raise ValueError(f"node '{name}' returned the key '{min(unknown)}'; the state has: {known}")
-    for key, value in (update or {}).items():
-        setattr(state, key, value)
 
 
 def _edges(spec: GraphSpec) -> dict[str, set[str]]:

@@ -31,7 +31,10 @@ def after_turn(plugins: Sequence[Plugin], rollout: Rollout, outcome: str) -> str
 
 
 def gate(plugins: Sequence[Plugin], rollout: Rollout, call: ToolCall) -> ToolCall | Deny:
-    """The call to carry out, rewritten by one plugin after the other, or the first denial."""
+    """The call to carry out, rewritten by one plugin after the other, or the first denial.
+
+    Whoever carries it out checks a rewritten call anew, against the tool's arguments.
+    """
     for plugin in plugins:
         match plugin.before_tool(rollout, call):
             case Deny() as denied:
