@@ -12,8 +12,10 @@ import json_repair
 _START = re.compile(r"\{|\[\s*\{")
 _SCANNED = re.compile(r'[{}\[\]"\\]')
 _DECODER = json.JSONDecoder()
-# A turn full of braces must not cost more than it is worth: every failed start may read to the end of the text.
-_MOST_REPAIRS = 32
+# A turn full of braces must not cost more than it is worth: repairing takes time quadratic in depth and length.
+_MOST_REPAIRS = 16
+_MOST_CHARS = 16_000
+_DEEPEST = 12
 
 
 class JsonValue(NamedTuple):
@@ -53,7 +55,9 @@ def _strict(text: str, start: int) -> JsonValue | None:
 
 
 def _repaired(text: str, start: int) -> JsonValue | None:
-    end = _closing(text, start)
+    end, depth = _closing(text, start)
+    if end - start > _MOST_CHARS or depth > _DEEPEST:
+        return None
     try:
         value = json_repair.loads(text[start:end], skip_json_loads=True)
     except (ValueError, RecursionError):
@@ -63,9 +67,9 @@ def _repaired(text: str, start: int) -> JsonValue | None:
     return JsonValue(start, end, value) if objects and all(isinstance(o, dict) and o for o in objects) else None
 
 
-def _closing(text: str, start: int) -> int:
-    """Where the bracket at `start` is closed, strings left out; the end of the text when it never is."""
-    depth, quoted, skip = 0, False, -1
+def _closing(text: str, start: int) -> tuple[int, int]:
+    """(where the bracket at `start` is closed, strings left out; the end of the text when it never is; the depth)"""
+    depth, deepest, quoted, skip = 0, 0, False, -1
     for match in _SCANNED.finditer(text, start):
         if match.start() == skip:
             continue
@@ -76,8 +80,9 @@ def _closing(text: str, start: int) -> int:
                 quoted = not quoted
             case "{" | "[" if not quoted:
                 depth += 1
+                deepest = max(deepest, depth)
             case "}" | "]" if not quoted:
                 depth -= 1
                 if depth == 0:
-                    return match.end()
-    return len(text)
+                    return match.end(), deepest
+    return len(text), deepest

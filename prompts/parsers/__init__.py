@@ -72,9 +72,9 @@ def _bare(text: str, spec: OutputSpec) -> Parsed | None:
 
 def _expectation(spec: OutputSpec) -> str:
     wanted = {
-        "json": [f'a JSON object with the key "{key}"' for key in keys_of(spec)],
-        "blocks": ["a line 'Exact Answer: ...'" if a == "answer" else f"<{a}>" for a in spec.actions],
-        "tool_calls": ["an answer"],
+        "json": [f'JSON object with the key "{key}"' for key in keys_of(spec)],
+        "blocks": ["line 'Exact Answer: ...'" if action == "answer" else f"<{action}>" for action in spec.actions],
+        "tool_calls": ["answer"],
     }.get(spec.parser, [f"<{tag}>" for tag in tags_of(spec)])
     if spec.calls not in ("none", "tags"):
         wanted = ["tool call", *wanted]

@@ -35,7 +35,7 @@ def detect_format(source: str) -> CallFormatName | None:
 
 def _shown(text: str) -> CallFormat:
     if "<tool_call>" in text:
-        return QWEN_XML if "<function=" in text else GLM if "<arg_key>" in text else HERMES
+        return QWEN_XML if "<function=" in text else HERMES if "{" in text and "<arg_key>" not in text else GLM
     if "[TOOL_CALLS]" in text:
         return MISTRAL
     if TAG in text or "<function=" in text:
