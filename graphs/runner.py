@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool
 
 from agents.conversation import Conversation
 from agents.errors import BudgetError, ParseError, RolloutError, boundary
@@ -21,12 +22,15 @@ from agents.values import LikelihoodValue, ValueFunction
 from graphs.compiler import compile_graph
 from graphs.events import AnswerGiven, Emit, Failed
 from graphs.harness import Harness
+from graphs.library import Library
 from graphs.plugins.build import build_plugins
 from graphs.plugins.chain import ending
 from graphs.prompting import load_prompts
-from graphs.schema import GraphSpec, ParallelNode, load_spec, read_spec
+from graphs.schema import GraphSpec, ParallelNode
 from graphs.state import GraphState, Rollout, RolloutInputs
-from prompts.output import ParsedCandidate, ParseFailure
+from graphs.toolbox import hits_per_query
+from prompts import Prompt
+from prompts.output import Parsed, ParsedCandidate, ParseFailure, ToolCalls
 from store.errors import UsageError
 from store.types import CandidateRecord, Failure, FailureKind, Provenance, Purpose, RolloutRecord, RolloutStatus
 
@@ -45,14 +49,20 @@ class GraphRunner:
         searcher: Searcher | None = None,
         value: ValueFunction | None = None,
         judge: Judge | None = None,
+        tools: Sequence[BaseTool] = (),
+        prompts: Mapping[str, Prompt] | None = None,
         prompt_path: Sequence[Path] = (),
         runners: Mapping[str, GraphRunner] | None = None,
         trace: Callable[[RolloutRecord], None] | None = None,
     ) -> None:
-        """`trace` gets every record once; attempts only inside the record that combines them."""
+        """`prompts` None: read now. `tools`: those that the graph names without a module, and its MCP servers' opened ones.
+
+        `trace` gets every record once; attempts only inside the one that combines them.
+        """
         if spec.role is None:
             raise UsageError(f"graph '{spec.name}' has no role: it decides and makes no rollouts; see graphs.decide")
-        prompts = load_prompts(spec, variant=policy.profile.prompt_variant, path=prompt_path)
+        if prompts is None:
+            prompts = load_prompts(spec, variant=policy.profile.prompt_variant, path=prompt_path)
         self.spec = spec
         self.role = spec.role
         self.trace = trace
@@ -65,6 +75,7 @@ class GraphRunner:
             value=value or LikelihoodValue(),
             judge=judge,
             runners=runners or {},
+            tools=tools,
         )
         self._graph: Any = compile_graph(self.harness, fused=True)
         self._config = {"recursion_limit": spec.limits.super_steps}
@@ -85,37 +96,30 @@ class GraphRunner:
         searcher: Searcher | None = None,
         value: ValueFunction | None = None,
         judge: Judge | None = None,
+        tools: Sequence[BaseTool] = (),
         graph_path: Sequence[Path] = (),
         prompt_path: Sequence[Path] = (),
         tasks: Sequence[str] = (),
         changes: Mapping[str, Any] | None = None,
-        within: Sequence[str] = (),
+        library: Library | None = None,
         trace: Callable[[RolloutRecord], None] | None = None,
     ) -> Self:
         """A graph by name, or a file, in the policy's variant, with the graphs that its parallel nodes run.
 
-        `tasks`: its overrides of these names; `changes`: a last layer over it (not over inner graphs); `within`: the
-        graphs that run this one. Raises: UsageError.
+        `tasks`: its overrides of these names; `changes`: a last layer over it (not over inner graphs). With `library`
+        the graphs are those that it holds, whatever the files say by now. Raises: UsageError.
         """
-        where: Any = {"variant": policy.profile.prompt_variant, "tasks": tasks, "path": graph_path}
-        spec = (read_spec if isinstance(name, Path) else load_spec)(name, changes=changes, **where)  # pyright: ignore[reportArgumentType]
-        if spec.name in within:
-            chain = " > ".join([*within, spec.name])
-            raise UsageError(f"graph '{spec.name}' runs itself in a parallel node ({chain}); name another graph there")
-        shared: Any = {
-            "policy": policy,
-            "searcher": searcher,
-            "value": value,
-            "judge": judge,
-            "prompt_path": prompt_path,
-        }
-        beside = [name.parent, *graph_path] if isinstance(name, Path) else graph_path
-        around: Any = {"graph_path": beside, "tasks": tasks, "within": [*within, spec.name]}
+        if library is None:
+            beside = [name.parent, *graph_path] if isinstance(name, Path) else graph_path
+            library = Library(graph_path=beside, prompt_path=prompt_path, tasks=tasks)
+        spec, prompts = library.get(name, variant=policy.profile.prompt_variant, changes=changes)
+        shared: Any = {"policy": policy, "searcher": searcher, "value": value, "judge": judge, "tools": tools}
         inner = {node.runner: node for node in spec.nodes.values() if isinstance(node, ParallelNode)}
         runners = {
-            key: GraphRunner.load(node.graph, changes=node.changes, **around, **shared) for key, node in inner.items()
+            key: GraphRunner.load(node.graph, changes=node.changes, library=library, **shared)
+            for key, node in inner.items()
         }
-        return cls(spec, runners=runners, trace=trace, **shared)
+        return cls(spec, prompts=prompts, runners=runners, trace=trace, **shared)
 
     @cached_property
     def _by_node(self) -> Any:
@@ -208,7 +212,7 @@ def _search_tool(spec: GraphSpec, searcher: Searcher | None) -> SearchTool | Non
         return None
     if searcher is None:
         raise UsageError(f"graph '{spec.name}' searches; give it a corpus")
-    return SearchTool(searcher=searcher, k=spec.tools.search.k)
+    return SearchTool(searcher=searcher, k=hits_per_query(spec.tools.search, searcher))
 
 
 def _check_end(rollout: Rollout) -> None:
@@ -217,8 +221,8 @@ def _check_end(rollout: Rollout) -> None:
         raise BudgetError(rollout.failure.reason)
     if rollout.answer is not None or rollout.candidates:
         return
-    if isinstance(rollout.parsed, ParseFailure):
-        raise ParseError(f"no answer after {rollout.turns} turns; the last one: {rollout.parsed.reason}")
+    if fault := _fault(rollout.parsed):
+        raise ParseError(f"no answer after {rollout.turns} turns; the last one: {fault}")
     raise BudgetError(f"no answer after {rollout.turns} turns and {rollout.sampled_tokens} sampled tokens")
 
 
@@ -227,6 +231,17 @@ def _last_word(rollout: Rollout, record: RolloutRecord) -> AnswerGiven | Failed:
         return Failed(record.key, record.failure)
     explanation = rollout.answer.explanation if rollout.answer else ""
     return AnswerGiven(record.key, record.answer, explanation, record.confidence, tuple(record.citations))
+
+
+def _fault(parsed: Parsed | ParseFailure | None) -> str | None:
+    """What was wrong with the last turn, if nothing in it could be carried out."""
+    match parsed:
+        case ParseFailure(reason):
+            return reason
+        case ToolCalls(calls) if all(call.problem for call in calls):
+            return calls[-1].problem
+        case _:
+            return None
 
 
 def _status(failure: Failure | None) -> RolloutStatus:

@@ -51,7 +51,7 @@ def _not_raw(spec: GraphSpec, path: tuple[str, ...], value: float, variant: str)
     place = f"{section} or overrides.{variant}.{section}" if variant else section
     return spec.error(
         path,
-        f"graph {spec.name!r}: {value:g}, but rollouts to train on must be sampled at temperature 1 and top_p 1, as "
+        f"{value:g}, but rollouts to train on must be sampled at temperature 1 and top_p 1, as "
         f"their log-probs are; set {key}: 1.0 under {place} in your {spec.name}.yaml (evaluations and `karl ask` "
         "choose their own temperature)",
     )

@@ -6,12 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from agents.judges import Judge
-from agents.policy import Policy
+from agents.policy import Policy, load_profile
 from agents.tools import Searcher
+from graphs.iteration import graph_of
+from graphs.library import Library
 from graphs.runner import GraphRunner
+from graphs.schema import GraphSpec
+from graphs.schema.stage import STAGE_GRAPHS, StageName
 from karl.collect import Collector
 from karl.policies import open_policy
 from karl.reporting import Reporter
@@ -62,13 +67,36 @@ class Context:
             run_name=self.run.name,
         )
 
-    def runner(self, graph: str, policy: Policy, searcher: Searcher) -> GraphRunner:
+    @cached_property
+    def variant(self) -> str:
+        """Which prompts and overrides the run's policies were trained on."""
+        return load_profile(self.config.base).prompt_variant
+
+    @cached_property
+    def library(self) -> Library:
+        """The graphs and prompts of this run: a file that is edited meanwhile changes nothing until a reload."""
+        return Library(graph_path=self.settings.graph_path, prompt_path=self.settings.prompt_path)
+
+    def read_graphs(self) -> None:
+        """Raises: UsageError for a graph or prompt of the run that is broken."""
+        for stage in STAGE_GRAPHS:
+            self.graph(stage)
+
+    @property
+    def iteration_graph(self) -> GraphSpec:
+        return self.library.get("iteration", variant=self.variant).spec
+
+    def graph(self, stage: StageName) -> GraphSpec:
+        """The agent graph that the iteration's graph names for `stage`; held-out questions use the same ones."""
+        return self.library.get(graph_of(self.iteration_graph, stage), variant=self.variant).spec
+
+    def runner(self, stage: StageName, policy: Policy, searcher: Searcher) -> GraphRunner:
+        """Of the agent graph of `stage`."""
         return GraphRunner.load(
-            graph,
+            self.graph(stage).name,
             policy=policy,
             searcher=searcher,
-            graph_path=self.settings.graph_path,
-            prompt_path=self.settings.prompt_path,
+            library=self.library,
             trace=open_telemetry(self.settings.telemetry),
         )
 

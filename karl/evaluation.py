@@ -38,7 +38,7 @@ async def evaluate(
         for task in tasks
         for attempt in range(context.config.eval_samples)
     ]
-    runner = context.runner("solver", policy, context.question_searcher)
+    runner = context.runner("evaluate", policy, context.question_searcher)
     with context.reporter.stage(f"evaluating {arm}", len(units)) as progress:
         collector = context.collector(context.question_corpus)
         await collector.collect(units, runner=runner, run_id=context.run_id, progress=progress)

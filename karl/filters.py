@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from agents.judges import Attempt, Quality, QualityCase
 from graphs.decide import filter_quality
+from graphs.schema import GraphSpec
 from karl.collect import Stopped
 from karl.context import Context, id_of
 from karl.reporting import Progress
@@ -17,8 +18,8 @@ from store.session import Session
 from store.types import Fate
 
 
-async def filter_tasks(context: Context, number: int) -> None:
-    """Rolled-out questions -> those neither too easy, nor too hard, nor wrong."""
+def filter_tasks(context: Context, number: int) -> None:
+    """Rolled-out questions -> those neither too easy nor too hard."""
     with context.store.session() as session:
         tasks = queries.tasks_by_fate(session, context.run_id, fates=Fate.DEDUPLICATED, iteration=number)
         groups = queries.groups(session, context.run_id, iteration=number)
@@ -26,7 +27,12 @@ async def filter_tasks(context: Context, number: int) -> None:
             if id_of(task) in groups:
                 fate, reason, rate = pass_rate_fate(context, [m.reward for m in groups[id_of(task)]])
                 queries.set_fate(session, id_of(task), fate=fate, reason=reason, pass_rate=rate)
+
+
+async def check_quality(context: Context, number: int) -> None:
+    """Questions that some rollouts solved -> those that are sound."""
     with context.store.session() as session:
+        groups = queries.groups(session, context.run_id, iteration=number)
         mixed = queries.tasks_by_fate(session, context.run_id, fates=Fate.MIXED, iteration=number)
         cases = {id_of(task): _quality_case(session, task, groups[id_of(task)]) for task in mixed}
     with context.reporter.stage(f"iteration {number}: checking quality", len(cases)) as progress:
@@ -40,15 +46,23 @@ async def _check(context: Context, task: Task, case: QualityCase, progress: Prog
     """One mixed question: kept or invalid."""
     if context.stop.is_set():
         return
-    verdict = await filter_quality(case, judge=context.judge, graph_path=context.settings.graph_path)
+    graph = context.graph("check_quality")
+    verdict = await filter_quality(case, judge=context.judge, graph=graph)
     fate = Fate.KEPT if verdict.valid else Fate.INVALID
     with context.store.session() as session:
         queries.set_fate(session, id_of(task), fate=fate, reason="; ".join(verdict.reasons))
-        queries.save_judgements(session, [quality_judgement(task, verdict)])
+        queries.save_judgements(session, [quality_judgement(task, verdict, graph)])
     progress.advance()
 
 
-def quality_judgement(task: Task, verdict: Quality) -> Judgement:
+def keep_mixed(context: Context, number: int) -> None:
+    """In a loop without a quality check: all questions that some rollouts solved are kept."""
+    with context.store.session() as session:
+        for task in queries.tasks_by_fate(session, context.run_id, fates=Fate.MIXED, iteration=number):
+            queries.set_fate(session, id_of(task), fate=Fate.KEPT)
+
+
+def quality_judgement(task: Task, verdict: Quality, graph: GraphSpec) -> Judgement:
     """The quality judge's verdict as a row."""
     return Judgement(
         key=f"{task.key}/quality",
@@ -58,6 +72,8 @@ def quality_judgement(task: Task, verdict: Quality) -> Judgement:
         prompt_sha256=verdict.prompt_sha256,
         labels=["valid" if verdict.valid else "invalid"],
         reason="; ".join(verdict.reasons),
+        graph=graph.name,
+        graph_sha256=graph.sha256,
     )
 
 

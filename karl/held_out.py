@@ -118,7 +118,7 @@ async def _synthesise(context: Context, policy: Policy) -> None:
         )
         for index in range(context.config.held_out * 2)
     ]
-    runner = context.runner("qa_generator", policy, context.searcher)
+    runner = context.runner("synthesize", policy, context.searcher)
     with context.reporter.stage("held-out questions", len(units)) as progress:
         await context.collector(context.corpus).collect(units, runner=runner, run_id=context.run_id, progress=progress)
     await _choose(context)
@@ -136,7 +136,7 @@ async def _choose(context: Context) -> None:
         held_out=[Pair(task.question, task.answer) for task in held],
         judge=context.judge,
         seed=context.config.seed,
-        graph_path=context.settings.graph_path,
+        graph=context.graph("deduplicate"),
     )
     chosen = len(held)
     for task, decision in zip(proposed, decisions, strict=True):
@@ -157,9 +157,10 @@ async def _decide(context: Context, task: Task, decision: Decision, *, evidence:
     else:
         texts = [evidence[chunk].text for chunk in task.citations if chunk in evidence]
         case = QualityCase(task.question, task.answer, task.nuggets or [task.answer], texts, [])
-        verdict = await filter_quality(case, judge=context.judge, graph_path=context.settings.graph_path)
+        graph = context.graph("check_quality")
+        verdict = await filter_quality(case, judge=context.judge, graph=graph)
         fate, reason = (Fate.HELD_OUT, "") if verdict.valid else (Fate.INVALID, "; ".join(verdict.reasons))
-        judgements = [quality_judgement(task, verdict)]
+        judgements = [quality_judgement(task, verdict, graph)]
     with context.store.session() as session:
         queries.set_fate(session, id_of(task), fate=fate, reason=reason)
         queries.save_judgements(session, judgements)

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from karl.endpoints import check_judge, check_vllm
 from karl.held_out import read_questions
 from karl.run_config import RunConfig
 from karl.settings import Settings
 from store.errors import UsageError
-
-if TYPE_CHECKING:
-    from graphs.schema import GraphSpec
-
-SOLVER = "solver"  # the graph of the rollouts that are trained on
-GRAPHS = (SOLVER, "qa_generator", "dedup", "quality_filter")
 
 
 def check_run(config: RunConfig, *, settings: Settings) -> None:
@@ -44,29 +36,12 @@ def check_run(config: RunConfig, *, settings: Settings) -> None:
 def check_graphs(config: RunConfig, *, settings: Settings) -> None:
     """Every graph of a run with the prompts that it names, and how the solver samples. Raises: UsageError."""
     from agents.policy import load_profile
-    from graphs.prompting import load_prompts
-    from graphs.schema import load_spec
+    from graphs.iteration import graph_of
+    from graphs.library import Library
+    from graphs.schema.stage import STAGE_GRAPHS
 
     variant = load_profile(config.base).prompt_variant
-    for name in GRAPHS:
-        spec = load_spec(name, variant=variant, path=settings.graph_path)
-        load_prompts(spec, variant=variant, path=settings.prompt_path)
-        if name == SOLVER:
-            check_sampling(spec, variant=variant)
-
-
-def check_sampling(spec: GraphSpec, *, variant: str) -> None:
-    """Raises: UsageError unless the graph that makes training rollouts samples the raw model.
-
-    The log-probs of a rollout are those of temperature 1 over the whole vocabulary: the loss takes them for the
-    policy that sampled (OAPL's reference), which another temperature or a cut tail would make untrue.
-    """
-    for key in ("temperature", "top_p"):
-        value = getattr(spec.sampling, key)
-        if value != 1.0:
-            place = f"sampling or overrides.{variant}.sampling" if variant else "sampling"
-            raise UsageError(
-                f"graph {spec.name!r}: key 'sampling.{key}' is {value:g}, but rollouts to train on must be sampled at "
-                f"temperature 1 and top_p 1, as their log-probs are; set {key}: 1.0 under {place} in your "
-                f"{spec.name}.yaml (evaluations and `karl ask` choose their own temperature)"
-            )
+    library = Library(graph_path=settings.graph_path, prompt_path=settings.prompt_path)
+    iteration = library.get("iteration", variant=variant).spec
+    for stage in STAGE_GRAPHS:  # held-out questions take all of these, whatever stages the iteration has
+        library.get(graph_of(iteration, stage), variant=variant)

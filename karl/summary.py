@@ -37,6 +37,7 @@ def run_summary(store: Store, run: Run) -> dict[str, Any]:
                 for row in rows
             ],
             "failures": queries.failure_counts(session, run.id),
+            "broken_edits": len(queries.series(session, run.id, series="", name=queries.BROKEN_EDIT)),
             "checkpoints": [{"name": row.name, "path": row.path, "sha256": row.weights_sha256} for row in checkpoints],
             "training": {
                 series: {name: queries.series(session, run.id, series=series, name=name)[-1][1] for name in names}

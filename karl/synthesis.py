@@ -29,7 +29,7 @@ async def synthesize(context: Context, number: int, policy: Policy) -> None:
         )
         for index in range(context.config.generator_runs)
     ]
-    runner = context.runner("qa_generator", policy, context.searcher)
+    runner = context.runner("synthesize", policy, context.searcher)
     with context.reporter.stage(f"iteration {number}: writing questions", len(units)) as progress:
         await context.collector(context.corpus).collect(units, runner=runner, run_id=context.run_id, progress=progress)
 
@@ -50,7 +50,7 @@ async def deduplicate(context: Context, number: int) -> None:
         held_out=[Pair(task.question, task.answer) for task in held],
         judge=context.judge,
         seed=context.config.seed,
-        graph_path=context.settings.graph_path,
+        graph=context.graph("deduplicate"),
     )
     with context.store.session() as session:
         for task, decision in zip(proposed, decisions, strict=True):

@@ -33,6 +33,9 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
                 f"{values['drift_max']:.1e} at most",
                 soft_wrap=True,
             )
+    if summary["broken_edits"]:
+        times = "once" if summary["broken_edits"] == 1 else f"{summary['broken_edits']} times"
+        console.print(f"a broken edit of a graph or prompt was left aside {times}: the ones read before went on")
     if summary["failures"]:
         told = ", ".join(f"{count} {kind}" for kind, count in summary["failures"].items())
         console.print(f"failed or unfinished rollouts, left as rows in the store: {told}")

@@ -28,7 +28,7 @@ from store.queries.datasets import (
     verify_dataset,
 )
 from store.queries.groups import GroupMember, failure_counts, groups, set_rewards
-from store.queries.metrics import MetricPoint, add_metrics, metric_names, series, series_names
+from store.queries.metrics import BROKEN_EDIT, MetricPoint, add_metrics, metric_names, series, series_names
 from store.queries.overview import RunOverview, run_overviews
 from store.queries.rollouts import (
     RolloutLinks,
@@ -62,6 +62,7 @@ from store.queries.tasks import (
 )
 
 __all__ = [
+    "BROKEN_EDIT",
     "Closing",
     "CorpusCounts",
     "DatasetGroup",

@@ -13,6 +13,8 @@ from store.errors import KarlError
 from store.models import Metric, now
 from store.queries.common import bulk_insert, slices, table_of
 
+BROKEN_EDIT = "broken_edit"  # in the series "": facts of the run itself, which are no curve
+
 
 class MetricPoint(NamedTuple):
     step: int
@@ -74,7 +76,7 @@ def series(session: Session, run_id: int, *, series: str, name: str) -> list[tup
 def metric_names(session: Session, run_id: int) -> dict[str, list[str]]:
     """series -> its metric names, both sorted."""
     table, found = table_of(Metric), dict[str, list[str]]()
-    query = select(table.c.series, table.c.name).where(table.c.run_id == run_id).distinct()
+    query = select(table.c.series, table.c.name).where(table.c.run_id == run_id, table.c.series != "").distinct()
     for row in session.connection().execute(query.order_by(table.c.series, table.c.name)):
         found.setdefault(row.series, []).append(row.name)
     return found
@@ -83,5 +85,5 @@ def metric_names(session: Session, run_id: int) -> dict[str, list[str]]:
 def series_names(session: Session, run_id: int) -> list[str]:
     """The run's series, the one written to last first."""
     table = table_of(Metric)
-    query = select(table.c.series).where(table.c.run_id == run_id).group_by(table.c.series)
+    query = select(table.c.series).where(table.c.run_id == run_id, table.c.series != "").group_by(table.c.series)
     return list(session.connection().execute(query.order_by(func.max(table.c.id).desc())).scalars())

@@ -65,7 +65,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 
 async def collect(context: Context, todo: list[Unit], policy: Policy) -> None:
-    runner = context.runner("solver", policy, context.searcher)
+    runner = context.runner("solve", policy, context.searcher)
     with SilentReporter().stage("solving", len(todo)) as progress:
         await context.collector(context.corpus).collect(todo, runner=runner, run_id=context.run_id, progress=progress)
 

@@ -30,7 +30,7 @@ def graphs(folder: Path, graph: str, sampling: str) -> Settings:
 )
 def test_a_solver_that_samples_otherwise_than_the_loss_expects(tmp_path: Path, sampling: str, key: str, value: str):
     config = make_config({"corpus": "notes", "base": random_policy(tmp_path / "base")})
-    said = rf"graph 'solver': key 'sampling\.{key}' is {value}.*set {key}: 1\.0 under sampling in"
+    said = rf"solver\.yaml:\d+:\d+: key 'sampling\.{key}': {value}, but .*set {key}: 1\.0 under sampling in"
     with pytest.raises(UsageError, match=said):
         check_graphs(config, settings=graphs(tmp_path / "graphs", "solver", sampling))
 

@@ -9,8 +9,8 @@ import pytest
 
 from karl.context import Context, id_of
 from karl.corpora import ingest_corpus
-from karl.loop import _pending
 from karl.reporting import SilentReporter
+from karl.rounds import pending as _pending
 from karl.synthesis import deduplicate
 from store import queries
 from store.models import Task

@@ -52,6 +52,7 @@ SUMMARY: dict[str, Any] = {
         row("oapl-1@0.5", mean=0.58, temperature=0.5),
     ],
     "training": {"oapl-1": {"drift_mean": 1e-7, "drift_max": 1e-5}},
+    "broken_edits": 0,
     "failures": {"engine": 3},
 }
 
