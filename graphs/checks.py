@@ -16,6 +16,7 @@ from graphs.schema.nodes import CompressNode, JudgeNode, PolicyNode, StageNode, 
 from graphs.schema.plugins import Compression
 from graphs.schema.selection import ParallelNode, ValueSelectNode, VoteNode
 from graphs.schema.stage import STAGE_GRAPHS, STAGE_NEEDS
+from graphs.turn_checks import turns
 from graphs.vote_checks import votes
 from prompts.closed_yaml import closest
 from store.errors import UsageError, first_of
@@ -31,7 +32,7 @@ def check_spec(spec: GraphSpec) -> None:
 
 def problems(spec: GraphSpec) -> Iterator[UsageError]:
     """Every problem of the first sort that has any: later sorts make sense only once earlier ones are mended."""
-    for check in (_names, _outcomes, _reached, _ends, _states, _plugins, _needs, _stages, votes, _loops):
+    for check in (_names, _outcomes, _reached, _ends, _states, _plugins, _needs, _stages, turns, votes, _loops):
         found = list(check(spec))
         yield from found
         if found:
