@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Literal
 
 from agents.chat_template import ChatTemplate
@@ -46,8 +47,7 @@ class ScriptedEngine:
         if not request.prompt_ids or request.sampling.max_tokens < 1:
             raise EngineError(f"{len(request.prompt_ids)} prompt ids, max_tokens {request.sampling.max_tokens}")
         if self._keep:
-            kept = GenerateRequest(tuple(request.prompt_ids), request.sampling, request.session)
-            self.requests.append(kept)
+            self.requests.append(replace(request, prompt_ids=tuple(request.prompt_ids)))
         reply = self._respond(request)
         return self._generation(await reply if inspect.isawaitable(reply) else reply, request)
 
