@@ -103,7 +103,7 @@ BROKEN = [
     (
         "answer: end",
         "answer: search",
-        r":14:46: key 'edges\.revise\.answer': 'search' carries out calls, and an answer",
+        r":14:47: key 'edges\.revise\.answer': 'search' carries out calls, and an answer",
     ),
     ("start: draft", "start: search", r":6:1: key 'start': a tool node can't come first"),
     (
