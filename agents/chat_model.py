@@ -6,38 +6,79 @@ Rollouts do not go through here: they extend token ids, which a list of messages
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field
 
-from agents.chat_template import Message, TurnRole
-from agents.conversation import Conversation
-from agents.engines.base import GenerateRequest, SamplingParams
+from agents.bound_tools import BoundTools, Form
+from agents.chat_turn import ChatTurn
+from agents.engines.base import Delta, GenerateRequest, StreamingEngine
 from agents.errors import EngineError, boundary
 from agents.policy import Policy
+from prompts.closed_yaml import closest
 from store.errors import UsageError
 
-_ROLES: dict[str, TurnRole] = {"human": "user", "system": "system", "tool": "tool"}
+# A single call's own settings, as `bind` or `invoke` give them.
+_SAMPLING = ("max_tokens", "temperature", "top_p", "seed")
 
 
 class PolicyChatModel(BaseChatModel):
-    """One continuation of the given messages. Raises: EngineError; UsageError for content that is no text."""
+    """One continuation of the given messages. Raises: EngineError; UsageError for content that is no text.
+
+    With `bind_tools` the calls in a reply become its `tool_calls`, malformed ones `invalid_tool_calls`.
+    """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     policy: Any = Field(exclude=True)
     max_tokens: int = Field(default=1_024, ge=1)
     temperature: float = Field(default=1.0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
     seed: int = 0
+    call_format: Form = Field(default="auto", description="how tool calls are written; auto: as the chat template does")
 
     @property
     def _llm_type(self) -> str:
         return "karl-policy"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"model": self.policy.engine.model, **{name: getattr(self, name) for name in _SAMPLING}}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop=stop, **kwargs)
+        params["ls_provider"], params["ls_model_name"] = "karl", self.policy.engine.model
+        return params
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Announced by the chat template where it lists tools, else in words before the first message.
+
+        tool_choice: "none" announces no tool, a name that one alone; "auto" and "any" leave the choice to the policy,
+        which can't be forced. Raises: UsageError for a name that is not among `tools`.
+        """
+        schemas = [convert_to_openai_tool(tool) for tool in tools]
+        return self.bind(tools=_chosen(schemas, tool_choice), **kwargs)
+
+    def _turn(self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]) -> ChatTurn:
+        tools = BoundTools(tuple(given.get("tools") or ()), self.policy.template, self.call_format)
+        sampling = {name: getattr(self, name) if given.get(name) is None else given[name] for name in _SAMPLING}
+        return ChatTurn(self.policy, messages, tools=tools, stops=stop or (), sampling=sampling)
 
     async def _agenerate(
         self,
@@ -46,28 +87,35 @@ class PolicyChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
+        turn = self._turn(messages, stop, kwargs)
         policy: Policy = self.policy
-        conversation = self._conversation(messages)
-        sampling = SamplingParams(self.max_tokens, self.temperature, stop_ids=policy.stop_ids, seed=self.seed)
-        prompt_ids = list(conversation.prompt())
         async with boundary(EngineError, f"engine {policy.engine.model}"):
-            generation = await policy.engine.generate(GenerateRequest(prompt_ids, sampling))
-        text = conversation.append_sampled(generation)
-        message = AIMessage(
-            content=_before(text, stop),
-            additional_kwargs={
-                "prompt_ids": prompt_ids,
-                "token_ids": generation.token_ids,
-                "logprobs": generation.logprobs,
-            },
-            response_metadata={"finish_reason": generation.finish_reason, "model_name": policy.engine.model},
-            usage_metadata={
-                "input_tokens": len(prompt_ids),
-                "output_tokens": len(generation.token_ids),
-                "total_tokens": len(prompt_ids) + len(generation.token_ids),
-            },
-        )
-        return ChatResult(generations=[ChatGeneration(message=message)])
+            generation = await policy.engine.generate(turn.request)
+        turn.hear(Delta(*generation))
+        turn.end()
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(**turn.message()))])
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        """Text as it is sampled, but nothing of a tool call before it is whole; the last chunk holds all the rest."""
+        turn = self._turn(messages, stop, kwargs)
+        async with (
+            boundary(EngineError, f"engine {self.policy.engine.model}"),
+            aclosing(_deltas(self.policy, turn.request)) as deltas,
+        ):
+            async for delta in deltas:
+                if text := turn.hear(delta):
+                    yield ChatGenerationChunk(message=AIMessageChunk(content=text))
+                if turn.gate.stopped:
+                    break
+        if text := turn.end():
+            yield ChatGenerationChunk(message=AIMessageChunk(content=text))
+        yield ChatGenerationChunk(message=turn.last_chunk())
 
     def _generate(
         self,
@@ -76,43 +124,31 @@ class PolicyChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return asyncio.run(self._agenerate(messages, stop))
-
-    def _conversation(self, messages: Sequence[BaseMessage]) -> Conversation:
-        """Messages as tokens; earlier replies of this model are taken by their ids, not by their text."""
-        conversation = Conversation(self.policy.template)
-        opening: list[Message] = []
-        for message in messages:
-            if isinstance(message, AIMessage):
-                opening = _open(conversation, opening)
-                conversation.prompt()
-                _replay(conversation, message)
-            elif conversation.opened:
-                append = conversation.append_tool if message.type == "tool" else conversation.append_user
-                append(_text(message))
-            else:
-                opening.append(Message(_ROLES.get(message.type, "user"), _text(message)))
-        _open(conversation, opening)
-        return conversation
+        """Waits for `_agenerate`; where a loop runs already (a notebook), in a thread beside it."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self._agenerate(messages, stop, **kwargs))
+        with ThreadPoolExecutor(1) as beside:
+            return beside.submit(lambda: asyncio.run(self._agenerate(messages, stop, **kwargs))).result()
 
 
-def _open(conversation: Conversation, opening: list[Message]) -> list[Message]:
-    if opening:
-        conversation.start(opening)
-    return []
+async def _deltas(policy: Policy, request: GenerateRequest) -> AsyncGenerator[Delta, None]:
+    if not isinstance(policy.engine, StreamingEngine):
+        yield Delta(*await policy.engine.generate(request))
+        return
+    async with aclosing(policy.engine.stream(request)) as stream:
+        async for delta in stream:
+            yield delta
 
 
-def _replay(conversation: Conversation, message: AIMessage) -> None:
-    ids = message.additional_kwargs.get("token_ids")
-    conversation.append_given(conversation.template.encode(_text(message)) if ids is None else ids)
-
-
-def _text(message: BaseMessage) -> str:
-    if not isinstance(message.content, str):
-        raise UsageError(f"a {message.type} message with content that is no text: the policy reads text only")
-    return message.content
-
-
-def _before(text: str, stop: Sequence[str] | None) -> str:
-    ends = [text.index(mark) for mark in stop or () if mark in text]
-    return text[: min(ends)] if ends else text
+def _chosen(schemas: list[dict[str, Any]], choice: str | None) -> list[dict[str, Any]]:
+    if choice in (None, "auto", "any", "required"):
+        return schemas
+    found = [schema for schema in schemas if schema["function"]["name"] == choice]
+    if not found and choice != "none":
+        names = [schema["function"]["name"] for schema in schemas]
+        raise UsageError(
+            f"tool_choice: no tool {choice!r} is bound; there are: {', '.join(names)}{closest(choice, names)}"
+        )
+    return found
