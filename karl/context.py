@@ -96,6 +96,7 @@ class Context:
             self.graph(stage).name,
             policy=policy,
             searcher=searcher,
+            judge=self.judge,
             library=self.library,
             trace=open_telemetry(self.settings.telemetry),
         )

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from store.errors import KarlError
-from store.types import CandidateRecord, Failure, RolloutRecord, RolloutStatus, StepKind
+from store.types import CandidateRecord, Failure, RolloutRecord, RolloutStatus, StepKind, StepRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,14 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What was spent, attempts included. Each request counts its whole prompt: `prompt_tokens` is what was read."""
+    """What was spent, attempts included. Each request counts its whole prompt: `prompt_tokens` is what was read.
+
+    `sampled_tokens` are those of turns that were kept; `discarded_tokens` those of candidates that lost to them.
+    """
 
     prompt_tokens: int
     sampled_tokens: int
+    discarded_tokens: int
     turns: int
     searches: int
     compressions: int
@@ -150,12 +154,23 @@ def _usage(record: RolloutRecord, attempts: tuple[Answer, ...]) -> Usage:
     compressions = sum(step.kind is StepKind.COMPRESS for step in record.steps)
     spent = [attempt.usage for attempt in attempts]
     return Usage(
-        prompt_tokens=sum(step.prompt_tokens for step in record.steps) + sum(u.prompt_tokens for u in spent),
+        prompt_tokens=sum(map(_read_tokens, record.steps)) + sum(u.prompt_tokens for u in spent),
         sampled_tokens=record.sampled_tokens + sum(u.sampled_tokens for u in spent),
-        turns=len(record.steps) - compressions + sum(u.turns for u in spent),
+        discarded_tokens=record.discarded_tokens + sum(u.discarded_tokens for u in spent),
+        turns=sum(map(_is_turn, record.steps)) + sum(u.turns for u in spent),
         searches=record.searches + sum(u.searches for u in spent),
         compressions=compressions + sum(u.compressions for u in spent),
     )
+
+
+def _read_tokens(step: StepRecord) -> int:
+    """Every candidate of a step reads the same prompt."""
+    return step.prompt_tokens * max(1, len(step.alternatives))
+
+
+def _is_turn(step: StepRecord) -> bool:
+    vote = bool(step.alternatives) and not step.prompt_tokens
+    return step.kind is not StepKind.COMPRESS and not vote
 
 
 def _timings(record: RolloutRecord) -> Timings:
