@@ -6,11 +6,14 @@ import pytest
 
 from graphs.plugins.base import Deny, Plugin
 from graphs.plugins.chain import gate
-from graphs.state import Rollout
+from graphs.state import Rollout, RolloutInputs
 from prompts.output import ToolCall
 from store.errors import UsageError
+from store.types import Purpose
 from tests.graphs.plugins.kit import plugin_of, rollout_of
 from tests.graphs.plugins.test_compression import compressed
+from tests.graphs.small import small_runner
+from tests.harness_kit import NOTES, ListSearcher, text_policy
 
 
 def search(query: str) -> ToolCall:
@@ -100,3 +103,32 @@ def test_after_a_compression_the_results_are_gone_and_may_be_fetched_again() -> 
 def test_what_makes_no_sense_is_refused(yaml: str, message: str) -> None:
     with pytest.raises(UsageError, match=rf"f:7:\d+: key 'plugins.0.*{message}"):
         plugin_of(f"{{kind: tool_gate, {yaml}}}")
+
+
+async def test_in_a_graph_a_refused_query_is_told_and_recorded_and_not_searched() -> None:
+    searcher = ListSearcher(NOTES)
+    policy = text_policy(
+        "<search>mira</search>", "<search>Mira?</search>", "<search>falcon</search>", "<answer>oslo</answer>"
+    )
+    plugins = [{"kind": "tool_gate", "duplicate_queries": "refuse"}, {"kind": "step_budget", "steps": 6}]
+    runner = small_runner("solver", policy=policy, searcher=searcher, plugins=plugins)
+    record = await runner.run(RolloutInputs("where?"), key="r", purpose=Purpose.TRAIN, seed=0)
+    assert record.answer == "oslo" and searcher.queries == ["mira", "falcon"]
+    assert [step.hits for step in record.steps] == [[11], [], [11, 12], []]
+    errors = [call.error for step in record.steps for call in step.calls]
+    assert errors[0] is None and errors[2] is None and "'Mira?' was searched before" in str(errors[1])
+    assert "was searched before" in policy.decode(record.segments[0].token_ids)
+
+
+async def test_in_a_graph_a_rewritten_call_is_what_was_carried_out() -> None:
+    searcher = ListSearcher(NOTES)
+    policy = text_policy("<search>site:wiki mira</search>", "<answer>oslo</answer>")
+    gate_settings = {
+        "kind": "tool_gate",
+        "rewrite": [{"tool": "search", "argument": "query", "pattern": r"site:\S+\s*"}],
+    }
+    plugins = [gate_settings, {"kind": "step_budget", "steps": 6}]
+    runner = small_runner("solver", policy=policy, searcher=searcher, plugins=plugins)
+    record = await runner.run(RolloutInputs("where?"), key="r", purpose=Purpose.TRAIN, seed=0)
+    assert searcher.queries == ["mira"] and record.steps[0].calls[0].arguments == {"query": "mira"}
+    assert record.steps[0].text == "<search>site:wiki mira</search>"
