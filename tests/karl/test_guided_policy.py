@@ -14,6 +14,7 @@ from agents.engines.local import LocalEngine, load_model
 from agents.policy import Policy, load_policy
 from graphs.runner import GraphRunner
 from graphs.state import RolloutInputs
+from karl import load_graph
 from karl.tiny import POLICY_FOLDER
 from karl.tiny.world import WorldSize, make_world, questions
 from store.types import Purpose, RolloutRecord, SegmentRecord
@@ -105,3 +106,26 @@ async def test_searches_and_a_vote_with_the_shipped_policy(policy: Policy) -> No
         assert len(record.attempts) == 3 and record.answer in given and 0 < (record.confidence or 0) <= 1
         (step,) = record.steps
         assert f"value (second-best): {len(given)} of 3 attempts answered" in step.text
+
+
+async def test_candidates_and_searches_are_set_from_python_and_all_tokens_are_counted(policy: Policy) -> None:
+    changes = {"nodes": {"think": {"candidates": 3}}}
+    graph = load_graph(
+        "value_guided_search",
+        policy=policy,
+        corpus=ListSearcher(NOTES),
+        value=SecondBest(),
+        attempts=2,
+        overrides={"nodes": {"attempts": {"changes": changes}}},
+        on_failure="return",
+    )
+    answer = await graph.ainvoke(ASKED[0].question)
+    attempts = answer.record.attempts
+    assert len(attempts) == 2
+    turns = [step for attempt in attempts for step in attempt.steps if step.kind != "compress"]
+    assert turns and {len(step.alternatives) for step in turns} == {3}
+    assert answer.usage.discarded_tokens == sum(attempt.discarded_tokens for attempt in attempts) > 0
+    assert answer.usage.turns == len(turns)
+    assert answer.usage.prompt_tokens == sum(
+        step.prompt_tokens * len(step.alternatives) for attempt in attempts for step in attempt.steps
+    )
