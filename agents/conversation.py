@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agents.chat_template import ChatTemplate, Message, Schemas, TurnRole
-from agents.engines.base import Generation
+from agents.dialogue import Usage
+from agents.engines.base import GenerateRequest, Generation, SamplingParams
 from store.types import SegmentRecord
 
 
@@ -25,6 +26,7 @@ class Conversation:
         self._closed: list[SegmentRecord] = []
         self._last: str = ""
         self._compressing = False
+        self._decoded = (0, 0)  # the open segment's first tokens, and their characters
         self.tools: Schemas = ()  # for the template to list whenever a segment opens
         self.opened = 0  # prompts started: engine sessions are named by it, since only a fresh prompt extends nothing
 
@@ -47,6 +49,21 @@ class Conversation:
             self._insert(self.template.header(self._role(self._last)))
             self._last = "header"
         return self.token_ids
+
+    @property
+    def chars(self) -> int:
+        """Characters of the open segment. Only what is new is decoded: all of it at every turn would be quadratic."""
+        tokens, chars = self._decoded
+        self._decoded = len(self), chars + len(self.template.decode(self.token_ids[tokens:]))
+        return self._decoded[1]
+
+    def request(self, sampling: SamplingParams, *, session: str, fork_of: str = "") -> GenerateRequest:
+        """The open segment, to be continued. Raises: ValueError when it is not the assistant's turn."""
+        return GenerateRequest(self.prompt(), sampling, session, fork_of)
+
+    def usage(self, generation: Generation) -> Usage:
+        """Of a continuation that is not yet appended."""
+        return Usage(len(self), len(generation.token_ids))
 
     def append_sampled(self, generation: Generation) -> str:
         """Take what the engine sampled; returns its text, less the end of the turn.
@@ -102,6 +119,7 @@ class Conversation:
         self._close()
         self._compressing = False
         self.token_ids, self.loss_mask, self.logprobs, self._last = [], [], [], ""
+        self._decoded = (0, 0)
         self.start(messages)
 
     def segments(self) -> list[SegmentRecord]:

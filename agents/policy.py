@@ -6,11 +6,13 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, Field, ValidationError
 
 from agents.chat_template import ChatTemplate, chat_template
+from agents.conversation import Conversation
+from agents.dialogue import CallStyle, Dialogue
 from agents.engines.base import Engine
 from store.errors import UsageError
 
@@ -33,7 +35,12 @@ class PolicyProfile(BaseModel, frozen=True, extra="forbid"):
 
 @dataclass(frozen=True)
 class Policy:
-    """One model, all roles. Frozen: a trained checkpoint is another policy."""
+    """One model, all roles. Frozen: a trained checkpoint is another policy.
+
+    speaks_tokens: what it samples is known token by token, and can be trained on.
+    """
+
+    speaks_tokens: ClassVar[bool] = True
 
     engine: Engine
     tokenizer: PreTrainedTokenizerBase
@@ -42,6 +49,14 @@ class Policy:
     @cached_property
     def template(self) -> ChatTemplate:
         return chat_template(self.tokenizer)
+
+    @property
+    def style(self) -> CallStyle:
+        return self.template
+
+    def conversation(self) -> Dialogue:
+        """An empty one, as this policy keeps it."""
+        return Conversation(self.template)
 
     @property
     def stop_ids(self) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from langchain_core.tools import BaseTool
 
-from agents.chat_template import ChatTemplate
+from agents.dialogue import CallStyle
 from agents.toolbox import ToolBox
 from agents.tools import SearchTool
 from graphs.schema import GraphSpec
@@ -54,7 +54,7 @@ class Calling:
 
 
 def make_calling(
-    spec: GraphSpec, *, template: ChatTemplate | None, search: SearchTool | None, tools: Sequence[BaseTool]
+    spec: GraphSpec, *, template: CallStyle | None, search: SearchTool | None, tools: Sequence[BaseTool]
 ) -> Calling:
     """Raises: UsageError for missing tools, and where the chat template can't list tools and is asked to."""
     toolbox = build_toolbox(spec, search=search, tools=tools)

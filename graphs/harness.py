@@ -45,6 +45,7 @@ class Sampled(NamedTuple):
 
     generation: Generation
     prompt_tokens: int
+    sampled_tokens: int
     seconds: float
     told: bool = False
 
@@ -84,7 +85,7 @@ class Harness:
     @cached_property
     def calling(self) -> Calling:
         """How this policy calls this graph's tools. Raises: UsageError where a tool is missing."""
-        template = self.policy.template if self.policy is not None else None
+        template = self.policy.style if self.policy is not None else None
         return make_calling(self.spec, template=template, search=self.search, tools=self.tools)
 
     def open(self, rollout: Rollout) -> list[Message]:
@@ -130,21 +131,28 @@ class Harness:
 
         Raises: EngineError, BudgetError when the context is full.
         """
-        prompt_ids = rollout.conversation.prompt()
-        room = self.speaker.profile.context_tokens - len(prompt_ids)
-        if room < 1:
-            raise BudgetError(f"the context of {self.speaker.profile.context_tokens} tokens is full")
-        session = rollout.session_of(candidate)
-        rollout.sessions.add(session)
-        params = self._params(rollout, min(max_tokens, room), candidate)
-        request = GenerateRequest(prompt_ids, params, session, fork_of=rollout.session_of(0) if candidate else "")
+        request = self._request(rollout, max_tokens, candidate)
         engine, began = self.speaker.engine, time.perf_counter()
         async with boundary(EngineError, f"engine {engine.model}"):
             if told := aloud and rollout.streams and isinstance(engine, StreamingEngine):
                 generation = await generate_aloud(engine, request, rollout)
             else:
                 generation = await engine.generate(request)
-        return Sampled(generation, len(prompt_ids), time.perf_counter() - began, told)
+        usage = rollout.conversation.usage(generation)
+        return Sampled(generation, *usage, time.perf_counter() - began, told)
+
+    def _request(self, rollout: Rollout, max_tokens: int, candidate: int) -> GenerateRequest:
+        """Raises: BudgetError when the context is full."""
+        session = rollout.session_of(candidate)
+        fork_of = rollout.session_of(0) if candidate else ""
+        params = self._params(rollout, max_tokens, candidate)
+        request = rollout.conversation.request(params, session=session, fork_of=fork_of)
+        # The request has written the assistant's header: only now is the prompt as long as it will be.
+        room = self.speaker.profile.context_tokens - len(rollout.conversation)
+        if room < 1:
+            raise BudgetError(f"the context of {self.speaker.profile.context_tokens} tokens is full")
+        rollout.sessions.add(session)
+        return replace(request, sampling=replace(params, max_tokens=min(max_tokens, room)))
 
     def _params(self, rollout: Rollout, max_tokens: int, candidate: int) -> SamplingParams:
         return SamplingParams(

@@ -13,9 +13,9 @@ from typing import Any, Self
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 
-from agents.conversation import Conversation
 from agents.errors import BudgetError, ParseError, RolloutError, boundary
 from agents.judges import Judge, normalise
+from agents.mcp_settings import McpServer
 from agents.policy import Policy
 from agents.tools import Searcher, SearchTool
 from agents.values import LikelihoodValue, ValueFunction
@@ -26,7 +26,7 @@ from graphs.library import Library
 from graphs.plugins.build import build_plugins
 from graphs.plugins.chain import ending
 from graphs.prompting import load_prompts
-from graphs.schema import GraphSpec, ParallelNode
+from graphs.schema import CompressNode, GraphSpec, ParallelNode, ValueSelectNode
 from graphs.state import GraphState, Rollout, RolloutInputs
 from graphs.toolbox import hits_per_query
 from prompts import Prompt
@@ -55,7 +55,7 @@ class GraphRunner:
         runners: Mapping[str, GraphRunner] | None = None,
         trace: Callable[[RolloutRecord], None] | None = None,
     ) -> None:
-        """`prompts` None: read now. `tools`: those that the graph names without a module, and its MCP servers' opened ones.
+        """`prompts` None: read now. `tools`: those that the graph names without a module, and those of its MCP servers.
 
         `trace` gets every record once; attempts only inside the one that combines them.
         """
@@ -63,6 +63,7 @@ class GraphRunner:
             raise UsageError(f"graph '{spec.name}' has no role: it decides and makes no rollouts; see graphs.decide")
         if prompts is None:
             prompts = load_prompts(spec, variant=policy.profile.prompt_variant, path=prompt_path)
+        _check_tokens(spec, policy)
         self.spec = spec
         self.role = spec.role
         self.trace = trace
@@ -102,24 +103,27 @@ class GraphRunner:
         tasks: Sequence[str] = (),
         changes: Mapping[str, Any] | None = None,
         library: Library | None = None,
+        open_servers: Callable[[Mapping[str, McpServer]], Sequence[BaseTool]] | None = None,
         trace: Callable[[RolloutRecord], None] | None = None,
     ) -> Self:
         """A graph by name, or a file, in the policy's variant, with the graphs that its parallel nodes run.
 
         `tasks`: its overrides of these names; `changes`: a last layer over it (not over inner graphs). With `library`
-        the graphs are those that it holds, whatever the files say by now. Raises: UsageError.
+        the graphs are those that it holds, whatever the files say by now. `open_servers` gives the tools of MCP servers,
+        for this graph and for those that it runs. Raises: UsageError; what `open_servers` raises.
         """
         if library is None:
             beside = [name.parent, *graph_path] if isinstance(name, Path) else graph_path
             library = Library(graph_path=beside, prompt_path=prompt_path, tasks=tasks)
         spec, prompts = library.get(name, variant=policy.profile.prompt_variant, changes=changes)
-        shared: Any = {"policy": policy, "searcher": searcher, "value": value, "judge": judge, "tools": tools}
+        shared: Any = {"policy": policy, "searcher": searcher, "value": value, "judge": judge}
+        around: Any = {"library": library, "open_servers": open_servers, "tools": tools}
         inner = {node.runner: node for node in spec.nodes.values() if isinstance(node, ParallelNode)}
         runners = {
-            key: GraphRunner.load(node.graph, changes=node.changes, library=library, **shared)
-            for key, node in inner.items()
+            key: GraphRunner.load(node.graph, changes=node.changes, **around, **shared) for key, node in inner.items()
         }
-        return cls(spec, prompts=prompts, runners=runners, trace=trace, **shared)
+        served = open_servers(spec.tools.mcp) if open_servers and spec.tools.mcp else ()
+        return cls(spec, prompts=prompts, runners=runners, tools=[*tools, *served], trace=trace, **shared)
 
     @cached_property
     def _by_node(self) -> Any:
@@ -146,7 +150,8 @@ class GraphRunner:
         began = time.perf_counter()
         policy = self.harness.speaker
         warmth = self.spec.sampling.temperature if temperature is None else temperature
-        rollout = Rollout(key, inputs, seed, warmth, Conversation(policy.template), emit=emit, streams=streams)
+        rollout = Rollout(key, inputs, seed, warmth, policy.conversation(), emit=emit, streams=streams)
+        rollout.trainable = policy.speaks_tokens
         try:
             failure = await self._drive(rollout, purpose, config)
         finally:
@@ -205,6 +210,19 @@ class GraphRunner:
         return CandidateRecord(
             candidate.question, candidate.answer, list(candidate.nuggets), chunks, candidate.text, problem
         )
+
+
+def _check_tokens(spec: GraphSpec, policy: Policy) -> None:
+    """Raises: UsageError for a graph that works on token ids with a policy whose tokens are unknown."""
+    if policy.speaks_tokens:
+        return
+    for name, node in spec.nodes.items():
+        if isinstance(node, ValueSelectNode) or (isinstance(node, CompressNode) and node.candidates > 1):
+            raise spec.error(
+                ("nodes", name, "candidates"),
+                f"node '{name}' chooses among candidates by value, which needs token ids, and {policy.engine.model} is "
+                "behind a chat endpoint; use engine = local or vllm, or a graph without candidates",
+            )
 
 
 def _search_tool(spec: GraphSpec, searcher: Searcher | None) -> SearchTool | None:

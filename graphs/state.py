@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from agents.conversation import Conversation
+from agents.dialogue import Dialogue
+from agents.errors import EngineError
 from graphs.events import Emit
 from prompts.output import FinalAnswer, Parsed, ParsedCandidate, ParseFailure
 from store.types import Failure, Hit, RolloutRecord, StepKind, StepRecord
@@ -88,7 +90,7 @@ class Rollout:
     inputs: RolloutInputs
     seed: int
     temperature: float
-    conversation: Conversation
+    conversation: Dialogue
     book: CitationBook = field(default_factory=CitationBook)
     steps: list[StepRecord] = field(default_factory=list)
     turns: int = 0
@@ -104,11 +106,18 @@ class Rollout:
     failure: Failure | None = None
     sessions: set[str] = field(default_factory=set)
     lead: str = ""  # the engine session that holds the conversation, where it is a kept candidate's
-    trainable: bool = True  # False: what was kept was selected, not sampled
+    trainable: bool = True  # False: what was kept was selected, not sampled; or its tokens are unknown
     notes: dict[str, Any] = field(default_factory=dict)  # plugin kind -> what it keeps about this rollout
     began: float = field(default_factory=time.monotonic)
     emit: Emit | None = None  # who listens; asked before an event is built
     streams: bool = False  # the listener wants tokens as they are sampled, not only whole turns
+
+    @property
+    def tokens(self) -> Conversation:
+        """The conversation, for what works on token ids. Raises: EngineError where they are unknown."""
+        if not isinstance(self.conversation, Conversation):
+            raise EngineError("a chat endpoint plays the policy: its token ids are unknown")
+        return self.conversation
 
     @property
     def session(self) -> str:

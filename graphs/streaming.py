@@ -12,7 +12,7 @@ from graphs.state import Rollout
 
 async def generate_aloud(engine: StreamingEngine, request: GenerateRequest, rollout: Rollout) -> Generation:
     """`engine.generate(request)`, told to the rollout's listener piece by piece. Raises: EngineError."""
-    template = rollout.conversation.template
+    template = rollout.tokens.template
     text = Detokenizer(template.decode)
     deltas: list[Delta] = []
     async with aclosing(engine.stream(request)) as stream:

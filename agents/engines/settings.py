@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 from pydantic import BaseModel, Field
 
 
@@ -25,3 +27,26 @@ class RouterSettings(BaseModel, frozen=True, extra="forbid"):
     longest_cool_down: float = Field(default=5.0, ge=0, description="seconds at which the doubling ends")
     strikes: int = Field(default=3, ge=1, description="failures in a row that leave out an endpoint that still answers")
     concurrency: int = Field(default=256, ge=1, description="requests under way at once, per endpoint")
+
+
+class ChatSettings(BaseModel, frozen=True, extra="forbid"):
+    """`[chat]`: an OpenAI-compatible chat endpoint that plays the policy."""
+
+    base_url: str = Field(description="with the /v1, such as https://api.example.org/v1")
+    model: str
+    api_key: str = Field(default="", repr=False)
+    context_tokens: int = Field(default=128_000, ge=16, description="prompt and continuation together")
+    timeout_seconds: float = Field(default=600.0, gt=0, description="without a byte from the server")
+    limit_key: Literal["max_tokens", "max_completion_tokens"] = Field(
+        default="max_tokens", description="what the endpoint calls the limit of a reply"
+    )
+    omit: tuple[str, ...] = Field(
+        default=(), description="keys that the endpoint refuses, such as temperature, top_p or seed"
+    )
+    extra: dict[str, Any] = Field(default_factory=dict, description="further keys of every request")
+
+    @property
+    def endpoint(self) -> EndpointSettings:
+        return EndpointSettings(
+            base_url=self.base_url, model=self.model, api_key=self.api_key, timeout_seconds=self.timeout_seconds
+        )

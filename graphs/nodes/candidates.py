@@ -40,7 +40,7 @@ async def best_of(harness: Harness, rollout: Rollout, *, candidates: int, max_to
     sampled_K = await gather_all(
         [harness.sample(rollout, max_tokens=max_tokens, candidate=index) for index in range(candidates)]
     )
-    texts_K = [rollout.conversation.text_of(sampled.generation) for sampled in sampled_K]
+    texts_K = [rollout.tokens.text_of(sampled.generation) for sampled in sampled_K]
     values_K = await _values(harness, rollout, sampled_K, texts_K)
     best = max(range(candidates), key=lambda index: values_K[index])
     harness.keep_candidate(rollout, best)
@@ -55,7 +55,7 @@ async def _values(harness: Harness, rollout: Rollout, sampled_K: list[Sampled], 
     first_of: dict[str, int] = {}
     for index, text in enumerate(texts_K):
         first_of.setdefault(text, index)
-    prefix = tuple(rollout.conversation.prompt())  # a copy: the conversation's own list grows
+    prefix = tuple(rollout.tokens.prompt())  # a copy: the conversation's own list grows
     values = await scored(harness.value, prefix, [sampled_K[index].generation for index in first_of.values()])
     value_of = dict(zip(first_of, values, strict=True))
     return [value_of[text] for text in texts_K]

@@ -55,7 +55,7 @@ def take_turn(harness: Harness, rollout: Rollout, sampled: Sampled) -> str:
 
 
 def record(rollout: Rollout, kind: StepKind, text: str, sampled: Sampled, *, query: str | None = None) -> None:
-    count = len(sampled.generation.token_ids)
+    count = sampled.sampled_tokens
     rollout.sampled_tokens += count
     rollout.record(
         kind,
