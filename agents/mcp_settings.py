@@ -24,7 +24,7 @@ class McpServer(BaseModel, frozen=True, extra="forbid"):
     """
 
     command: str = Field(default="", description="program that speaks MCP on stdin and stdout")
-    args: tuple[str, ...] = ()
+    args: tuple[str, ...] = Field((), description="arguments of `command`")
     env: dict[str, str] = Field(default_factory=dict, description="added to a small default environment")
     cwd: str = Field(default="", description="working directory of the command; empty: that of this process")
     url: str = Field(default="", description="streamable HTTP endpoint, such as http://127.0.0.1:8765/mcp")

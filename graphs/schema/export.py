@@ -19,7 +19,7 @@ _OVERRIDES = "parts laid over the graph for a task, or for a policy's variant (`
 def graph_json_schema() -> dict[str, Any]:
     """Of a graph file, whole or laid over another with `extends`; `overrides` hold parts. Draft 2020-12."""
     whole = GraphSpec.model_json_schema(mode="validation")
-    definitions = whole.pop("$defs")
+    definitions = {name: _kind_described(schema) for name, schema in whole.pop("$defs").items()}
     part = {**whole, "properties": {key: value for key, value in whole["properties"].items() if key != "name"}}
     parts = {f"Part{name}": _part(schema) for name, schema in definitions.items()}
     head = {"extends": _EXTENDS, "overrides": _overrides()}
@@ -41,6 +41,14 @@ def graph_json_schema() -> dict[str, Any]:
             "PartGraph": _part(part),
         },
     }
+
+
+def _kind_described(schema: dict[str, Any]) -> dict[str, Any]:
+    """An editor shows the key `kind` with what its value stands for: the first sentence of the model's docstring."""
+    kind = schema.get("properties", {}).get("kind")
+    if kind is None or "description" in kind or "description" not in schema:
+        return schema
+    return _with(schema, {"kind": {**kind, "description": schema["description"].split("\n")[0]}})
 
 
 def _overrides() -> dict[str, Any]:

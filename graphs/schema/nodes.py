@@ -14,7 +14,7 @@ from graphs.schema.stage import StageNode
 class PolicyNode(SpeakingNode):
     """One turn of the policy. Outcomes: search, answer, malformed, and those of the budgets."""
 
-    kind: Literal["policy"] = Field(description="one turn of the policy")
+    kind: Literal["policy"]
     prompt: str = Field(description="opens the conversation when this node is the first to speak")
     instruction: str | None = Field(
         default=None,
@@ -25,7 +25,7 @@ class PolicyNode(SpeakingNode):
 class ToolNode(Node):
     """Carries out the calls of the turn before, or answers a malformed turn. Outcomes: ok, compress."""
 
-    kind: Literal["tool"] = Field(description="carries out the calls of the turn before")
+    kind: Literal["tool"]
     tool: Literal["search", "any"] = Field(
         default="any", description="`search`: the graph must configure it; a turn may call every tool of the graph"
     )
@@ -37,7 +37,7 @@ class ToolNode(Node):
 class CompressNode(SpeakingNode):
     """The policy summarises its history; a new segment begins. Outcome: ok."""
 
-    kind: Literal["compress"] = Field(description="the policy summarises its history")
+    kind: Literal["compress"]
     prompt: str = Field(default="compressor", description="prompt that asks for the summary")
     candidates: int = Field(default=1, ge=1, le=64, description="summaries sampled; the best is kept")
 
@@ -45,7 +45,7 @@ class CompressNode(SpeakingNode):
 class JudgeNode(Node):
     """Asks a judge about the graph's inputs. Outcome: ok."""
 
-    kind: Literal["judge"] = Field(description="asks a judge about the graph's inputs")
+    kind: Literal["judge"]
     judge: Literal["duplicate", "quality"] = Field(
         description="duplicate: near repeats in a set of questions; quality: whether one question is sound"
     )
@@ -59,7 +59,7 @@ class PythonNode(Node):
     The module may lie beside the graph file, or in the folder above it.
     """
 
-    kind: Literal["python"] = Field(description="a function of your own")
+    kind: Literal["python"]
     function: str = Field(
         pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
         description="`module:function`, an `async def function(state: GraphState) -> dict[str, Any]`",

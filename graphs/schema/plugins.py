@@ -38,7 +38,7 @@ class StepBudget(PluginSettings):
 
     kind: Literal["step_budget"]
     steps: int = Field(ge=1, description="turns of the policy; compressions do not count")
-    last_call: bool = True
+    last_call: bool = Field(default=True, description="announce the last turn with the prompt `last_call`")
 
     def prompt_names(self) -> tuple[str, ...]:
         return ("last_call",) if self.last_call else ()
@@ -51,7 +51,7 @@ class TokenBudget(PluginSettings):
     bounds_turns = True
 
     kind: Literal["token_budget"]
-    tokens: int = Field(ge=1)
+    tokens: int = Field(ge=1, description="sampled by one rollout, at most")
     last_call_tokens: int | None = Field(
         default=None, ge=1, description="once so few are left, the next turn is announced as the last, and is it"
     )
@@ -70,7 +70,7 @@ class TimeBudget(PluginSettings):
     bounds_turns = True
 
     kind: Literal["time_budget"]
-    seconds: float = Field(gt=0)
+    seconds: float = Field(gt=0, description="wall clock of one rollout, looked at between turns")
     last_call_seconds: float | None = Field(
         default=None, gt=0, description="once so few are left, the next turn is announced as the last, and is it"
     )
@@ -100,9 +100,9 @@ class Compression(PluginSettings):
 class RewriteRule(Closed):
     """Calls of `tool` go to the tool `to`, and `pattern` is replaced in their string `argument`."""
 
-    tool: str = Field(min_length=1)
-    to: str | None = Field(default=None, min_length=1)
-    argument: str | None = Field(default=None, min_length=1)
+    tool: str = Field(min_length=1, description="name of the tool whose calls are rewritten")
+    to: str | None = Field(default=None, min_length=1, description="tool that gets the call instead")
+    argument: str | None = Field(default=None, min_length=1, description="string argument that is rewritten")
     pattern: re.Pattern[str] | None = Field(default=None, description="regular expression")
     replacement: str = Field(default="", description=r"may refer to groups: \1")
 
@@ -123,13 +123,13 @@ class ToolGate(PluginSettings):
 
     kind: Literal["tool_gate"]
     allow: tuple[str, ...] | None = Field(default=None, description="only these tools; absent: all")
-    deny: tuple[str, ...] = ()
+    deny: tuple[str, ...] = Field(default=(), description="none of these tools")
     rewrite: tuple[RewriteRule, ...] = Field(default=(), description="applied in order")
     duplicate_queries: Literal["allow", "warn", "refuse"] = Field(
         default="allow", description="a query whose results still stand in the open segment"
     )
-    min_query_chars: int = Field(default=0, ge=0)
-    max_query_chars: int | None = Field(default=None, ge=1)
+    min_query_chars: int = Field(default=0, ge=0, description="shorter search queries are refused")
+    max_query_chars: int | None = Field(default=None, ge=1, description="longer search queries are refused")
 
     def prompt_names(self) -> tuple[str, ...]:
         return ("repeated_query",) if self.duplicate_queries == "warn" else ()

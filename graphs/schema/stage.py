@@ -30,9 +30,9 @@ STAGE_GRAPHS: dict[str, str] = {
 
 
 class StageNode(Node):
-    """One stage of an iteration. Outcome: ok."""
+    """One stage of an iteration of the bootstrapping loop. Outcome: ok."""
 
-    kind: Literal["stage"] = Field(description="one stage of an iteration of the bootstrapping loop")
+    kind: Literal["stage"]
     stage: StageName = Field(
         description="synthesize: documents to questions; deduplicate: repeats dropped; solve: G judged rollouts a "
         "question; filter: solved by all or by none dropped; check_quality: unsound ones dropped; snapshot: the "

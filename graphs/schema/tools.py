@@ -38,7 +38,7 @@ class SearchSettings(Closed):
 class Tools(Closed):
     """What the tool nodes can carry out."""
 
-    search: SearchSettings | None = None
+    search: SearchSettings | None = Field(default=None, description="search over the corpus that the graph is given")
     named: tuple[Annotated[str, Field(pattern=_TOOL)], ...] = Field(
         default=(), description="tools given from Python by name, or `module:object`: a LangChain tool, or a function"
     )
