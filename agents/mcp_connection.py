@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mcp import ClientSession
     from mcp.types import CallToolResult
 
+SERVER = "mcp_server"  # key of a tool's metadata: the name that the graph gives its server
 _SESSION_TERMINATED = 32600  # what the client reports when an HTTP server has forgotten the session
 
 
@@ -77,7 +78,10 @@ class McpConnection:
                 raise UsageError(
                     f"MCP server '{self.name}' has no tool '{name}'; it has: {known}{closest(name, by_name)}"
                 )
-        return [tool for name, tool in by_name.items() if not self._settings.tools or name in self._settings.tools]
+        chosen = [tool for name, tool in by_name.items() if not self._settings.tools or name in self._settings.tools]
+        for tool in chosen:
+            tool.metadata = {**(tool.metadata or {}), SERVER: self.name}
+        return chosen
 
     async def _call(self, request: Any, handler: Any) -> CallToolResult:
         """The adapter's interceptor: the session of now instead of the one that the tool was listed over."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from langchain_core.tools import BaseTool
 
-from agents.mcp_connection import McpConnection
+from agents.mcp_connection import SERVER, McpConnection
 from agents.mcp_settings import McpServer
 from store.errors import UsageError
 
@@ -29,6 +29,11 @@ async def open_mcp_tools(servers: Mapping[str, McpServer]) -> AsyncIterator[list
         yield [tool for _, tools in tools_by_server for tool in tools]
     finally:
         await asyncio.gather(*(connection.aclose() for connection in connections))
+
+
+def server_of(tool: BaseTool) -> str | None:
+    """The name of the MCP server that a tool is of; None for any other tool."""
+    return (tool.metadata or {}).get(SERVER)
 
 
 def _check_names(tools_by_server: list[tuple[str, list[BaseTool]]]) -> None:

@@ -109,7 +109,7 @@ class GraphRunner:
         """A graph by name, or a file, in the policy's variant, with the graphs that its parallel nodes run.
 
         `tasks`: its overrides of these names; `changes`: a last layer over it (not over inner graphs). With `library`
-        the graphs are those that it holds, whatever the files say by now. `open_servers` gives the tools of MCP servers,
+        the graphs are those that it holds, whatever the files say by now. `open_servers` gives the tools of MCP servers
         for this graph and for those that it runs. Raises: UsageError; what `open_servers` raises.
         """
         if library is None:

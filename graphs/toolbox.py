@@ -9,6 +9,7 @@ from typing import Any
 
 from langchain_core.tools import BaseTool, StructuredTool
 
+from agents.mcp_tools import server_of
 from agents.toolbox import Tool, ToolBox, ToolReply, from_langchain
 from agents.tools import Searcher, SearchTool, SizedSearcher
 from graphs.schema import GraphSpec, SearchSettings
@@ -23,10 +24,10 @@ def build_toolbox(spec: GraphSpec, *, search: SearchTool | None, tools: Sequence
 
     Raises: UsageError for one that is missing, can't be imported, or is no tool.
     """
-    given = {tool.name: tool for tool in tools}
+    given = {tool.name: tool for tool in tools if server_of(tool) is None}
     found = [_search(search)] if search is not None else []
     found += [from_langchain(_named(spec, name, given)) for name in spec.tools.named]
-    return ToolBox([*found, *(from_langchain(tool) for tool in _mcp(spec, given))])
+    return ToolBox([*found, *(from_langchain(tool) for tool in _mcp(spec, tools))])
 
 
 def hits_per_query(settings: SearchSettings, searcher: Searcher) -> int:
@@ -80,18 +81,13 @@ def _named(spec: GraphSpec, name: str, given: dict[str, BaseTool]) -> BaseTool:
     return given[name]
 
 
-def _mcp(spec: GraphSpec, given: dict[str, BaseTool]) -> list[BaseTool]:
+def _mcp(spec: GraphSpec, tools: Sequence[BaseTool]) -> list[BaseTool]:
     """Tools of the graph's MCP servers, which whoever opened the servers has given."""
-    chosen: dict[str, BaseTool] = {}
-    for name, server in spec.tools.mcp.items():
-        lead = f"{name}_" if server.prefix else ""
-        wanted = [lead + tool for tool in server.tools] or [tool for tool in given if tool.startswith(lead)]
-        missing = [tool for tool in wanted if tool not in given]
-        if missing or not wanted:
-            what = f"the tool '{missing[0]}'" if missing else "tools"
-            raise UsageError(
-                f"graph '{spec.name}' uses {what} of the MCP server '{name}' and was not given any; given: "
-                f"{', '.join(given) or 'none'}; open the servers with agents.mcp_tools.open_mcp_tools(spec.tools.mcp)"
-            )
-        chosen |= {tool: given[tool] for tool in wanted if tool not in spec.tools.named}
-    return list(chosen.values())
+    chosen = [tool for tool in tools if server_of(tool) in spec.tools.mcp]
+    missing = spec.tools.mcp.keys() - {server_of(tool) for tool in chosen}
+    if missing:
+        raise UsageError(
+            f"graph '{spec.name}' uses the MCP server '{min(missing)}' and was given none of its tools; open it with "
+            "agents.mcp_tools.open_mcp_tools(spec.tools.mcp) and pass them as `tools`"
+        )
+    return chosen

@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from agents.judges import Judge
-from agents.policy import Policy, load_profile
+from agents.policy import Policy
 from agents.tools import Searcher
 from graphs.iteration import graph_of
 from graphs.library import Library
 from graphs.runner import GraphRunner
 from graphs.schema import GraphSpec
 from graphs.schema.stage import STAGE_GRAPHS, StageName
+from karl.api.mcp import OpenServers
 from karl.collect import Collector
-from karl.policies import open_policy
+from karl.policies import open_policy, profile_of
 from karl.reporting import Reporter
 from karl.run_config import RunConfig
 from karl.settings import Settings
@@ -42,6 +43,7 @@ class Context:
     judge: Judge
     reporter: Reporter
     stop: asyncio.Event
+    servers: OpenServers = field(default_factory=OpenServers)  # MCP servers of the run's graphs, until the run ends
 
     @property
     def run_id(self) -> int:
@@ -70,7 +72,7 @@ class Context:
     @cached_property
     def variant(self) -> str:
         """Which prompts and overrides the run's policies were trained on."""
-        return load_profile(self.config.base).prompt_variant
+        return profile_of(self.config.base, settings=self.settings).prompt_variant
 
     @cached_property
     def library(self) -> Library:
@@ -98,6 +100,7 @@ class Context:
             searcher=searcher,
             judge=self.judge,
             library=self.library,
+            open_servers=self.servers.open,
             trace=open_telemetry(self.settings.telemetry),
         )
 

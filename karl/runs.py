@@ -135,7 +135,10 @@ async def _main(
     stop = asyncio.Event()
     with stop_on_signals(stop, say=reporter.say):
         context = _context(store, run, config=config, settings=settings, judge=judge, reporter=reporter, stop=stop)
-        await run_loop(context)
+        try:
+            await run_loop(context)
+        finally:
+            context.servers.close()
 
 
 def _context(

@@ -31,7 +31,7 @@ class GraphParts:
 
     runner: GraphRunner
     source: Source
-    servers: OpenServers | None
+    servers: OpenServers
     store: Store | None
     kept: bool
     seed: int
@@ -82,8 +82,7 @@ class GraphParts:
     async def aclose(self) -> None:
         if self.owns_policy:
             await self.runner.harness.speaker.engine.aclose()
-        if self.servers is not None:
-            await asyncio.to_thread(self.servers.close)
+        await asyncio.to_thread(self.servers.close)
         if isinstance(self.source.searcher, SharedSearcher):
             self.source.searcher.close()
         if self.store is not None:

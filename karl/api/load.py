@@ -11,17 +11,16 @@ from typing import Any
 from langchain_core.tools import BaseTool
 
 from agents.judges import Judge, LlmJudge, RuleJudge
-from agents.policy import Policy, load_profile
+from agents.policy import Policy
 from agents.tools import Searcher
 from agents.values import ValueFunction
 from graphs.runner import GraphRunner
-from graphs.schema import GraphSpec
 from karl.api.answering import GraphParts, OnFailure
 from karl.api.graph import Graph
 from karl.api.mcp import OpenServers
 from karl.api.place import Place, default_temperature, graph_or_file, with_attempts
 from karl.api.sources import CorpusSource, SearcherSource, Source
-from karl.policies import open_policy
+from karl.policies import open_policy, profile_of
 from karl.settings import Settings, load_settings
 from karl.telemetry import open_telemetry
 from karl.tiny import POLICY_FOLDER
@@ -74,16 +73,17 @@ def load_graph(
     chosen = _settings(settings, home)
     with ExitStack() as opened:
         kept = _open_store(chosen, corpus, needed=store, opened=opened)
-        folder = None if isinstance(policy, Policy) else _folder(policy, kept, corpus)
-        profile = policy.profile if isinstance(policy, Policy) else load_profile(_existing(folder))
+        folder = None if isinstance(policy, Policy) or chosen.chat_plays else _folder(policy, kept, corpus)
+        profile = policy.profile if isinstance(policy, Policy) else profile_of(_existing(folder, chosen), settings=chosen)
         spoken = profile.prompt_variant if variant is None else variant
         place = Place(graph_or_file(graph), spoken, tasks, chosen.graph_path)
         # Before the model is loaded: a misspelt key should not cost seconds.
         spec = place.spec(overrides)
         changes = {**(overrides or {}), **with_attempts(spec, overrides or {}, attempts)}
         source = _source(corpus, kept, chosen)
-        servers = _servers(spec, opened)
-        speaker = policy if isinstance(policy, Policy) else open_policy(_existing(folder), settings=chosen, say=say)
+        servers = OpenServers()
+        opened.callback(servers.close)
+        speaker = policy if isinstance(policy, Policy) else open_policy(_existing(folder, chosen), settings=chosen, say=say)
         speaker = replace(speaker, profile=profile.model_copy(update={"prompt_variant": place.variant}))
         runner = GraphRunner.load(
             place.graph,
@@ -91,7 +91,8 @@ def load_graph(
             searcher=source.searcher,
             value=value,
             judge=judge or _judge(chosen),
-            tools=[*tools, *(servers.tools if servers else ())],
+            tools=tools,
+            open_servers=servers.open,
             trace=open_telemetry(chosen.telemetry),
             graph_path=chosen.graph_path,
             prompt_path=chosen.prompt_path,
@@ -167,14 +168,6 @@ def _source(corpus: str | Searcher | None, store: Store | None, settings: Settin
             f"corpus: expected a name, or an object with `async def search(query, k) -> list[Hit]`, got {corpus!r}"
         )
     return SearcherSource(corpus)
-
-
-def _servers(spec: GraphSpec, opened: ExitStack) -> OpenServers | None:
-    if not spec.tools.mcp:
-        return None
-    servers = OpenServers(spec.tools.mcp)
-    opened.callback(servers.close)
-    return servers
 
 
 def _judge(settings: Settings) -> Judge:

@@ -1,4 +1,4 @@
-"""The MCP servers of a graph, kept open beside it: sessions live in one loop, calls come from any."""
+"""The MCP servers of graphs, kept open beside them: sessions live in one loop, calls come from any."""
 
 from __future__ import annotations
 
@@ -10,28 +10,45 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from pydantic import Field
 
+from agents.errors import RolloutError
 from agents.mcp_settings import McpServer
 from agents.mcp_tools import open_mcp_tools
 from karl.api.loop_thread import LoopThread
+from store.errors import KarlError, UsageError
 
 
 class OpenServers:
-    """Raises: as `open_mcp_tools` for a server that can't be opened; nothing is left running then."""
+    """Opens each server once, by name, however many graphs use it. `close` ends them all."""
 
-    def __init__(self, servers: Mapping[str, McpServer]) -> None:
-        self._thread = LoopThread("karl-mcp")
+    def __init__(self) -> None:
+        self._thread: LoopThread | None = None
         self._stack = AsyncExitStack()
-        try:
-            opened = self._thread.run(self._stack.enter_async_context(open_mcp_tools(servers)))
-        except BaseException:
-            self._thread.close()
-            raise
-        self.tools: list[BaseTool] = [_hopping(tool, self._thread) for tool in opened]
+        self._open: dict[str, tuple[McpServer, list[BaseTool]]] = {}
+
+    def open(self, servers: Mapping[str, McpServer]) -> list[BaseTool]:
+        """Their tools. Raises: KarlError for a server that can't be opened, UsageError as `open_mcp_tools`."""
+        for name, settings in servers.items():
+            if name not in self._open:
+                self._open[name] = settings, self._opened(name, settings)
+            if self._open[name][0] != settings:
+                raise UsageError(f"two graphs mean different MCP servers by '{name}'; rename one of them")
+        return [tool for name in servers for tool in self._open[name][1]]
 
     def close(self) -> None:
         """Sessions ended, processes gone."""
-        self._thread.run(self._stack.aclose())
-        self._thread.close()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.run(self._stack.aclose())
+            thread.close()
+
+    def _opened(self, name: str, settings: McpServer) -> list[BaseTool]:
+        self._thread = thread = self._thread or LoopThread("karl-mcp")
+        try:
+            tools = thread.run(self._stack.enter_async_context(open_mcp_tools({name: settings})))
+        except RolloutError as exc:
+            # Here it is no rollout's failure but something to mend before any begins.
+            raise KarlError(str(exc)) from exc
+        return [_hopping(tool, thread) for tool in tools]
 
 
 class _HoppingTool(BaseTool):
@@ -48,5 +65,7 @@ class _HoppingTool(BaseTool):
 
 
 def _hopping(tool: BaseTool, thread: LoopThread) -> BaseTool:
-    described: dict[str, Any] = {"name": tool.name, "description": tool.description, "args_schema": tool.args_schema}
+    described: dict[str, Any] = {
+        name: getattr(tool, name) for name in ("name", "description", "args_schema", "metadata")
+    }
     return _HoppingTool(**described, inner=tool, thread=thread)
