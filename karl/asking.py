@@ -53,7 +53,8 @@ def answer_json(answer: Answer, *, checkpoint: Path | None) -> dict[str, Any]:
         "answer": answer.answer,
         "confidence": answer.confidence,
         "citations": [_citation(citation) for citation in answer.citations],
-        "checkpoint": str(checkpoint),
+        "checkpoint": str(checkpoint) if checkpoint else None,
+        "model": record.provenance.model,
         "searches": record.searches,
         "steps": [asdict(step) for step in record.steps],
         "failure": answer.failure.reason if answer.failure else None,
@@ -74,7 +75,8 @@ def answer_lines(answer: Answer, *, checkpoint: Path | None, trace: bool) -> lis
         page = f" p.{citation.page}" if citation.page else ""
         out.append(f"  [{citation.chunk_id}] {citation.key}{page}: {' '.join(citation.text.split())[:160]}")
     attempts = f"{len(answer.attempts)} attempts, " if answer.attempts else ""
-    return [*out, f"({attempts}{answer.usage.searches} searches, checkpoint {checkpoint})"]
+    answered_by = f"checkpoint {checkpoint}" if checkpoint else answer.record.provenance.model
+    return [*out, f"({attempts}{answer.usage.searches} searches, {answered_by})"]
 
 
 def _citation(citation: Citation) -> dict[str, Any]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
+from agents.engines.settings import ChatSettings
 from agents.llm_judge import JudgeSettings
 from karl.settings import Settings
 from store.errors import KarlError
 
+SHOWN = 8  # models in a message
 SECONDS = 5.0  # a server that needs longer to list its models will not judge thousands of rollouts either
 
 
@@ -105,6 +108,18 @@ def check_judge(judge: JudgeSettings) -> None:
     """Raises: KarlError when nothing answers. An endpoint that does not list its models is taken at its word."""
     mend = "start it, correct [judge] base_url in karl.toml, or take [judge] out to judge by rules"
     _served(judge.base_url, api_key=judge.api_key, what="judge endpoint", mend=mend, key="[judge] api_key")
+
+
+def check_chat(chat: ChatSettings) -> None:
+    """Raises: KarlError when nothing answers. An endpoint that does not list its models is taken at its word."""
+    mend = "correct [chat] base_url in karl.toml, or set engine = local"
+    served = _served(chat.base_url, api_key=chat.api_key, what="chat endpoint", mend=mend, key="[chat] api_key")
+    names = [one.name for one in served or ()]
+    if names and chat.model not in names:
+        listed = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+        close = get_close_matches(chat.model, names, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise KarlError(f"chat endpoint {chat.base_url}: has {listed}, not [chat] model {chat.model!r}{hint}")
 
 
 def _served(url: str, *, api_key: str, what: str, mend: str, key: str) -> list[Served] | None:

@@ -7,11 +7,13 @@ import importlib.util
 import platform
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from karl.endpoints import SECONDS, bearer, vllm_load, vllm_models
+from agents.engines.settings import ChatSettings
+from karl.endpoints import SECONDS, bearer, check_chat, vllm_load, vllm_models
 from karl.settings import Settings
 from karl.tiny import POLICY_FOLDER
 from store.errors import KarlError
@@ -49,6 +51,8 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield _judge(settings)
     if settings.engine == "vllm":
         yield from (_vllm(url, api_key=settings.vllm_api_key) for url in settings.vllm_url)
+    if settings.chat is not None:
+        yield _chat(settings.chat)
 
 
 def _python() -> Check:
@@ -123,6 +127,16 @@ def _vllm(url: str, *, api_key: str) -> Check:
     load = vllm_load(url, api_key=api_key)
     busy = f"; {load.running} requests running, {load.waiting} waiting" if load else ""
     return Check("vLLM endpoint", "ok", f"{url} serves {names or 'no model'}{busy}")
+
+
+def _chat(chat: ChatSettings) -> Check:
+    began = time.perf_counter()
+    try:
+        check_chat(chat)
+    except KarlError as exc:
+        return Check("chat endpoint", "missing", *str(exc).rsplit("; ", 1))
+    milliseconds = (time.perf_counter() - began) * 1_000
+    return Check("chat endpoint", "ok", f"{chat.base_url} answers in {milliseconds:.0f} ms; model {chat.model}")
 
 
 def _endpoint(name: str, url: str, *, api_key: str) -> Check:

@@ -7,23 +7,48 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agents.engines.base import Engine
-from agents.policy import PROFILE_FILE, Policy, load_policy, load_profile
-from karl.endpoints import check_vllm, serves
+from agents.engines.settings import ChatSettings
+from agents.policy import PROFILE_FILE, Policy, PolicyProfile, load_policy, load_profile
+from karl.endpoints import check_chat, check_vllm, serves
 from karl.settings import Settings
 from store.errors import UsageError
 
 
-def open_policy(checkpoint: Path, *, settings: Settings, say: Callable[[str], None] | None = None) -> Policy:
-    """The policy of `checkpoint`, on the engine of `settings`.
+def open_policy(checkpoint: Path | None, *, settings: Settings, say: Callable[[str], None] | None = None) -> Policy:
+    """The policy of `checkpoint`, on the engine of `settings`; with engine = chat the endpoint, which needs none.
 
     A vLLM endpoint serves one fixed checkpoint. Another one, such as that just trained, is sampled by the local
     engine, which `say` is told; without `say` nobody could know, and it is refused. Of several endpoints those that
     are up must serve the checkpoint; at least one must be up.
     Raises: UsageError for a missing or unreadable folder; KarlError for endpoints that are down, or refused as above.
     """
-    if not checkpoint.is_dir():
+    if settings.engine == "chat":
+        assert settings.chat is not None  # the settings were checked
+        return _chat(settings.chat, settings=settings, say=say)
+    if checkpoint is None or not checkpoint.is_dir():
         raise UsageError(f"{checkpoint}: no such model folder; give the folder of a Hugging Face checkpoint")
     return load_policy(checkpoint, engine=_engine(checkpoint, settings=settings, say=say))
+
+
+def profile_of(checkpoint: Path | None, *, settings: Settings) -> PolicyProfile:
+    """Of the policy that `open_policy` would open, without opening it. Raises: UsageError for a missing folder."""
+    if settings.engine == "chat":
+        from agents.chat_policy import chat_profile
+
+        assert settings.chat is not None  # the settings were checked
+        return chat_profile(settings.chat)
+    if checkpoint is None:
+        raise UsageError(f"engine {settings.engine!r} samples a checkpoint; give the folder of one")
+    return load_profile(checkpoint)
+
+
+def _chat(chat: ChatSettings, *, settings: Settings, say: Callable[[str], None] | None) -> Policy:
+    from agents.chat_policy import chat_policy
+    from agents.engines.chat import ChatEngine
+    from agents.engines.router import Router
+
+    check_chat(chat)
+    return chat_policy(chat, engine=Router([ChatEngine(chat)], settings.routing, say=say))
 
 
 def _engine(checkpoint: Path, *, settings: Settings, say: Callable[[str], None] | None) -> Engine:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from karl.endpoints import check_judge, check_vllm
+from typing import TYPE_CHECKING
+
+from karl.endpoints import check_chat, check_judge, check_vllm
 from karl.held_out import read_questions
+from karl.policies import profile_of
 from karl.run_config import RunConfig
 from karl.settings import Settings
 from store.errors import UsageError
 
+if TYPE_CHECKING:
+    from graphs.schema import GraphSpec
+
 
 def check_run(config: RunConfig, *, settings: Settings) -> None:
     """Base, recipe, questions, graphs, prompts, endpoints. Raises: UsageError or KarlError; writes nothing."""
-    from agents.policy import load_profile
     from rl_backend.checkpoint import check_model_folder
     from rl_backend.config import load_recipe
 
@@ -28,20 +33,39 @@ def check_run(config: RunConfig, *, settings: Settings) -> None:
         read_questions(config.questions)
     check_graphs(config, settings=settings)
     if settings.engine == "vllm":
-        check_vllm(settings, model=str(config.base), context_tokens=load_profile(config.base).context_tokens)
+        room = profile_of(config.base, settings=settings).context_tokens
+        check_vllm(settings, model=str(config.base), context_tokens=room)
+    if settings.engine == "chat":
+        assert settings.chat is not None  # the settings were checked
+        check_chat(settings.chat)
     if settings.judge is not None:
         check_judge(settings.judge)
 
 
 def check_graphs(config: RunConfig, *, settings: Settings) -> None:
     """Every graph of a run with the prompts that it names, and how the solver samples. Raises: UsageError."""
-    from agents.policy import load_profile
     from graphs.iteration import graph_of
     from graphs.library import Library
     from graphs.schema.stage import STAGE_GRAPHS
 
-    variant = load_profile(config.base).prompt_variant
+    variant = profile_of(config.base, settings=settings).prompt_variant
     library = Library(graph_path=settings.graph_path, prompt_path=settings.prompt_path)
     iteration = library.get("iteration", variant=variant).spec
+    if settings.engine == "chat":
+        _check_untrained(iteration)
     for stage in STAGE_GRAPHS:  # held-out questions take all of these, whatever stages the iteration has
         library.get(graph_of(iteration, stage), variant=variant)
+
+
+def _check_untrained(iteration: GraphSpec) -> None:
+    """Raises: UsageError for stages that train on what a chat endpoint wrote."""
+    from graphs.iteration import stages
+
+    trains = next((node for node in stages(iteration) if node.stage in ("snapshot", "train")), None)
+    if trains is not None:
+        raise UsageError(
+            "engine 'chat': the tokens of a chat endpoint's rollouts are unknown, so nothing can be trained on them, "
+            f"and the iteration has the stage '{trains.stage}'. To synthesise, solve and filter questions, write an "
+            "iteration.yaml of your own that extends iteration and sets the nodes snapshot, train and evaluate to null; "
+            "or set engine = local or vllm"
+        )

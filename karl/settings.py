@@ -9,9 +9,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
-from agents.engines.settings import RouterSettings
+from agents.engines.settings import ChatSettings, RouterSettings
 from agents.llm_judge import JudgeSettings
 from karl.telemetry import TelemetrySettings
 from store.errors import UsageError
@@ -20,10 +20,16 @@ SETTINGS_FILE = "karl.toml"
 ENVIRONMENT_PREFIX = "KARL_"
 LISTS = frozenset({"graph_path", "prompt_path"})  # their variables are split like PATH
 # Their variables are JSON.
-TABLES: dict[str, type[BaseModel]] = {"judge": JudgeSettings, "routing": RouterSettings, "telemetry": TelemetrySettings}
+TABLES: dict[str, type[BaseModel]] = {
+    "judge": JudgeSettings,
+    "routing": RouterSettings,
+    "chat": ChatSettings,
+    "telemetry": TelemetrySettings,
+}
 EXAMPLES = {
     "judge": '{"base_url": "http://127.0.0.1:8001/v1", "model": "my-judge"}',
     "routing": '{"retries": 8, "concurrency": 64}',
+    "chat": '{"base_url": "https://api.example.org/v1", "model": "its-model", "api_key": "..."}',
     "telemetry": '{"endpoint": "http://127.0.0.1:4318"}',
 }
 
@@ -38,12 +44,13 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
 
     home: Path = Field(Path(".karl"), description="data folder, absolute once loaded; nothing is written elsewhere")
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the home folder")
-    engine: Literal["local", "vllm"] = Field("local", description="where the policy samples")
+    engine: Literal["local", "vllm", "chat"] = Field("local", description="where the policy samples")
     vllm_url: Annotated[list[str], BeforeValidator(_urls)] = Field(
         ["http://127.0.0.1:8000/v1"], min_length=1, description="with engine = vllm: one URL, or a list of them"
     )
     vllm_api_key: str = Field("", repr=False, description="of the vLLM endpoints, where they want one")
     vllm_timeout: float = Field(600.0, gt=0, description="seconds without a byte from a vLLM endpoint")
+    chat: ChatSettings | None = Field(None, description="with engine = chat: the endpoint that plays the policy")
     routing: RouterSettings = Field(RouterSettings(), description="retries and limits of engines behind HTTP")
     embedder: str = Field("auto", description="auto, none, minilm, or a sentence-transformers name or folder")
     device: str = Field("cpu", description="torch device of the local engine")
@@ -52,6 +59,12 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     prompt_path: list[Path] = Field(default_factory=list, description="folders whose prompts shadow the built-in ones")
     judge: JudgeSettings | None = Field(None, description="endpoint of LLM judges; without it the judges are rules")
     telemetry: TelemetrySettings | None = Field(None, description="OTLP collector that rollouts are traced to")
+
+    @model_validator(mode="after")
+    def _engine_has_its_table(self) -> Settings:
+        if self.engine == "chat" and self.chat is None:
+            raise ValueError("engine 'chat' needs a table [chat] with base_url and model")
+        return self
 
     @property
     def store_url(self) -> str:
@@ -113,6 +126,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _problem(path: Path, error: Any, variables: dict[str, Any]) -> str:
     location = [str(part) for part in error["loc"]]
+    if not location:  # about several keys
+        return f"{path}: {error['msg'].removeprefix('Value error, ')}"
     key = ".".join(location)
     where = ENVIRONMENT_PREFIX + location[0].upper() if location and location[0] in variables else str(path)
     if error["type"] == "extra_forbidden":

@@ -73,8 +73,9 @@ def load_graph(
     chosen = _settings(settings, home)
     with ExitStack() as opened:
         kept = _open_store(chosen, corpus, needed=store, opened=opened)
-        folder = None if isinstance(policy, Policy) or chosen.chat_plays else _folder(policy, kept, corpus)
-        profile = policy.profile if isinstance(policy, Policy) else profile_of(_existing(folder, chosen), settings=chosen)
+        played = isinstance(policy, Policy) or chosen.engine == "chat"
+        folder = None if played else _existing(_folder(policy, kept, corpus))
+        profile = policy.profile if isinstance(policy, Policy) else profile_of(folder, settings=chosen)
         spoken = profile.prompt_variant if variant is None else variant
         place = Place(graph_or_file(graph), spoken, tasks, chosen.graph_path)
         # Before the model is loaded: a misspelt key should not cost seconds.
@@ -83,7 +84,7 @@ def load_graph(
         source = _source(corpus, kept, chosen)
         servers = OpenServers()
         opened.callback(servers.close)
-        speaker = policy if isinstance(policy, Policy) else open_policy(_existing(folder, chosen), settings=chosen, say=say)
+        speaker = policy if isinstance(policy, Policy) else open_policy(folder, settings=chosen, say=say)
         speaker = replace(speaker, profile=profile.model_copy(update={"prompt_variant": place.variant}))
         runner = GraphRunner.load(
             place.graph,
@@ -147,14 +148,14 @@ def _open_store(
     return store
 
 
-def _folder(policy: Path | str | None, store: Store | None, corpus: str | Searcher | None) -> Path:
-    if policy is not None:
+def _folder(policy: Path | str | Policy | None, store: Store | None, corpus: str | Searcher | None) -> Path:
+    if isinstance(policy, Path | str):
         return Path(policy).expanduser()
     return newest_folder(store, corpus if isinstance(corpus, str) else None) if store else POLICY_FOLDER
 
 
-def _existing(folder: Path | None) -> Path:
-    if folder is None or not folder.is_dir():
+def _existing(folder: Path) -> Path:
+    if not folder.is_dir():
         raise UsageError(f"{folder}: no such model folder; give the folder of a Hugging Face checkpoint")
     return folder
 
