@@ -10,7 +10,6 @@ import gc
 import json
 import resource
 import sys
-import time
 from typing import Any
 
 import click
@@ -18,7 +17,7 @@ import psutil
 
 from graphs.runner import GraphRunner
 from graphs.state import RolloutInputs
-from karl.benches.harness_rig import QUESTION, make_rig
+from karl.benches.harness_rig import QUESTION, Stopwatch, make_rig
 from store.types import Purpose
 
 # Linux counts in KiB, macOS in bytes.
@@ -33,10 +32,9 @@ async def measure(*, rollouts: int, steps: int) -> dict[str, Any]:
     rig.engine.gate = asyncio.Event()
     tasks = [asyncio.create_task(_rollout(runner, index)) for index in range(rollouts)]
     idle = await _settled(3 * len(rig.spec.nodes))
-    began = time.perf_counter()
     rig.engine.gate.set()
-    tokens = await asyncio.gather(*tasks)
-    seconds = time.perf_counter() - began
+    with Stopwatch() as watch:
+        tokens = await asyncio.gather(*tasks)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT
     return {
         "rollouts": rollouts,
@@ -45,8 +43,8 @@ async def measure(*, rollouts: int, steps: int) -> dict[str, Any]:
         "start_rss_mib": round(before / 2**20, 1),
         "idle_kib_per_rollout": round((idle - before) / rollouts / 1024, 2),
         "peak_rss_gib": round(peak / 2**30, 3),
-        "seconds": round(seconds, 2),
-        "ms_per_step": round(seconds / (rollouts * steps) * 1e3, 4),
+        "wall_seconds": round(watch.wall, 2),
+        "step_ms": round(watch.cpu / (rollouts * steps) * 1e3, 4),
     }
 
 

@@ -7,7 +7,8 @@ import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
+from typing import Self
 
 from agents.engines.base import GenerateRequest, Generation
 from agents.policy import Policy, load_profile, load_tokenizer
@@ -22,10 +23,31 @@ SEARCH, ANSWER = "<search>mira falk</search>", "[1] mira falk lives in oslo so <
 
 
 @dataclass
+class Stopwatch:
+    """Seconds spent inside `with watch:`, by the wall clock and of the processor."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+
+    def __enter__(self) -> Self:
+        self.wall -= perf_counter()
+        self.cpu -= process_time()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.wall += perf_counter()
+        self.cpu += process_time()
+
+    def less(self, *others: Stopwatch) -> Stopwatch:
+        """What is left when the others' time is taken off."""
+        return Stopwatch(self.wall - sum(o.wall for o in others), self.cpu - sum(o.cpu for o in others))
+
+
+@dataclass
 class InstantEngine:
     """Searches until turn `steps` of a session, then answers; token ids made beforehand.
 
-    `seconds`: spent in here; `steps_ms`: between one answer and the next request, less what the searcher took.
+    `watch`: time spent in here; `steps_ms`: between one answer and the next request, less what the searcher took.
     While `gate` is not set, requests wait. With `yields` every request lets the other rollouts go first.
     """
 
@@ -36,28 +58,25 @@ class InstantEngine:
     yields: bool = False
     timed: bool = False
     model: str = "instant"
-    seconds: float = 0.0
+    watch: Stopwatch = field(default_factory=Stopwatch)
     steps_ms: list[float] = field(default_factory=list)
     gate: asyncio.Event | None = None
     _turns: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     _left: tuple[str, float, float] = ("", 0.0, 0.0)
 
     async def generate(self, request: GenerateRequest) -> Generation:
-        began = perf_counter()
         if self.timed:
-            self._time(request.session, began)
+            self._time(request.session)
         if self.gate is not None:
             await self.gate.wait()
         if self.yields:
             await asyncio.sleep(0)
-        self._turns[request.session] += 1
-        reply = self.answer if self._turns[request.session] >= self.steps else self.search
-        # Lists of their own, as every engine makes them: the conversation takes them over.
-        generation = reply._replace(token_ids=list(reply.token_ids), logprobs=list(reply.logprobs))
-        ended = perf_counter()
-        if not (self.yields or self.gate):  # else others ran meanwhile
-            self.seconds += ended - began
-        self._left = (request.session, ended, self.searcher.seconds)
+        with self.watch:
+            self._turns[request.session] += 1
+            reply = self.answer if self._turns[request.session] >= self.steps else self.search
+            # Lists of their own, as every engine makes them: the conversation takes them over.
+            generation = reply._replace(token_ids=list(reply.token_ids), logprobs=list(reply.logprobs))
+        self._left = (request.session, perf_counter(), self.searcher.watch.wall)
         return generation
 
     def release(self, session: str) -> None:
@@ -66,10 +85,10 @@ class InstantEngine:
     async def aclose(self) -> None:
         return None
 
-    def _time(self, session: str, now: float) -> None:
+    def _time(self, session: str) -> None:
         last, left, searched = self._left
         if last == session:
-            self.steps_ms.append((now - left - (self.searcher.seconds - searched)) * 1e3)
+            self.steps_ms.append((perf_counter() - left - (self.searcher.watch.wall - searched)) * 1e3)
 
 
 @dataclass
@@ -77,13 +96,11 @@ class InstantSearcher:
     """The same hits for every query."""
 
     hits: list[Hit]
-    seconds: float = 0.0
+    watch: Stopwatch = field(default_factory=Stopwatch)
 
     async def search(self, query: str, k: int) -> list[Hit]:
-        began = perf_counter()
-        found = self.hits[:k]
-        self.seconds += perf_counter() - began
-        return found
+        with self.watch:
+            return self.hits[:k]
 
 
 @dataclass(frozen=True)
@@ -98,10 +115,9 @@ class Rig:
     def runner(self) -> GraphRunner:
         return GraphRunner(self.spec, policy=self.policy, searcher=self.searcher)
 
-    @property
-    def apart(self) -> float:
-        """Seconds spent in engine and searcher so far: not the harness's."""
-        return self.engine.seconds + self.searcher.seconds
+    def forget_times(self) -> None:
+        self.engine.watch, self.searcher.watch = Stopwatch(), Stopwatch()
+        self.engine.steps_ms.clear()
 
 
 def make_rig(*, steps: int, yields: bool = False, timed: bool = False) -> Rig:
