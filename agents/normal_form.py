@@ -16,10 +16,12 @@ _LATIN_MARKS = re.compile("(?<=[A-Za-z])[\N{COMBINING GRAVE ACCENT}-\N{COMBINING
 _BARE_POINT = re.compile(r"(?<![\w.])(-?)\.(?=\d)")
 # At most as many digits as a Decimal computes without rounding.
 _NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,9})?")
+# fmt: off
 _SMALL = (
-    ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-    + ("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty")
-)  # fmt: skip
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+)
+# fmt: on
 _NUMBER_WORDS = {word: str(number) for number, word in enumerate(_SMALL)}
 _SCALES = {"thousand": 3, "million": 6, "mn": 6, "billion": 9, "bn": 9, "trillion": 12, "percent": 0}
 

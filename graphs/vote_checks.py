@@ -36,7 +36,5 @@ def _route(spec: GraphSpec, before: str, outcome: str, name: str, vote: VoteNode
         message = f"it follows '{before}', a {kind.kind} node, so it must say how it chooses; add 'strategy': {listed}"
         yield spec.error(("nodes", name), message)
     elif vote.strategy is None and outcome not in VOTES:
-        message = (
-            f"'{outcome}' leaves open how '{name}' chooses; lead it to a policy node, or give '{name}' 'strategy'"
-        )
+        message = f"'{outcome}' leaves open how '{name}' chooses; lead it to a policy node, or give '{name}' 'strategy'"
         yield spec.error(path, message)
