@@ -46,7 +46,8 @@ $(VENV)/.installed: pyproject.toml
 	    "make PYTHON=python3.12 (and remove $(VENV) if it is there)" >&2; exit 1; }
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q $(TORCH)
-	$(BIN)/python -m pip install -q -e ".[offline,mcp,otel,dev]"
+	@# compat: this folder goes onto the path, where our graphs/ and prompts/ win over a project's folders of these names
+	$(BIN)/python -m pip install -q -e ".[offline,mcp,otel,png,dev]" --config-settings editable_mode=compat
 	touch $@
 
 # 3.4 GB. The image packages that come along are CUDA builds, which break vLLM's imports on the CPU.

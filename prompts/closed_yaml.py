@@ -19,6 +19,8 @@ from store.errors import UsageError, first_of
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Path = tuple[str | int, ...]
 Mark = tuple[int, int]
+# libyaml's where PyYAML was built with it: some ten times faster, and as safe.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def closest(name: object, names: Iterable[str]) -> str:
@@ -158,8 +160,8 @@ def read_yaml(text: str, *, source: str, first_line: int = 1) -> YamlDocument:
     Raises: UsageError for broken YAML and for a key given twice.
     """
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        root = yaml.compose(text, Loader=_LOADER)
+        data = yaml.load(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         line, column = (mark.line + first_line, mark.column + 1) if mark else (first_line, 1)

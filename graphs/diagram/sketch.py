@@ -38,8 +38,10 @@ class Sketch(NamedTuple):
 def sketch(spec: GraphSpec) -> Sketch:
     """Every node and every route of `spec`."""
     order = [spec.start, *(name for name in spec.nodes if name != spec.start)]
-    boxes = tuple(Box(name, spec.nodes[name].kind, (name, describe(spec.nodes[name]))) for name in order)
-    return Sketch(spec.name, boxes, tuple(arrow for name in order for arrow in _arrows(spec, name)))
+    arrows = tuple(arrow for name in order for arrow in _arrows(spec, name))
+    entered = {spec.start, *(arrow.target for arrow in arrows)}
+    boxes = tuple(_box(name, spec.nodes[name], used=name in entered) for name in order)
+    return Sketch(spec.name, boxes, arrows)
 
 
 def describe(node: NodeSpec) -> str:
@@ -49,6 +51,11 @@ def describe(node: NodeSpec) -> str:
     told = [str(settings[about])] if about else []
     told += [f"{key} {changed[key]}" for key in _TELLING if changed.get(key) and key != about]
     return f"{node.kind}: {', '.join(told)}" if told else node.kind
+
+
+def _box(name: str, node: NodeSpec, *, used: bool) -> Box:
+    # It stands ready for another strategy or plugin.
+    return Box(name, node.kind, (name if used else f"{name} (not used)", describe(node)))
 
 
 def _arrows(spec: GraphSpec, name: str) -> list[Arrow]:

@@ -95,12 +95,18 @@ def test_a_route_that_nothing_takes_is_not_drawn() -> None:
     assert "compress" not in draw_text(spec) + mermaid(spec)
 
 
+def test_a_node_that_waits_for_another_strategy_is_marked() -> None:
+    assert "│ vote (not used) " in draw_text(load_spec("aggregator"))
+    voting = load_spec("aggregator", changes={"nodes": {"attempts": {"strategy": "majority"}}})
+    assert "│ vote  " in draw_text(voting)
+
+
 @pytest.mark.parametrize("name", sorted(file.stem for file in BUILT_IN.glob("*.yaml")))
 def test_every_built_in_graph_is_drawn(name: str) -> None:
     spec = load_spec(name)
     drawn = draw_text(spec)
     for node in spec.nodes:
-        assert f"│ {node} " in drawn and f"<b>{node}</b>" in mermaid(spec)
+        assert f"│ {node} " in drawn and re.search(rf"<b>{node}( \(not used\))?</b>", mermaid(spec))
 
 
 def random_sketch(seed: int) -> Sketch:

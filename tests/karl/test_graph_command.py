@@ -194,3 +194,10 @@ def test_the_schema_takes_what_karl_takes(capsys: Capture, project: Path) -> Non
         jsonschema.validate(yaml.safe_load(file.read_text()), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(yaml.safe_load("extends: solver\ntools: {search: {kk: 1}}\n"), schema)
+
+
+def test_the_schema_that_editors_use_in_this_repository_is_the_newest(capsys: Capture) -> None:
+    written = Path(__file__).parents[2] / "docs" / "graph.schema.json"
+    assert json.loads(written.read_text()) == json.loads(call(capsys, "graph", "schema").out), (
+        "the graph language has changed: karl graph schema --output docs/graph.schema.json"
+    )

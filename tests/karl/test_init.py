@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import jsonschema
 import pytest
 import yaml
 
+import graphs
+import prompts
 from graphs.schema import BUILT_IN, load_spec
 from karl.project.graph_copies import uncommented
 from karl.settings import Settings, load_settings
@@ -92,6 +96,13 @@ def test_settings_are_all_there_and_the_defaults(project: Path) -> None:
     values = tomllib.loads(re.sub(r"^# (\w+ = )", r"\1", head, flags=re.MULTILINE))
     defaults = Settings().model_dump(mode="json", include=set(values) - {"graph_path", "prompt_path"})
     assert {key: values[key] for key in defaults} == defaults
+
+
+def test_python_started_in_the_folder_finds_karls_packages(project: Path) -> None:
+    # The folder's graphs/ and prompts/ have the names of packages of ours.
+    code = "import karl; from karl import load_graph; import prompts, graphs; print(prompts.__file__, graphs.__file__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == [prompts.__file__, graphs.__file__], done.stderr
 
 
 def test_files_that_are_there_are_kept(project: Path, capsys: Capture) -> None:
