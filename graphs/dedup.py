@@ -23,6 +23,7 @@ class Decision(NamedTuple):
     kept: bool
     reason: str
     of: str = ""
+    verdict: Duplicate | None = None  # of the judge; None where the words decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def _greedy(state: SetState, found: list[tuple[tuple[int, int], Duplicate]]) -> 
         gone = other >= held and remaining[other - held] in dropped
         if not gone and index not in dropped:
             which = "a held-out question" if other < held else "another question of the set"
-            dropped[index] = Decision(False, f"near: a duplicate of {which} ({verdict.reason})", twin.question)
+            dropped[index] = Decision(False, f"near: a duplicate of {which} ({verdict.reason})", twin.question, verdict)
     return dropped
 
 

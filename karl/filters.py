@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from agents.judges import Attempt, Quality, QualityCase
+from agents.judges import Attempt, QualityCase
 from graphs.decide import filter_quality
-from graphs.schema import GraphSpec
 from karl.collect import Stopped
 from karl.context import Context, id_of
 from karl.reporting import Progress
+from karl.verdicts import quality_judgement
 from store import queries
 from store.errors import KarlError
-from store.models import Dataset, Judgement, Task
+from store.models import Dataset, Task
 from store.session import Session
 from store.types import Fate
 
@@ -60,21 +60,6 @@ def keep_mixed(context: Context, number: int) -> None:
     with context.store.session() as session:
         for task in queries.tasks_by_fate(session, context.run_id, fates=Fate.MIXED, iteration=number):
             queries.set_fate(session, id_of(task), fate=Fate.KEPT)
-
-
-def quality_judgement(task: Task, verdict: Quality, graph: GraphSpec) -> Judgement:
-    """The quality judge's verdict as a row."""
-    return Judgement(
-        key=f"{task.key}/quality",
-        task_id=task.id,
-        kind="quality",
-        judge=verdict.judge,
-        prompt_sha256=verdict.prompt_sha256,
-        labels=["valid" if verdict.valid else "invalid"],
-        reason="; ".join(verdict.reasons),
-        graph=graph.name,
-        graph_sha256=graph.sha256,
-    )
 
 
 def pass_rate_fate(context: Context, rewards: Sequence[float | None]) -> tuple[Fate, str, float | None]:

@@ -16,8 +16,8 @@ from graphs.dedup import Decision
 from graphs.state import RolloutInputs
 from karl.collect import Unit
 from karl.context import Context, id_of
-from karl.filters import quality_judgement
 from karl.seeding import draw_seeds
+from karl.verdicts import duplicate_judgement, quality_judgement
 from store import queries
 from store.errors import KarlError, UsageError
 from store.models import Chunk, Task
@@ -153,7 +153,8 @@ async def _choose(context: Context) -> None:
 async def _decide(context: Context, task: Task, decision: Decision, *, evidence: Mapping[int, Chunk]) -> Fate:
     """Store one question's fate, and the quality judge's verdict where it was asked."""
     if not decision.kept:
-        fate, reason, judgements = Fate.DUPLICATE, decision.reason, []
+        fate, reason = Fate.DUPLICATE, decision.reason
+        judgements = [duplicate_judgement(task, decision, context.graph("deduplicate"))]
     else:
         texts = [evidence[chunk].text for chunk in task.citations if chunk in evidence]
         case = QualityCase(task.question, task.answer, task.nuggets or [task.answer], texts, [])

@@ -10,6 +10,7 @@ from karl import held_out
 from karl.collect import Unit
 from karl.context import Context, id_of
 from karl.seeding import draw_seeds
+from karl.verdicts import duplicate_judgement
 from store import queries
 from store.queries import RolloutLinks
 from store.types import Fate, Purpose
@@ -45,14 +46,17 @@ async def deduplicate(context: Context, number: int) -> None:
         return
     # By key: rows are stored as they finish, and the draw among duplicates must not depend on that.
     proposed.sort(key=lambda task: task.key)
+    graph = context.graph("deduplicate")
     decisions = await run_dedup(
         [Pair(task.question, task.answer) for task in proposed],
         held_out=[Pair(task.question, task.answer) for task in held],
         judge=context.judge,
         seed=context.config.seed,
-        graph=context.graph("deduplicate"),
+        graph=graph,
     )
     with context.store.session() as session:
         for task, decision in zip(proposed, decisions, strict=True):
             fate = Fate.DEDUPLICATED if decision.kept else Fate.DUPLICATE
             queries.set_fate(session, id_of(task), fate=fate, reason="" if decision.kept else decision.reason)
+        rows = zip(proposed, decisions, strict=True)
+        queries.save_judgements(session, [duplicate_judgement(t, d, graph) for t, d in rows if not d.kept])

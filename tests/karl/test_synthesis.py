@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlmodel import select
 
 from karl.context import Context, id_of
 from karl.corpora import ingest_corpus
@@ -13,7 +14,7 @@ from karl.reporting import SilentReporter
 from karl.rounds import pending as _pending
 from karl.synthesis import deduplicate
 from store import queries
-from store.models import Task
+from store.models import Judgement, Task
 from store.types import Fate, Stage
 from tests.karl.loop_kit import make_context
 
@@ -51,6 +52,11 @@ async def test_a_held_out_question_of_the_same_corpus_is_dropped(context: Contex
     put(context, "b", corpus_id=notes, fate=Fate.PROPOSED, question="who leads product2?")
     await deduplicate(context, 1)
     assert fates(context) == {"Who leads product1?": Fate.DUPLICATE, "who leads product2?": Fate.DEDUPLICATED}
+    with context.store.session() as session:
+        (row,) = session.exec(select(Judgement)).all()
+    assert (row.kind, row.judge, row.labels, row.graph) == ("duplicate", "equal words", ["duplicate"], "dedup")
+    assert row.graph_sha256 == context.graph("deduplicate").sha256
+    assert row.reason == "exact: the same as a held-out question: who leads product1?"
 
 
 async def test_the_same_words_asked_of_another_corpus_are_another_question(context: Context, tmp_path: Path) -> None:
