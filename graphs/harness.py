@@ -138,6 +138,7 @@ class Harness:
                 generation = await generate_aloud(engine, request, rollout)
             else:
                 generation = await engine.generate(request)
+        rollout.witness.saw(request, generation, opened=str(rollout.conversation.opened))
         usage = rollout.conversation.usage(generation)
         return Sampled(generation, *usage, time.perf_counter() - began, told)
 

@@ -190,7 +190,7 @@ class GraphRunner:
             confidence=answer.confidence if answer else None,
             citations=rollout.book.resolve(answer.citations) if answer else [],
             steps=rollout.steps,
-            segments=rollout.conversation.segments(),
+            segments=rollout.witness.sign(rollout.conversation.segments()),
             candidates=[] if failure else [self._candidate(rollout, candidate) for candidate in rollout.candidates],
             failure=failure,
             temperature=rollout.temperature,

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from agents.conversation import Conversation
 from agents.dialogue import Dialogue
 from agents.errors import EngineError
+from agents.witness import Witness
 from graphs.events import Emit
 from prompts.output import FinalAnswer, Parsed, ParsedCandidate, ParseFailure
 from store.types import Failure, Hit, RolloutRecord, StepKind, StepRecord
@@ -110,6 +111,7 @@ class Rollout:
     notes: dict[str, Any] = field(default_factory=dict)  # plugin kind -> what it keeps about this rollout
     began: float = field(default_factory=time.monotonic)
     emit: Emit | None = None  # who listens; asked before an event is built
+    witness: Witness = field(default_factory=Witness)
     streams: bool = False  # the listener wants tokens as they are sampled, not only whole turns
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from rich.box import HEAVY_HEAD, Box
@@ -30,7 +31,7 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
         if "drift_mean" in values:
             console.print(
                 f"{series}: engine and trainer log-probs differed by {values['drift_mean']:.1e} nats in the mean, "
-                f"{values['drift_max']:.1e} at most",
+                f"{values['drift_max']:.1e} at most{_tokens(values)}",
                 soft_wrap=True,
             )
     if summary["broken_edits"]:
@@ -39,6 +40,13 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
     if summary["failures"]:
         told = ", ".join(f"{count} {kind}" for kind, count in summary["failures"].items())
         console.print(f"failed or unfinished rollouts, left as rows in the store: {told}")
+
+
+def _tokens(values: Mapping[str, float]) -> str:
+    if "tokens_identical" not in values:
+        return ""
+    identical, compared = values["tokens_identical"], values["tokens_compared"]
+    return f"; token ids of {identical:.0f} of {compared:.0f} segments are exactly what the engine saw"
 
 
 def print_funnel(iteration: dict[str, Any], console: Console) -> None:

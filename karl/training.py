@@ -57,7 +57,9 @@ async def train_checkpoint(
                 recorder.flush()
             raise
         recorder.flush()
-    _say(context, series, result)
+    with context.store.session() as session:
+        tokens = queries.token_check(session, dataset.id)
+    _say(context, series, result, tokens)
     return result
 
 
@@ -115,7 +117,7 @@ class _Recorder:
                 )
 
 
-def _say(context: Context, series: str, result: Any) -> None:
+def _say(context: Context, series: str, result: Any, tokens: queries.TokenCheck) -> None:
     drift = result.drift
     told = (
         f"; engine and trainer log-probs differ by {drift.mean:.1e} nats in the mean, {drift.max:.1e} at most"
@@ -124,8 +126,10 @@ def _say(context: Context, series: str, result: Any) -> None:
     )
     context.reporter.say(
         f"{series}: {result.groups} groups, {result.rollouts} rollouts, {result.segments} segments, "
-        f"{result.steps} steps in {result.seconds:.0f} s ({result.tokens_per_second:,.0f} tokens/s){told}"
+        f"{result.steps} steps in {result.seconds:.0f} s ({result.tokens_per_second:,.0f} tokens/s){told}; "
+        f"token ids of {tokens.identical} of {tokens.segments} segments are exactly what the engine saw"
     )
     points = [(0, "drift_mean", drift.mean), (0, "drift_max", drift.max)] if drift else []
+    points += [(0, "tokens_identical", float(tokens.identical)), (0, "tokens_compared", float(tokens.segments))]
     with context.store.session() as session:
         queries.add_metrics(session, context.run_id, iteration=0, series=series, points=points)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, LargeBinary, String, UniqueConstraint, text, true
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, LargeBinary, String, UniqueConstraint, text, true
 from sqlmodel import Field, SQLModel
 
 from store.types import Algorithm, FailureKind, Fate, Purpose, Role, RolloutStatus, RunState, Stage, StepKind
@@ -174,6 +174,7 @@ class Segment(SQLModel, table=True):
     token_ids: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     loss_mask: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     logprobs: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    engine_crc: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))  # None: not witnessed
 
 
 class Judgement(SQLModel, table=True):

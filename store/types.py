@@ -119,6 +119,7 @@ class SegmentRecord:
     loss_mask: list[int]
     logprobs: list[float]
     compression: bool = False  # x = the history to compress, y = the summary (KARL, section 5)
+    engine_crc: int | None = None  # CRC-32 of the int32 ids that the engine saw and sampled; 0: others than these
 
     def __post_init__(self) -> None:
         if not len(self.token_ids) == len(self.loss_mask) == len(self.logprobs):

@@ -21,7 +21,8 @@ _EXAMPLE = "limits: {seconds: 600}\n"
 
 _WHOLE_HEAD = """\
 A copy of the built-in graph: what you change here is what runs, from the next run on. \
-`karl graph show {name} --ascii` draws it, `karl graph diff {name}` shows what you have changed, `karl graph validate` checks it.
+`karl graph show {name} --ascii` draws it, `karl graph diff {name}` shows what you have changed, \
+`karl graph validate` checks it.
 """
 _HEAD = """\
 {description} This file lies over the built-in graph of the same name, which `karl graph show {name}@built-in` prints. \

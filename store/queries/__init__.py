@@ -22,9 +22,11 @@ from store.queries.corpora import (
 from store.queries.datasets import (
     DatasetGroup,
     DatasetRow,
+    TokenCheck,
     dataset_by_name,
     dataset_groups,
     freeze_dataset,
+    token_check,
     verify_dataset,
 )
 from store.queries.groups import GroupMember, failure_counts, groups, set_rewards
@@ -74,6 +76,7 @@ __all__ = [
     "RolloutTrace",
     "RunOverview",
     "SegmentArrays",
+    "TokenCheck",
     "add_metrics",
     "attempts_of_arm",
     "checkpoint_by_name",
@@ -119,6 +122,7 @@ __all__ = [
     "set_run_state",
     "task_keys",
     "tasks_by_fate",
+    "token_check",
     "trace_record",
     "verify_dataset",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -40,6 +41,13 @@ class DatasetGroup(NamedTuple):
         return [row.reward for row in self.rows]
 
 
+class TokenCheck(NamedTuple):
+    """Of `segments` segments, `identical` hold exactly the token ids that the engine saw and sampled."""
+
+    identical: int
+    segments: int
+
+
 class _Member(NamedTuple):
     group_id: int
     rollout_id: int
@@ -63,6 +71,7 @@ def freeze_dataset(
     """
     members = _members(groups, name=name)
     _check_purpose(session, members, name=name)
+    _check_tokens(session, members, name=name)
     digest, segment_count, trained = _digest(session, members)
     existing = session.execute(select(Dataset).where(table_of(Dataset).c.name == name)).scalar_one_or_none()
     if existing is not None:
@@ -121,6 +130,27 @@ def _check_purpose(session: Session, members: Sequence[_Member], *, name: str) -
             "unknown (a chat endpoint) or were selected among candidates; sample the graph solver with the engine "
             "local or vllm"
         )
+
+
+def _check_tokens(session: Session, members: Sequence[_Member], *, name: str) -> None:
+    """No segment differs from what the engine saw; those of an older schema were not witnessed."""
+    for part in slices([member.rollout_id for member in members]):
+        for rollout_id, rows in _segments(session, part).items():
+            if any(row.engine_crc is not None and row.engine_crc != zlib.crc32(row.token_ids) for row in rows):
+                raise KarlError(
+                    f"dataset {name}: the token ids of rollout {rollout_id} are not those that the engine saw: its "
+                    "log-probs belong to other tokens; nothing was frozen"
+                )
+
+
+def token_check(session: Session, dataset_id: int) -> TokenCheck:
+    """Compare every stored segment of the dataset with its engine's checksum again."""
+    identical = total = 0
+    for part in slices([member.rollout_id for member in _frozen_members(session, dataset_id)]):
+        rows = [row for rows in _segments(session, part).values() for row in rows]
+        identical += sum(row.engine_crc == zlib.crc32(row.token_ids) for row in rows)
+        total += len(rows)
+    return TokenCheck(identical, total)
 
 
 def _digest(session: Session, members: Sequence[_Member]) -> tuple[str, int, int]:

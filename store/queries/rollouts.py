@@ -47,6 +47,7 @@ class SegmentArrays(NamedTuple):
     loss_mask: NDArray[np.uint8]
     logprobs: NDArray[np.float32]
     compression: bool
+    engine_crc: int | None = None
 
 
 class RolloutTrace(NamedTuple):
@@ -187,6 +188,7 @@ def _segment_columns(segment: SegmentRecord, *, rollout_id: int, ordinal: int) -
         "token_ids": binary.pack_ids(segment.token_ids),
         "loss_mask": binary.pack_mask(segment.loss_mask),
         "logprobs": binary.pack_floats(segment.logprobs),
+        "engine_crc": segment.engine_crc,
     }
 
 
@@ -231,6 +233,7 @@ def segment_arrays(row: Segment | Any) -> SegmentArrays:
         loss_mask=binary.unpack_mask(row.loss_mask),
         logprobs=binary.unpack_floats(row.logprobs),
         compression=row.compression,
+        engine_crc=row.engine_crc,
     )
 
 
@@ -280,4 +283,5 @@ def _segment_record(segment: SegmentArrays) -> SegmentRecord:
         loss_mask=segment.loss_mask.tolist(),
         logprobs=segment.logprobs.tolist(),
         compression=segment.compression,
+        engine_crc=segment.engine_crc,
     )

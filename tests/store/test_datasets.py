@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from store.errors import KarlError
-from store.models import Dataset
+from store.models import Dataset, Segment
 from store.queries import (
     RolloutLinks,
     dataset_by_name,
@@ -17,6 +18,7 @@ from store.queries import (
     freeze_dataset,
     groups,
     save_rollouts,
+    token_check,
     verify_dataset,
 )
 from store.session import Store
@@ -93,6 +95,23 @@ def test_tampering_is_found(store: Store) -> None:
         session.execute(text("UPDATE segment SET logprobs = zeroblob(32) WHERE id = 1"))
         with pytest.raises(KarlError, match="changed since it was frozen"):
             verify_dataset(session, dataset.id or 0)
+
+
+def test_tokens_are_checked_against_what_the_engine_saw(store: Store) -> None:
+    with store.session() as session:
+        run_id = three_groups(session)
+        dataset = freeze(session, run_id)
+        assert token_check(session, dataset.id or 0) == (0, dataset.segment_count)  # nobody witnessed these
+        task_id, members = next(iter(groups(session, run_id, iteration=1).items()))
+        ids = session.exec(select(Segment).where(Segment.rollout_id == members[0].rollout_id)).all()
+        for row in ids:
+            row.engine_crc = zlib.crc32(row.token_ids)
+        session.flush()
+        assert token_check(session, dataset.id or 0) == (len(ids), dataset.segment_count)
+        ids[0].engine_crc = zlib.crc32(b"other ids")
+        session.flush()
+        with pytest.raises(KarlError, match="not those that the engine saw"):
+            freeze(session, run_id, groups={task_id: members})
 
 
 def test_what_may_not_be_frozen(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""Tool calls and alternatives of a step; untrainable rollouts; graph hashes on judgements and iterations."""
+"""Calls and alternatives of a step, untrainable rollouts, checksums of segments, graph hashes on more rows."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ ADDED = {
         sa.Column("value", sa.Float(), nullable=True),
     ),
     "rollout": (sa.Column("trainable", sa.Boolean(), nullable=False, server_default=sa.true()),),
+    "segment": (sa.Column("engine_crc", sa.BigInteger(), nullable=True),),
     "judgement": (
         sa.Column("graph", sa.String(), nullable=False, server_default=sa.text("''")),
         sa.Column("graph_sha256", sa.String(), nullable=False, server_default=sa.text("''")),
