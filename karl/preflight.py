@@ -66,6 +66,6 @@ def _check_untrained(iteration: GraphSpec) -> None:
         raise UsageError(
             "engine 'chat': the tokens of a chat endpoint's rollouts are unknown, so nothing can be trained on them, "
             f"and the iteration has the stage '{trains.stage}'. To synthesise, solve and filter questions, write an "
-            "iteration.yaml of your own that extends iteration and sets the nodes snapshot, train and evaluate to null; "
-            "or set engine = local or vllm"
+            "iteration.yaml of your own: {extends: iteration, nodes: {snapshot: null, train: null, evaluate: null}, "
+            "edges: {check_quality: end}}; or set engine = local or vllm"
         )
