@@ -53,7 +53,10 @@ async def _replies(harness: Harness, rollout: Rollout, node: ToolNode) -> list[s
             return await _carry_out(harness, rollout, node, calls)
         case ParseFailure(reason):
             prompt = harness.prompts[node.correction]
-            return [prompt.render(**({"reason": reason} if prompt.variables else {}))]
+            text = prompt.render(**({"reason": reason} if prompt.variables else {}))
+            if rollout.emit:
+                rollout.emit(ToolReplied(rollout.key, rollout.turns, "", text, reason))
+            return [text]
         case other:
             raise ValueError(
                 f"the tool node of '{harness.spec.name}' follows {type(other).__name__}: nothing to carry out"
