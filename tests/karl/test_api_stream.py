@@ -76,7 +76,7 @@ async def test_a_compression_is_told_with_its_sizes(home: Path) -> None:
     def respond(request: GenerateRequest) -> str:
         text = policy.decode(list(request.prompt_ids))
         if text.endswith("summarise<|end|><|assistant|>"):
-            return "<summary>mira leads falcon</summary>"
+            return "<summary>mira</summary>"
         return "<answer>Oslo</answer>" if "so far" in text else "<search>mira</search>"
 
     policy = scripted_policy(respond)
@@ -84,7 +84,7 @@ async def test_a_compression_is_told_with_its_sizes(home: Path) -> None:
     async with load(home, policy, overrides=squeeze) as graph:
         seen = await events(graph)
     (told,) = [event for event in seen if isinstance(event, Compressed)]
-    assert told.summary == "mira leads falcon" and told.tokens_before > 60 > told.tokens_after > 10
+    assert told.summary == "mira" and told.tokens_before > 60 > told.tokens_after > 10
     # The summary is no turn: its text comes once, in this event.
     assert [event.text for event in seen if isinstance(event, Token)] == [
         "<search>mira</search>",
