@@ -30,7 +30,7 @@ from store.models import Rollout
 from store.types import FailureKind, Purpose, RolloutRecord, RolloutStatus, SegmentRecord, StepKind
 from tests.vllm.kit import Company, Server, say
 
-pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(900)]
 
 MEAN_GAP = 1e-3  # nats a token between engine and trainer, both fp32
 Pair = tuple[Server, Server]
