@@ -55,7 +55,8 @@ def import_tool(reference: str) -> BaseTool:
         raise UsageError(f"tool '{reference}': expected a function or a LangChain tool, found {type(found).__name__}")
     try:
         asynchronous = inspect.iscoroutinefunction(found)
-        return StructuredTool.from_function(**{"coroutine" if asynchronous else "func": found})
+        given: dict[str, Any] = {"coroutine" if asynchronous else "func": found}
+        return StructuredTool.from_function(**given)
     except ValueError as exc:
         raise UsageError(f"tool '{reference}': {exc}") from exc
 

@@ -5,6 +5,7 @@ Nothing of OpenTelemetry is imported unless one of these asks for it.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import warnings
@@ -25,15 +26,23 @@ if TYPE_CHECKING:
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 SCOPE = "karl"
+EXPORTERS = {
+    "http/protobuf": "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "grpc": "opentelemetry.exporter.otlp.proto.grpc.trace_exporter",
+}
 
 
 class TelemetrySettings(BaseModel, frozen=True, extra="forbid"):
     """`[telemetry]`: an OTLP collector. What is not given here is taken from the OTEL_* variables."""
 
-    endpoint: str = Field("", description="such as http://127.0.0.1:4318; /v1/traces is added where it is missing")
-    protocol: Literal["http/protobuf", "grpc"] = Field("http/protobuf", description="grpc needs its own exporter")
+    endpoint: str = Field(
+        default="", description="such as http://127.0.0.1:4318; /v1/traces is added where it is missing"
+    )
+    protocol: Literal["http/protobuf", "grpc"] = Field(
+        default="http/protobuf", description="grpc needs its own exporter"
+    )
     headers: dict[str, str] = Field(default_factory=dict, repr=False, description="sent along: a collector's key, say")
-    capture_content: bool = Field(False, description="questions, turns, tool arguments and answers go along")
+    capture_content: bool = Field(default=False, description="questions, turns, tool arguments and answers go along")
 
 
 def open_telemetry(settings: TelemetrySettings | None) -> RolloutSpans | None:
@@ -89,14 +98,11 @@ def _provider(settings_json: str) -> TracerProvider:
 
 
 def _exporter(settings: TelemetrySettings) -> SpanExporter:
-    given: dict[str, Any] = {"headers": settings.headers} if settings.headers else {}
-    if settings.protocol == "grpc":
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
-
-        return GrpcExporter(**given, **({"endpoint": settings.endpoint} if settings.endpoint else {}))
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-    return OTLPSpanExporter(**given, **({"endpoint": _traces_url(settings.endpoint)} if settings.endpoint else {}))
+    grpc = settings.protocol == "grpc"
+    endpoint = settings.endpoint if grpc or not settings.endpoint else _traces_url(settings.endpoint)
+    # What is left out the exporter takes from the OTEL_* variables.
+    given = {name: value for name, value in (("endpoint", endpoint), ("headers", settings.headers)) if value}
+    return importlib.import_module(EXPORTERS[settings.protocol]).OTLPSpanExporter(**given)
 
 
 def _traces_url(endpoint: str) -> str:
@@ -123,11 +129,8 @@ def _host_provider() -> Any:
 def _require_extra(settings: TelemetrySettings) -> None:
     package = "opentelemetry-exporter-otlp-proto-grpc" if settings.protocol == "grpc" else "karl-agents[otel]"
     try:
-        if settings.protocol == "grpc":
-            import opentelemetry.exporter.otlp.proto.grpc.trace_exporter
-        else:
-            import opentelemetry.exporter.otlp.proto.http.trace_exporter
-        import opentelemetry.sdk.trace  # noqa: F401
+        for module in ("opentelemetry.sdk.trace", EXPORTERS[settings.protocol]):
+            importlib.import_module(module)
     except ImportError as exc:
         raise UsageError(f"telemetry over {settings.protocol} needs a package: pip install '{package}'") from exc
 

@@ -12,6 +12,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
 
+from graphs.runner import GraphRunner
+from graphs.state import RolloutInputs
 from graphs.telemetry import RolloutSpans
 from store.types import (
     AlternativeRecord,
@@ -26,6 +28,8 @@ from store.types import (
     StepRecord,
     ToolCallRecord,
 )
+from tests.graphs.small import small_spec
+from tests.harness_kit import NOTES, ListSearcher, scripted_policy
 
 MS = 1_000_000
 STAMP = Provenance("solver", "ab" * 32, {"solver": "cd" * 32}, "karl-tiny", 3)
@@ -195,3 +199,18 @@ def test_the_callers_span_is_the_parent(sampled: bool) -> None:
         assert agent.parent is not None and agent.parent.span_id == request.get_span_context().span_id
     else:
         assert traced.exporter.get_finished_spans() == ()
+
+
+async def test_a_runner_traces_every_rollout_once() -> None:
+    traced = Traced()
+    policy = scripted_policy(lambda _: "<answer>mira</answer>")
+    shared = {"policy": policy, "searcher": ListSearcher(NOTES)}
+    solver, outer = small_spec("solver"), small_spec("aggregator")
+    node = next(node for node in outer.nodes.values() if node.kind == "parallel")
+    runner = GraphRunner(outer, runners={node.runner: GraphRunner(solver, **shared)}, trace=traced.spans, **shared)
+    record = await runner.run(RolloutInputs(question="who?"), key="ask/9", purpose=Purpose.ASK, seed=1)
+    assert record.status is RolloutStatus.FINISHED and len(record.attempts) == node.runs
+    (agent,) = traced.named("invoke_agent aggregator")
+    assert attributes(agent)["karl.rollout.key"] == "ask/9"
+    assert len(traced.named("invoke_agent solver")) == node.runs
+    assert len(traced.named("chat scripted-test")) == node.runs + len(record.steps)
