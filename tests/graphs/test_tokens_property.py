@@ -6,7 +6,6 @@ requests that the engine kept and of generations that it gave, nothing of ours.
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -217,7 +216,8 @@ def parting(spelt: str, rendered: str) -> str | None:
     """What stands where they part."""
     if spelt == rendered:
         return None
-    at = len(os.path.commonprefix([spelt, rendered]))
+    pairs = enumerate(zip(spelt, rendered, strict=False))
+    at = next((index for index, (one, other) in pairs if one != other), min(len(spelt), len(rendered)))
     return f"spelt {spelt[at : at + 60]!r}, rendered {rendered[at : at + 60]!r}"
 
 
