@@ -10,12 +10,16 @@ from typing import Any
 import pytest
 from langchain_core.tools import ToolException, tool
 
+from agents.chat_template import chat_template
+from agents.engines.scripted import ScriptedEngine
+from agents.policy import Policy, PolicyProfile
 from graphs.events import ToolReplied
 from graphs.runner import GraphRunner
 from graphs.schema import parse_spec
 from graphs.state import RolloutInputs
 from store.errors import UsageError
 from store.types import FailureKind, Purpose, RolloutRecord, RolloutStatus, StepKind
+from tests.chat_families import FAMILIES, family_tokenizer
 from tests.graphs.small import small_spec
 from tests.harness_kit import NOTES, ListSearcher, text_policy
 
@@ -220,3 +224,26 @@ def test_wrong_settings_of_tools_are_named() -> None:
         parse_spec(graph.format("announce: templat") + edges, source="g")
     with pytest.raises(UsageError, match=r"key 'tools.mcp.files': .*give `command` or `url`"):
         parse_spec(graph.format("mcp: {files: {tools: [x]}}") + edges, source="g")
+
+
+@pytest.mark.parametrize("announce", ["prompt", "template"])
+async def test_the_native_solver_runs_in_its_models_own_format(announce: str) -> None:
+    family = FAMILIES["glm4_5"]
+    tokenizer = family_tokenizer("glm4_5")
+    turns = iter(
+        [
+            "\n<think>two at once</think>\n" + "".join(family.call("search", {"query": q}) for q in ("mira", "lima")),
+            "\n<think>so</think>\nExplanation: [1] says it.\n**Exact Answer:** Oslo\nConfidence: 70%",
+        ]
+    )
+    engine = ScriptedEngine(lambda request: next(turns), template=chat_template(tokenizer))
+    policy = Policy(engine, tokenizer, PolicyProfile())
+    nodes = {"think": {"kind": "policy", "prompt": "solver_native"}}
+    changes = {"tools": {"announce": announce}, "sampling": {"max_tokens": 1_000}}
+    made = GraphRunner(small_spec("solver", nodes=nodes, **changes), policy=policy, searcher=ListSearcher(NOTES))
+    record = await solve(made)
+    assert (record.answer, record.confidence, record.citations) == ("Oslo", 0.7, [11])
+    assert [c.hits for c in record.steps[0].calls] == [[11], [14]]
+    said = policy.decode(record.segments[0].token_ids)
+    assert said.startswith("[gMASK]<sop><|system|>\n# Tools" if announce == "template" else "[gMASK]<sop><|user|>\n")
+    assert ("## Your tools" in said) is (announce == "prompt") and said.count("<arg_key>query</arg_key>") == 2

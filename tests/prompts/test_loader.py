@@ -1,10 +1,12 @@
 """Prompt files: shadowing, strict rendering, and one test per error message."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from prompts import load_prompt
+from prompts.loader import BUILT_IN
 from store.errors import UsageError
 
 GOOD = "---\ndescription: d\nvariables:\n  question: {type: string}\n---\nAsk: {{ question }}\n"
@@ -120,3 +122,22 @@ def test_sandbox_refuses_to_leave_the_template(tmp_path: Path) -> None:
     evil = GOOD.replace("{{ question }}", "{{ question.__class__.__mro__ }}")
     with pytest.raises(UsageError, match="can't be rendered"):
         load_prompt("solver", path=[write(tmp_path, evil)]).render(question="x")
+
+
+def test_everything_that_the_embedded_policy_reads_is_byte_for_byte_what_it_was_trained_on() -> None:
+    """Change a tiny prompt and the shipped policy has to be made again: only then may this figure change."""
+    values = {
+        "question": "who leads falcon?",
+        "summary": "[1] a",
+        "seeds": "[1] a b\n[2] c",
+        "answers": [{"text": "oslo"}, {"text": "lima"}],
+        "hits": SHOWN,
+        "reason": "no <search> was found",
+        "tokens": 96,
+    }
+    digest = hashlib.sha256()
+    for path in sorted((BUILT_IN / "tiny").glob("*.md")):
+        prompt = load_prompt(path.stem, variant="tiny")
+        for given in (values, {**values, "summary": "", "hits": [], "answers": []}):
+            digest.update(prompt.render(**{name: given[name] for name in prompt.variables}).encode() + b"\0")
+    assert digest.hexdigest() == "2d187859e0f46572ef9b02170ac3fbb04bbe73340b8e3da7105ba5943282dfc2"
