@@ -24,7 +24,8 @@ from store.vectors.library import open_index
 class Source(Protocol):
     """Passages, by search and by name."""
 
-    searcher: Searcher | None
+    @property
+    def searcher(self) -> Searcher | None: ...
 
     def citations(self, ids: Iterable[int], *, seen: Mapping[int, Hit]) -> dict[int, Citation]:
         """Chunk id -> citation, without ids that stand for nothing any more; `seen`: what the rollout was shown."""
@@ -68,7 +69,7 @@ class CorpusSource:
         assert row.id is not None
         self.corpus, self.corpus_id = corpus, row.id
         self._store = store
-        self.searcher = SharedSearcher(open_index(store, corpus, home=home))
+        self.searcher: Searcher | None = SharedSearcher(open_index(store, corpus, home=home))
 
     def citations(self, ids: Iterable[int], *, seen: Mapping[int, Hit]) -> dict[int, Citation]:
         return stored_citations(self._store, ids)

@@ -30,7 +30,7 @@ def karl(capsys: pytest.CaptureFixture[str], home: Path, *arguments: object) -> 
 def test_json_keeps_its_shape_and_names_the_trace(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended = karl(capsys, home, "--json")
     told = json.loads(ended.out)
-    assert list(told)[: len(SHAPE)] == SHAPE and ended.code == (1 if told["failure"] else 0)
+    assert set(SHAPE) <= told.keys() and ended.code == (1 if told["failure"] else 0)
     assert told["question"] == "Where does Mira live?" and told["searches"] == told["usage"]["searches"]
     assert stored_rollouts(home) == [told["trace_id"]] and told["graph"] == "solver"
     again = json.loads(karl(capsys, home, "--json").out)
