@@ -10,7 +10,7 @@ from agents.dialogue import CallStyle
 from agents.engines.base import Engine
 from agents.engines.settings import ChatSettings
 from agents.errors import EngineError
-from agents.message_conversation import EndpointStyle, MessageConversation
+from agents.message_conversation import MessageConversation
 from agents.policy import Policy, PolicyProfile
 
 
@@ -26,7 +26,8 @@ class ChatPolicy(Policy):
 
     @property
     def style(self) -> CallStyle:
-        return EndpointStyle()
+        # The endpoint lists tools itself; MessageConversation writes its calls down in Hermes form.
+        return CallStyle("hermes", "", lambda tools: True)
 
     @property
     def stop_ids(self) -> tuple[int, ...]:

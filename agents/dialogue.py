@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from agents.chat_template import Message, Schemas
@@ -18,16 +19,17 @@ class Usage(NamedTuple):
     sampled_tokens: int
 
 
-class CallStyle(Protocol):
-    """How a policy writes calls and learns of its tools."""
+@dataclass(frozen=True, slots=True)
+class CallStyle:
+    """How a policy writes calls and learns of its tools.
 
-    @property
-    def call_format(self) -> CallFormatName | None: ...
+    `call_format` None: nobody knows. `opened_reasoning`: what its turns begin inside of. `lists`: whether it can be
+    told of all these tools other than by a prompt.
+    """
 
-    @property
-    def opened_reasoning(self) -> str: ...
-
-    def lists(self, tools: Schemas) -> bool: ...
+    call_format: CallFormatName | None
+    opened_reasoning: str
+    lists: Callable[[Schemas], bool]
 
 
 class Dialogue(Protocol):

@@ -18,16 +18,6 @@ from store.types import SegmentRecord
 CHARS_PER_TOKEN = 4  # of English prose; only where the endpoint does not count
 
 
-class EndpointStyle:
-    """A chat endpoint lists tools itself; its calls are written down in Hermes form."""
-
-    call_format = "hermes"
-    opened_reasoning = ""
-
-    def lists(self, tools: Schemas) -> bool:
-        return True
-
-
 class MessageConversation:
     """`Dialogue` over `messages`, in the form that the endpoint takes."""
 

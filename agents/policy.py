@@ -52,7 +52,7 @@ class Policy:
 
     @property
     def style(self) -> CallStyle:
-        return self.template
+        return CallStyle(self.template.call_format, self.template.opened_reasoning, self.template.lists)
 
     def conversation(self) -> Dialogue:
         """An empty one, as this policy keeps it."""

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.vllm.kit import Company, Server, generated_company, interpreter, say, served_policy
+from tests.vllm.kit import Company, Server, generated_company, interpreter, served_policy
+
+
+@pytest.fixture(scope="session")
+def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Shows a measured figure on the terminal, whatever pytest captures."""
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+
+    def show(line: str) -> None:
+        reporter.ensure_newline()
+        reporter.write_line(line)
+
+    return show
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +30,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def pair(tmp_path_factory: pytest.TempPathFactory, served: Path) -> Iterator[tuple[Server, Server]]:
+def pair(
+    tmp_path_factory: pytest.TempPathFactory, served: Path, say: Callable[[str], None]
+) -> Iterator[tuple[Server, Server]]:
     python = interpreter()
     if python is None:
         pytest.skip("no vLLM: `make test-vllm` installs it, or set KARL_VLLM_PYTHON")

@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -175,9 +174,3 @@ def generated_company(folder: Path) -> Iterator[Company]:
         yield Company(store, settings, run.id, run.corpus_id, searcher, asked)
     finally:
         store.close()
-
-
-def say(line: str) -> None:
-    """A measured figure, past pytest's capture."""
-    if sys.__stderr__ is not None:
-        sys.__stderr__.write(f"\n{line}\n")

@@ -6,6 +6,7 @@ The tests run in order: the last ones kill the servers.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from itertools import takewhile
 from pathlib import Path
 
@@ -28,12 +29,13 @@ from rl_backend.verl_adapter import Trainer
 from store import queries
 from store.models import Rollout
 from store.types import FailureKind, Purpose, RolloutRecord, RolloutStatus, SegmentRecord, StepKind
-from tests.vllm.kit import Company, Server, say
+from tests.vllm.kit import Company, Server
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(900)]
 
 MEAN_GAP = 1e-3  # nats a token between engine and trainer, both fp32
 Pair = tuple[Server, Server]
+Say = Callable[[str], None]
 
 
 def settings_of(*servers: Server) -> Settings:
@@ -90,7 +92,7 @@ def trainer_gaps(segments: list[SegmentRecord], *, base: Path) -> np.ndarray:
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
 async def test_rollouts_have_the_trainers_log_probs(
-    pair: Pair, served: Path, company: Company, temperature: float
+    pair: Pair, served: Path, company: Company, say: Say, temperature: float
 ) -> None:
     policy = policy_of(served, *pair)
     records = await solve(solver(policy, company), company, 48, temperature=temperature)
@@ -215,7 +217,7 @@ def rows(company: Company, stage: str) -> list[Rollout]:
 
 
 async def test_one_server_of_two_dies_in_mid_rollout_and_the_other_does_its_work(
-    pair: Pair, served: Path, company: Company
+    pair: Pair, served: Path, company: Company, say: Say
 ) -> None:
     said: list[str] = []
     policy = policy_of(served, *pair, said=said)
@@ -233,7 +235,7 @@ async def test_one_server_of_two_dies_in_mid_rollout_and_the_other_does_its_work
 
 
 async def test_a_lone_server_dies_rollouts_fail_as_rows_and_after_its_restart_only_they_are_made_again(
-    pair: Pair, served: Path, company: Company
+    pair: Pair, served: Path, company: Company, say: Say
 ) -> None:
     server = pair[1]
     policy = policy_of(served, server)
