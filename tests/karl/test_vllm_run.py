@@ -161,9 +161,7 @@ def test_wire_double_an_endpoint_with_too_little_room_is_refused():
     with background_server(unsure_reader(), models=("m",), max_model_len=512) as (url, _):
         settings = Settings.model_validate({"vllm_url": url})
         check_vllm(settings, model="m", context_tokens=512)
-        with pytest.raises(
-            KarlError, match=r"takes 512 tokens.*context_tokens 1024; .* --max-model-len 1024"
-        ):
+        with pytest.raises(KarlError, match=r"takes 512 tokens.*context_tokens 1024; .* --max-model-len 1024"):
             check_vllm(settings, model="m", context_tokens=1024)
 
 
