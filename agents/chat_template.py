@@ -1,4 +1,4 @@
-"""What a model's chat template puts between turns, found once by rendering dummy turns and taking the difference.
+"""What a model's chat template puts between turns, as token ids, found once by rendering dummy turns.
 
 Contents are encoded apart from the glue and without special tokens, so that text from a document can never open a turn.
 Tool lists are glue; a tool whose description spells a special token is refused.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from agents.template_probe import Schemas, TemplateProbe, Unsupported
 from prompts.output import CallFormatName
 from prompts.tool_calls import detect_format
 from store.errors import UsageError
@@ -21,13 +22,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 TurnRole = Literal["system", "user", "tool"]
-Schemas = Sequence[Mapping[str, Any]]
 # Ends of a message that begins a tool call (Llama 3.1): no template writes them where an end of turn could be seen.
 _ENDS_OF_MESSAGE = ("<|eom_id|>",)
 _OPEN_REASONING = re.compile(r"<think(?:ing)?>\s*\Z")
-# Some templates ask for a call id of nine characters, and for a date: one that does not change from day to day.
-_CALL_ID = "callkarl0"
-_DATE = "26 Jul 2024"
 
 
 class Message(NamedTuple):
@@ -35,11 +32,6 @@ class Message(NamedTuple):
 
     role: TurnRole
     content: str
-
-
-def _mark(index: int) -> str:
-    # A line break and a quote in it show up templates that trim or escape contents.
-    return f'@KARL{index}"\n"LRAK{index}@'
 
 
 class ChatTemplate:
@@ -56,6 +48,7 @@ class ChatTemplate:
                 f"tokenizer of {tokenizer.name_or_path!r} is no fast tokenizer; convert it to tokenizer.json"
             )
         self._tokenizer = tokenizer
+        self._probe = TemplateProbe(tokenizer)
         self._glue_encoder: Tokenizer = backend
         self._between: dict[tuple[str, TurnRole], list[int]] = {}
         self._after: dict[TurnRole, list[int]] = {}
@@ -103,11 +96,7 @@ class ChatTemplate:
 
     def lists(self, tools: Schemas) -> bool:
         """Whether the template writes the names of all `tools` into an opening."""
-        try:
-            text = self._render([{"role": "user", "content": _mark(0)}], tools)
-        except _Unsupported:
-            return False
-        return all(tool["function"]["name"] in text for tool in tools)
+        return self._probe.lists(tools)
 
     @cached_property
     def _added_special(self) -> set[int]:
@@ -137,7 +126,7 @@ class ChatTemplate:
     def _spoken_opening(self, messages: Sequence[Message], tools: Schemas) -> Sequence[Message]:
         try:
             self._opening_glue(messages, tools)
-        except _Unsupported:
+        except Unsupported:
             if len(messages) == 1:
                 raise
             return [Message("user", "\n\n".join(message.content for message in messages))]
@@ -148,9 +137,7 @@ class ChatTemplate:
         key = (roles, json.dumps(list(tools), sort_keys=True) if tools else "")
         if key not in self._openings:
             self._refuse_special(tools)
-            marked = [{"role": role, "content": _mark(index)} for index, role in enumerate(roles)]
-            pieces = self._pieces(self._render(marked, tools), len(marked))
-            self._openings[key] = [self._encode_glue(piece) for piece in pieces[:-1]]
+            self._openings[key] = [self._encode_glue(piece) for piece in self._probe.pieces(roles, tools)[:-1]]
         return self._openings[key]
 
     def _refuse_special(self, tools: Schemas) -> None:
@@ -172,17 +159,15 @@ class ChatTemplate:
     def header(self, role: TurnRole) -> list[int]:
         """Ids from the end of a `role` turn's content to where the assistant begins."""
         if role not in self._after:
-            prefix: list[dict[str, str]] = [{"role": "user", "content": _mark(0)}]
-            turns = prefix if role == "user" else self._turns("assistant", self._spoken(role))
-            self._after[role] = self._encode_glue(self._pieces(self._render(turns), len(turns))[-1])
+            spoken = self._probe.spoken(role)
+            pieces = self._probe.pieces(["user"]) if role == "user" else self._probe.around("assistant", spoken)
+            self._after[role] = self._encode_glue(pieces[-1])
         return self._after[role]
 
     def _find_between(self, previous: str, role: TurnRole) -> list[int]:
-        spoken = "assistant" if previous == "assistant" else self._spoken(previous)
-        turns = self._turns(spoken, self._spoken(role))
         try:
-            return self._encode_glue(self._pieces(self._render(turns), len(turns))[-2])
-        except _Unsupported:
+            return self._encode_glue(self._probe.around(self._probe.spoken(previous), self._probe.spoken(role))[-2])
+        except Unsupported:
             if previous == "assistant":
                 raise UsageError(
                     f"the chat template of {self._tokenizer.name_or_path!r} takes no {role} turn"
@@ -190,60 +175,8 @@ class ChatTemplate:
             # The template insists on alternation: two turns in a row become two paragraphs of one.
             return self.encode("\n\n")
 
-    def _turns(self, previous: str, role: str) -> list[dict[str, str]]:
-        lead = ["user", "assistant"] if previous != "assistant" else ["user"]
-        return [_turn(r, _mark(i)) for i, r in enumerate([*lead, previous, role])]
-
-    def _spoken(self, role: str) -> str:
-        """`tool`, unless the template refuses it or alters its content: then tool results are user turns."""
-        return ("tool" if self._takes_tools else "user") if role == "tool" else role
-
-    @cached_property
-    def _takes_tools(self) -> bool:
-        turns = self._turns("assistant", "tool")
-        try:
-            self._pieces(self._render(turns), len(turns))
-        except _Unsupported:
-            return False
-        return True
-
-    def _render(self, messages: list[dict[str, str]], tools: Schemas = ()) -> str:
-        from jinja2 import TemplateError
-
-        try:
-            conversation: list[dict[str, Any]] = list(messages)
-            text = self._tokenizer.apply_chat_template(
-                conversation,
-                tools=[dict(tool) for tool in tools] or None,
-                tokenize=False,
-                add_generation_prompt=True,
-                date_string=_DATE,
-            )
-        except (TemplateError, ValueError, TypeError) as exc:
-            raise _Unsupported(str(exc)) from exc
-        return str(text)
-
-    def _pieces(self, text: str, count: int) -> list[str]:
-        """Glue before the first, between, and after the last of `count` marked contents."""
-        pieces = []
-        for index in range(count):
-            before, found, text = text.partition(_mark(index))
-            if not found:
-                raise _Unsupported(f"the template drops or alters the content of turn {index}")
-            pieces.append(before)
-        return [*pieces, text]
-
     def _encode_glue(self, text: str) -> list[int]:
         return self._glue_encoder.encode(text, add_special_tokens=False).ids if text else []
-
-
-def _turn(role: str, content: str) -> dict[str, str]:
-    turn = {"role": role, "content": content}
-    return {**turn, "tool_call_id": _CALL_ID, "name": "search"} if role == "tool" else turn
-
-
-class _Unsupported(UsageError):
-    """The template can't express a sequence of turns."""
 
 
 @lru_cache(maxsize=8)
