@@ -23,10 +23,10 @@ def parse(text: str, spec: OutputSpec, *, calls: CallFormatName | str = "auto") 
     """
     form = calls if spec.calls == "auto" else spec.calls
     visible = without_reasoning(text)
-    found = _last(visible, spec, form) or _bare(visible, spec)
+    found = _last(visible, spec, form)
     if found is None and visible != text and "</think" not in text:
         found = _last(text, spec, form)
-    return found or ParseFailure(_expectation(spec), text)
+    return found or _bare(visible, spec) or ParseFailure(_expectation(spec), text)
 
 
 def _last(text: str, spec: OutputSpec, form: str) -> Parsed | None:
