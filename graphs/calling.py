@@ -77,7 +77,7 @@ def make_calling(
     )
 
 
-def _variables(toolbox: ToolBox, form: str) -> dict[str, Any]:
+def _variables(toolbox: ToolBox, form: CallFormatName | Literal["auto"]) -> dict[str, Any]:
     listed = [
         {"name": tool.name, "description": tool.description, "parameters": json.dumps(tool.parameters)}
         for tool in toolbox.tools.values()

@@ -134,9 +134,11 @@ class Harness:
         request = self._request(rollout, max_tokens, candidate)
         engine, began = self.speaker.engine, time.perf_counter()
         async with boundary(EngineError, f"engine {engine.model}"):
-            if told := aloud and rollout.streams and isinstance(engine, StreamingEngine):
+            told = aloud and rollout.streams
+            if told and isinstance(engine, StreamingEngine):
                 generation = await generate_aloud(engine, request, rollout)
             else:
+                told = False
                 generation = await engine.generate(request)
         rollout.witness.saw(request, generation, opened=str(rollout.conversation.opened))
         usage = rollout.conversation.usage(generation)

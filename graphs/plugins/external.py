@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -38,13 +38,11 @@ def external_settings(value: Any) -> PluginSettings:
     points = installed()
     names = sorted([*BUILT_IN_PLUGINS, *points])
     if not isinstance(value, dict) or "kind" not in value:
-        raise PydanticCustomError("plugin", f"the key 'kind' is missing; expected one of {', '.join(names)}")
+        raise _complaint(f"the key 'kind' is missing; expected one of {', '.join(names)}")
     kind = value["kind"]
     if kind not in points:
         listed = ", ".join(names)
-        raise PydanticCustomError(
-            "plugin", f"{kind!r} is no valid kind; expected one of {listed}{closest(kind, names)}"
-        )
+        raise _complaint(f"{kind!r} is no valid kind; expected one of {listed}{closest(kind, names)}")
     settings = load_plugin(kind).Settings
     try:
         return settings.model_validate(value)
@@ -67,9 +65,14 @@ def load_plugin(kind: str) -> PluginClass:
     return cast(PluginClass, found)
 
 
+def _complaint(message: str, *, kind: Literal["plugin", "plugin_key", "missing"] = "plugin") -> PydanticCustomError:
+    # As a value, not as the template: braces in a message are text.
+    return PydanticCustomError(kind, "{message}", {"message": message})
+
+
 def _unusable(point: EntryPoint, why: str) -> PydanticCustomError:
     package = f"{point.dist.name} {point.dist.version}" if point.dist else "an unnamed package"
-    return PydanticCustomError("plugin", f"plugin '{point.name}' of {package} ({point.value}) can't be used: {why}")
+    return _complaint(f"plugin '{point.name}' of {package} ({point.value}) can't be used: {why}")
 
 
 def _named_keys(exc: ValidationError, settings: type[PluginSettings]) -> ValidationError:
@@ -86,4 +89,4 @@ def _detail(error: Any, settings: type[PluginSettings]) -> InitErrorDetails:
         message = f"unknown key; expected one of {', '.join(known)}{closest(error['loc'][-1], known)}"
     kind = "missing" if error["type"] == "missing" else "plugin_key"
     # The input would be shown beside the message, where only plain values help.
-    return InitErrorDetails(type=PydanticCustomError(kind, message), loc=error["loc"], input=error.get("input"))
+    return InitErrorDetails(type=_complaint(message, kind=kind), loc=error["loc"], input=error.get("input"))

@@ -20,7 +20,7 @@ class PluginSettings(Closed):
     anyway; each needs a route. `bounds_turns`: no rollout goes on for ever under it.
     """
 
-    kind: str
+    kind: Any  # a Literal in every kind of plugin
     turn_outcomes: ClassVar[frozenset[str]] = frozenset()
     tool_outcomes: ClassVar[frozenset[str]] = frozenset()
     bounds_turns: ClassVar[bool] = False

@@ -20,7 +20,7 @@ STAGE_NEEDS: dict[str, str] = {
     "evaluate": "train",
 }
 # The agent graph that a stage runs when the node names none; the other stages run none.
-STAGE_GRAPHS: dict[str, str] = {
+STAGE_GRAPHS: dict[StageName, str] = {
     "synthesize": "qa_generator",
     "deduplicate": "dedup",
     "solve": "solver",
