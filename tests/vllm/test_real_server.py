@@ -203,7 +203,9 @@ async def killed_under_way(server: Server, router: TokenRouter, task: asyncio.Ta
         return stats[0].in_flight if sum(one.requests for one in stats) >= requests else 0
 
     while not busy():
-        assert not task.done(), "the rollouts ended before the server was to die"
+        if task.done():
+            task.result()
+            raise AssertionError("the rollouts ended before the server was to die")
         await asyncio.sleep(0.002)
     lost = busy()
     server.kill()
