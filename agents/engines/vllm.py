@@ -25,17 +25,22 @@ class _LogProbs(BaseModel):
     token_logprobs: list[float]
 
 
-class _Piece(BaseModel):
-    """What we read of a choice in a stream; a server that leaves out the ids can't be trained from."""
+class _Tokens(BaseModel):
+    """What we read of a choice; a server that leaves out the ids can't be trained from."""
 
     token_ids: list[int]
     logprobs: _LogProbs
-    finish_reason: str | None = None
     prompt_token_ids: list[int] | None = None
 
 
-class _Choice(_Piece):
-    finish_reason: str  # pyright: ignore[reportIncompatibleVariableOverride]
+class _Piece(_Tokens):
+    """Of a stream: only the last one has a reason to end."""
+
+    finish_reason: str | None = None
+
+
+class _Choice(_Tokens):
+    finish_reason: str
 
 
 class _Completion(BaseModel):
@@ -106,7 +111,7 @@ class VllmEngine:
                 "use vLLM 0.10.2 or later"
             ) from exc
 
-    def _check(self, piece: _Piece, request: GenerateRequest) -> None:
+    def _check(self, piece: _Tokens, request: GenerateRequest) -> None:
         """A server that cut the prompt, or put a token before it, sampled from another context than is recorded."""
         ids, logprobs, echoed = piece.token_ids, piece.logprobs.token_logprobs, piece.prompt_token_ids
         if len(ids) != len(logprobs):

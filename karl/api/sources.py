@@ -69,7 +69,7 @@ class CorpusSource:
         assert row.id is not None
         self.corpus, self.corpus_id = corpus, row.id
         self._store = store
-        self.searcher: Searcher | None = SharedSearcher(open_index(store, corpus, home=home))
+        self.searcher = SharedSearcher(open_index(store, corpus, home=home))
 
     def citations(self, ids: Iterable[int], *, seen: Mapping[int, Hit]) -> dict[int, Citation]:
         return stored_citations(self._store, ids)

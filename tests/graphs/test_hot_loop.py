@@ -73,7 +73,9 @@ async def both_ways(runner: GraphRunner, *, seeds: int) -> list[tuple[RolloutRec
     return pairs
 
 
-@pytest.mark.parametrize("graph", ["solver", "value_guided_solver", "value_guided_search", "aggregator", "qa_generator"])
+@pytest.mark.parametrize(
+    "graph", ["solver", "value_guided_solver", "value_guided_search", "aggregator", "qa_generator"]
+)
 async def test_records_are_those_of_the_graph_run_node_by_node(graph: str) -> None:
     pairs = await both_ways(small_runner(graph, policy=drawing_policy(), plugins=SQUEEZE), seeds=24)
     for fused, by_node in pairs:

@@ -38,7 +38,15 @@ overrides:
       - {kind: compression, trigger_tokens: 220, summary_tokens: 64}
     sampling: {max_tokens: 48}
 """
-GRAPHS = ["aggregator", "dedup", "qa_generator", "quality_filter", "solver", "value_guided_search", "value_guided_solver"]
+GRAPHS = [
+    "aggregator",
+    "dedup",
+    "qa_generator",
+    "quality_filter",
+    "solver",
+    "value_guided_search",
+    "value_guided_solver",
+]
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -74,7 +82,7 @@ def test_user_folder_shadows(tmp_path: Path) -> None:
 
 
 BROKEN = [
-    ("k: 20", "kk: 20", r"f:5:12: key 'tools.search.kk': unknown key; expected one of k, max_chars, tokens; .* mean 'k'"),
+    ("k: 20", "kk: 20", r"f:5:12: key 'tools.search.kk': unknown key; expected one of k, max_chars, tokens; .*'k'"),
     ("k: 20", "k: many", r"f:5:12: key 'tools.search.k': Input should be a valid integer.*'many'"),
     ("k: 20", "k: 0", r"f:5:12: key 'tools.search.k': Input should be greater than or equal to 1"),
     ("k: 3,", "kk: 3,", r"f:23:16: key 'overrides.tiny.tools.search.kk': unknown key.*did you mean 'k'"),
