@@ -8,6 +8,7 @@ from typing import NamedTuple
 from agents.chat_template import Message
 from agents.conversation import Conversation
 from agents.engines.base import GenerateRequest, Generation, SamplingParams
+from agents.witness import Witness
 from graphs.harness import step_seed
 from graphs.schema import GraphSpec
 from graphs.state import CitationBook
@@ -35,19 +36,22 @@ class BareLoop:
     async def run(self, *, key: str, seed: int) -> BareRollout:
         """Raises: ValueError for a turn that neither searches nor answers."""
         conversation, book, steps = Conversation(self._rig.policy.template), CitationBook(), list[StepRecord]()
+        witness = Witness()
         conversation.start([Message("user", self._open.render(question=QUESTION, summary=""))])
         while True:
             prompt_ids = conversation.prompt()
             sampling = self._sampling(step_seed(seed, len(steps)))
             began, before = perf_counter(), len(prompt_ids)
-            generation = await self._rig.engine.generate(GenerateRequest(prompt_ids, sampling, key))
+            request = GenerateRequest(prompt_ids, sampling, key)
+            generation = await self._rig.engine.generate(request)
             sampled = perf_counter() - began
+            witness.saw(request, generation, opened=key)
             text = conversation.append_sampled(generation)
             match self._open.parse(text):
                 case FinalAnswer() as answer:
                     steps.append(_step(StepKind.ANSWER, text, before, generation, sampled))
                     self._rig.engine.release(key)
-                    return BareRollout(answer.text, steps, conversation.segments())
+                    return BareRollout(answer.text, steps, witness.sign(conversation.segments()))
                 case ToolCalls((call,)):
                     step = _step(StepKind.SEARCH, text, before, generation, sampled, query=call.arguments["query"])
                 case other:

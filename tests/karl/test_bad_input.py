@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from store.session import HEAD
 from tests.karl.kit import REPOSITORY, Ended, call, counts, random_policy, small_company, spawn
 
 
@@ -176,7 +177,7 @@ def test_unreadable_graph(project: Project, karl: Call):
     before = counts(project.home)
     shipped = (REPOSITORY / "graphs" / "quality_filter.yaml").read_text(encoding="utf-8")
     (graphs / "quality_filter.yaml").write_text(shipped.replace("nodes:", "nodes: [", 1), encoding="utf-8")
-    assert_clear(karl(*project.run()), f"{graphs / 'quality_filter.yaml'}:6:1: not valid YAML", code=2)
+    assert_clear(karl(*project.run()), f"{graphs / 'quality_filter.yaml'}:7:1: not valid YAML", code=2)
     (graphs / "quality_filter.yaml").write_text(shipped.replace("nodes:", "nods:", 1), encoding="utf-8")
     assert_clear(karl(*project.run()), "nods", "nodes", code=2)
     assert counts(project.home) == before
@@ -289,7 +290,7 @@ def test_store_of_an_older_schema(project: Project, karl: Call):
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     assert_clear(karl("runs"), "newer karl", "9999", code=2)
     with sqlite3.connect(project.home / "karl.db") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        connection.execute("UPDATE alembic_version SET version_num = ?", (HEAD,))
     assert counts(project.home) == before
 
 
