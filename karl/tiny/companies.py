@@ -12,11 +12,13 @@ from karl.corpora import ingest_corpus
 from karl.reporting import Reporter
 from karl.run_config import RunConfig, make_config
 from karl.settings import Settings
-from karl.tiny.world import Question, make_world, questions, write_notes
+from karl.tiny.world import Question, WorldSize, make_world, questions, write_notes
 from store.session import Store
 
 TRAINING_SEED, EVALUATION_SEED = 10_000, 20_000  # cloning uses seeds from 1,000,000 on
 HELD_OUT = 150
+# As large as the pools of names allow, for many distinct questions; the measured company has the usual size.
+TRAINING_SIZE = WorldSize(people=110, teams=40, products=40, customers=96)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,11 @@ def write_questions(asked: list[Question], path: Path) -> None:
 def prepare_demo(store: Store, *, seed: int, settings: Settings, reporter: Reporter) -> Demo:
     """Write and ingest both companies' notes and the held-out questions; the same seed writes the same files."""
     folder = settings.home / "demo" / str(seed)
-    names = {"train": TRAINING_SEED + seed, "test": EVALUATION_SEED + seed}
-    for part, world_seed in names.items():
+    measured = make_world(EVALUATION_SEED + seed)
+    worlds = {"train": make_world(TRAINING_SEED + seed, size=TRAINING_SIZE), "test": measured}
+    for part, world in worlds.items():
         notes = folder / part
-        count = write_notes(make_world(world_seed), notes)
+        count = write_notes(world, notes)
         reporter.say(f"wrote {count} notes of a generated company to {notes}")
         # BM25 alone: the embedded policy was cloned on such results, and names are all that these notes differ in.
         made = ingest_corpus(
@@ -56,7 +59,7 @@ def prepare_demo(store: Store, *, seed: int, settings: Settings, reporter: Repor
         for line in made.lines():
             reporter.say(line)
     path = folder / "questions.jsonl"
-    write_questions(questions(make_world(names["test"]), count=HELD_OUT, seed=seed), path)
+    write_questions(questions(measured, count=HELD_OUT, seed=seed), path)
     return Demo(f"demo-train-{seed}", f"demo-test-{seed}", path)
 
 

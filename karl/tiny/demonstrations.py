@@ -46,8 +46,9 @@ class Noise:
 
     misleading_query: float = 0.25
     bare_query: float = 0.45
-    stop_early: float = 0.5
-    wrong_note: float = 0.15
+    stop_early: float = 0.55
+    wrong_note: float = 0.15  # after a search that missed
+    misquote: float = 0.3  # any note shown instead of the one that was found
     drop_fact: float = 0.15  # from a summary
     wrong_answer: float = 0.10  # of a generated question
     malformed: float = 0.04
@@ -104,10 +105,13 @@ class SolverDemonstrator:
                 return self._look_up(hop, notes, quotes)
             if len(found) < len(hop.facts) and self._tries < 2 and self.rng.random() < 0.5:
                 return self._look_up(hop, notes, quotes)
+            earlier = list(quotes)
             quotes += [cite(fact.sentence, notes[fact.sentence]) for fact in found]
             self._hop, self._tries = self._hop + 1, 0
             values = [value_of(fact, hop.entity) for fact in found]
             if self._hop == len(self.question.hops) or self.rng.random() < self.noise.stop_early:
+                if self.rng.random() < self.noise.misquote:
+                    return self._guess(notes, earlier)
                 return " ".join([*quotes, answer(", ".join(values))])
         raise AssertionError("every question has a last hop")
 

@@ -60,12 +60,12 @@ class MakeConfig(BaseModel, frozen=True, extra="forbid"):
     """The shipped checkpoint was made with the defaults."""
 
     seed: int = 0
-    tokenizer: TokenizerKind = "words"
+    tokenizer: TokenizerKind = "bpe"
     companies: int = Field(40, ge=1)
     invented: float = Field(0.15, ge=0, le=1, description="share of companies whose names are invented")
     demonstrations: int = Field(600, ge=1, description="per company")
-    drills: int = Field(250, ge=0, description="copying drills per company")
-    steps: int = Field(1300, ge=1, description="optimiser steps of behaviour cloning")
+    drills: int = Field(300, ge=0, description="copying drills per company")
+    steps: int = Field(1500, ge=1, description="optimiser steps of behaviour cloning")
     batch: int = Field(32, ge=1)
     lr: float = Field(3e-3, gt=0)
     noise: Noise = Field(default_factory=Noise, description="how often the demonstrators err")

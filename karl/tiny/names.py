@@ -29,6 +29,7 @@ TEAMS = _words(
     """
     Atlas Birch Cedar Delta Ember Falcon Glacier Harbor Indigo Juniper Kestrel Lagoon Maple Nebula Onyx
     Prairie Quartz Raven Summit Tundra Umbra Violet Willow Zephyr Aspen Basalt Coral Dune Echo Fjord
+    Garnet Heron Ivory Jasper Koala Lotus Meadow Nectar Otter Pebble
     """
 )
 
@@ -36,6 +37,7 @@ PRODUCTS = _words(
     """
     Orion Beacon Cobalt Drift Elio Fable Gauge Helix Iris Jetty Krypton Lumen Mosaic Nimbus Opal Pivot Quill
     Relay Sonar Tempo Unity Vertex Wave Xylo Yarrow Zenith Anchor Bridge Cipher Dynamo
+    Engine Fusion Grid Hammer Insight Journal Keystone Ledger Matrix Notion
     """
 )
 
@@ -45,7 +47,9 @@ CUSTOMERS = _words(
     Nexora Ostara Pellion Quorra Rivenna Solvik Tarsus Ultima Velmora Wexford Xandria Yorvale Zantis Altera
     Borealis Calyx Dravon Elmira Fostra Gavron Halden Istria Jansel Korvex Lorvan Mirelle Novalis Orvane
     Pramix Quintar Rosvik Sandor Trevika Umbrel Valtris Wolmar Xerion Yelden Zorvia Ardent Belcor Corvia
-    Dantis Everlo Fulmar Gentry
+    Dantis Everlo Fulmar Gentry Harwell Ilmara Jovian Kestria Lathem Mondral Norvik Oxbury Palmera Questor
+    Rudwick Selvane Tolmar Urbina Vasquel Westria Xylia Yarmont Zeltis Almadine Brentor Corwyn Dorsal Elquist
+    Farlow Glendor Hestia Irvane Joltec Kandor Lysandra Marbeck Nautica Osprey Pentara Redmont
     """
 )
 

@@ -6,7 +6,7 @@ from safetensors.numpy import load_file
 
 from agents.policy import load_profile, load_tokenizer
 from karl.tiny import POLICY_FOLDER
-from karl.tiny.make import vocabulary_texts
+from karl.tiny.make import MakeConfig, vocabulary_texts
 from karl.tiny.tokenizer import CHAT_TEMPLATE, make_tokenizer
 
 
@@ -19,6 +19,6 @@ def test_it_is_complete_and_small() -> None:
 
 
 def test_its_tokenizer_is_the_one_that_the_code_makes() -> None:
-    shipped, made = load_tokenizer(POLICY_FOLDER), make_tokenizer(vocabulary_texts())
+    shipped, made = load_tokenizer(POLICY_FOLDER), make_tokenizer(vocabulary_texts(), kind=MakeConfig().tokenizer)
     assert shipped.get_vocab() == made.get_vocab()
     assert shipped.chat_template == CHAT_TEMPLATE

@@ -9,7 +9,7 @@ import pytest
 from karl.tiny.demonstrations import Noise, SolverDemonstrator, aggregate, cite, shown_notes
 from karl.tiny.world import KINDS, Question, World, make_world, questions, write_notes
 
-CAREFUL = Noise(misleading_query=0, bare_query=0, stop_early=0, wrong_note=0, drop_fact=0)
+CAREFUL = Noise(misleading_query=0, bare_query=0, stop_early=0, wrong_note=0, misquote=0, drop_fact=0)
 
 
 def answers_by_facts(question: Question, world: World) -> set[str]:
