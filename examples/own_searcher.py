@@ -4,7 +4,7 @@ import asyncio
 
 from karl import Hit, load_graph
 
-FACTS = ["Ada Moss leads the Cedar team.", "Ada Moss lives in Turku.", "The Cedar team sits in Lisbon."]
+FACTS = ["Mira Holt leads the Cedar team.", "Mira Holt lives in Porto.", "The Cedar team sits in Ghent."]
 
 
 class Facts:
@@ -20,7 +20,7 @@ class Facts:
 
 async def main() -> None:
     async with load_graph("solver", corpus=Facts(), on_failure="return") as graph:
-        answer = await graph.ainvoke({"question": "Where does Ada Moss live?"})
+        answer = await graph.ainvoke({"question": "Where does Mira Holt live?"})
         print(answer)
         print(*(f"  {citation.key}: {citation.text}" for citation in answer.citations), sep="\n")
 
