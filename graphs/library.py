@@ -10,8 +10,11 @@ from typing import Any, NamedTuple
 from graphs.functions import node_function
 from graphs.prompting import load_prompts
 from graphs.schema import GraphSpec, ParallelNode, PythonNode, StageNode, load_spec, read_spec
+from graphs.schema.files import find_file
+from graphs.schema.layers import Layer
 from graphs.stage_graphs import check_stage_graph
 from prompts import Prompt
+from store.errors import UsageError
 
 
 class Loaded(NamedTuple):
@@ -66,10 +69,13 @@ class Library:
         changed = [key for key, loaded in fresh.items() if key not in before or before[key].hashes != loaded.hashes]
         return sorted({str(key.name) for key in changed})
 
-    def _read(self, key: _Key, into: dict[_Key, Loaded], *, within: tuple[str, ...]) -> None:
+    def _read(
+        self, key: _Key, into: dict[_Key, Loaded], *, within: tuple[str, ...], placed: Layer | None = None
+    ) -> None:
+        """`placed`: the key's changes, where they stand in a file."""
         if key in into:
             return
-        where: Any = {"variant": key.variant, "tasks": self._tasks, "changes": json.loads(key.changes)}
+        where: Any = {"variant": key.variant, "tasks": self._tasks, "changes": placed or json.loads(key.changes)}
         if isinstance(key.name, Path):
             spec = read_spec(key.name, path=self._graph_path, **where)
         else:
@@ -93,8 +99,14 @@ class Library:
         if graph in within:
             chain = " > ".join([*within[within.index(graph) :], graph])
             raise spec.error(path, f"graph '{graph}' runs itself ({chain}); name another graph here")
-        inner = _key(graph, variant, node.changes if isinstance(node, ParallelNode) else None)
-        self._read(inner, into, within=within)
+        try:
+            find_file(graph, self._graph_path)
+        except UsageError as exc:
+            raise spec.error(path, str(exc)) from exc
+        changes = node.changes if isinstance(node, ParallelNode) else None
+        inner = _key(graph, variant, changes)
+        own = Layer(changes, spec.document, ("nodes", name, "changes")) if changes and spec.document else None
+        self._read(inner, into, within=within, placed=own)
         if isinstance(node, StageNode):
             check_stage_graph(spec, name, into[inner].spec, variant=variant)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from graphs.functions import node_function
+from graphs.library import Library
 from graphs.prompting import load_prompts
-from graphs.schema import BUILT_IN, GraphSpec, ParallelNode, PythonNode, StageNode, StepBudget, read_spec
-from graphs.schema.files import find_file
+from graphs.schema import BUILT_IN, GraphSpec, ParallelNode, PythonNode, StepBudget, read_spec
 from karl.catalog import known_as, prompt_entries
 from karl.settings import Settings
 from prompts.closed_yaml import read_yaml
@@ -30,8 +31,11 @@ def validate_graph(file: Path, *, settings: Settings) -> list[Finding]:
         specs = {name: _read(known, name, settings) for name in ["", *_occasions(known, settings)]}
     except UsageError as exc:
         return [Finding.of(problem, file=file) for problem in (exc, *exc.others)]
+    library = Library(graph_path=settings.graph_path, prompt_path=settings.prompt_path)
     errors = [
-        Finding.of(problem, file=file) for name, spec in specs.items() for problem in _errors(spec, name, settings)
+        Finding.of(problem, file=file)
+        for name, spec in specs.items()
+        for problem in list(_errors(spec, name, settings)) or _raised(partial(library.get, known, variant=name))
     ]
     warnings = [Finding.of(problem, file=file, level="warning") for problem in _warnings(specs, known)]
     return list(dict.fromkeys([*errors, *warnings]))
@@ -61,17 +65,11 @@ def _data(file: Path) -> dict[str, Any]:
 
 
 def _errors(spec: GraphSpec, variant: str, settings: Settings) -> Iterator[UsageError]:
+    """All that is wrong in one graph; the graphs that it runs are the library's matter, which stops at the first."""
     yield from _raised(lambda: load_prompts(spec, variant=variant, path=settings.prompt_path))
     for name, node in spec.nodes.items():
         if isinstance(node, PythonNode):
             yield from _raised(lambda name=name: node_function(spec, name))
-        if isinstance(node, ParallelNode | StageNode) and node.graph is not None:
-            yield from _missing(spec, name, node.graph, settings.graph_path)
-
-
-def _missing(spec: GraphSpec, name: str, graph: str, path: Sequence[Path]) -> Iterator[UsageError]:
-    for problem in _raised(lambda: find_file(graph, path)):
-        yield spec.error(("nodes", name, "graph"), str(problem))
 
 
 def _raised(look: Callable[[], object]) -> Iterator[UsageError]:

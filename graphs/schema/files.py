@@ -37,12 +37,13 @@ def load_spec(
     variant: str = "",
     tasks: Sequence[str] = (),
     path: Sequence[Path] = (),
-    changes: Mapping[str, Any] | None = None,
+    changes: Mapping[str, Any] | Layer | None = None,
 ) -> GraphSpec:
     """The graph `name`; a file in a folder of `path` shadows the built-in one.
 
     Laid over one another, the last on top: the extended graphs, the file, its overrides for `tasks` in order, its
-    overrides for the policy's `variant` (what a policy can bear has the last word), and `changes`.
+    overrides for the policy's `variant` (what a policy can bear has the last word), and `changes` (as a `Layer`, its
+    complaints name the place in its own document).
     Raises: UsageError naming file, line, column, key, what was expected and the closest valid name.
     """
     file = find_file(name, path)
@@ -72,7 +73,7 @@ def read_spec(
     variant: str = "",
     tasks: Sequence[str] = (),
     path: Sequence[Path] = (),
-    changes: Mapping[str, Any] | None = None,
+    changes: Mapping[str, Any] | Layer | None = None,
 ) -> GraphSpec:
     """One file, checked with each of its overrides. Graphs beside it can be extended by name. Raises: UsageError."""
     beside = [] if _index(file, [*path, BUILT_IN]) is not None else [file.parent]
@@ -116,7 +117,7 @@ def _resolve(
     variant: str,
     tasks: Sequence[str],
     path: Sequence[Path],
-    changes: Mapping[str, Any] | None,
+    changes: Mapping[str, Any] | Layer | None,
 ) -> GraphSpec:
     files = _chain(top, file, path)
     name = top.head.name or file.stem
@@ -126,8 +127,13 @@ def _resolve(
     asked = [occasion for occasion in (*tasks, variant) if occasion in occasions]
     if not (asked or changes):
         return plain
-    given = [Layer(changes, YamlDocument(f"changes to '{name}'", changes, {}))] if changes else []
-    return _spec(name, [*_layers(files, asked), *given])
+    return _spec(name, [*_layers(files, asked), *_given(name, changes)])
+
+
+def _given(name: str, changes: Mapping[str, Any] | Layer | None) -> list[Layer]:
+    if isinstance(changes, Layer):  # it knows where it stands
+        return [changes]
+    return [Layer(changes, YamlDocument(f"changes to '{name}'", changes, {}))] if changes else []
 
 
 def _chain(top: _File, file: Path, path: Sequence[Path]) -> list[_File]:

@@ -60,6 +60,9 @@ class Layer(NamedTuple):
     under: Path = ()
 
     def place(self, path: Path) -> Place:
+        if isinstance(self.document, LayeredDocument):
+            place = self.document.place((*self.under, *path))
+            return place._replace(under=(*place.under, *self.under))
         line, column = self.document.mark((*self.under, *path)) if self.document.marks else (0, 0)
         return Place(self.document.source, line, column, self.under)
 

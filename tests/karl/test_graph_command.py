@@ -142,6 +142,26 @@ BROKEN = [
         "extends: aggregator\nnodes:\n  attempts: {graph: solvr}\n",
         "graphs/mine.yaml:3:14: error: key 'nodes.attempts.graph': no graph named 'solvr'",
     ),
+    (
+        "extends: aggregator\nnodes:\n  attempts:\n    changes: {plugins: [{kind: step_budget, stepz: 3}]}\n",
+        "graphs/mine.yaml:4:45: error: key 'nodes.attempts.changes.plugins.0.stepz': unknown key",
+    ),
+    (
+        "extends: aggregator\noverrides:\n  tiny:\n    nodes: {attempts: {changes: {startt: think}}}\n",
+        "graphs/mine.yaml:4:34: error: key 'overrides.tiny.nodes.attempts.changes.startt': unknown key",
+    ),
+    (
+        "extends: aggregator\nnodes: {attempts: {graph: yours}}\n",
+        "graphs/yours.yaml:2:20: error: key 'nodes.attempts.graph': graph 'mine' runs itself (mine > yours > mine)",
+    ),
+    (
+        "extends: iteration\nnodes: {solve: {graph: qa_generator}}\n",
+        "graphs/mine.yaml:2:17: error: key 'nodes.solve.graph': the stage 'solve' runs a graph of the role solver",
+    ),
+    (
+        "extends: iteration\nnodes: {solve: {graph: cool}}\n",
+        "graphs/cool.yaml:2:12: error: key 'sampling.temperature': 0.7, but rollouts to train on",
+    ),
     ("extends: [\n", "graphs/mine.yaml:2:1: error: not valid YAML"),
     ("extends: mine\n", "graphs/mine.yaml:1:1: error: key 'extends'"),
 ]
@@ -150,6 +170,8 @@ BROKEN = [
 @pytest.mark.parametrize(("text", "told"), BROKEN)
 def test_validate_looks_at_all_that_a_graph_names(capsys: Capture, text: str, told: str) -> None:
     Path("prompts", "moody.md").write_text("---\ndescription: d\nvariables:\n  mood: {type: string}\n---\n{{ mood }}\n")
+    mine("extends: aggregator\nnodes: {attempts: {graph: mine}}\n", "yours")
+    mine("extends: solver\nsampling: {temperature: 0.7}\n", "cool")
     mine(text, "mine")
     ended = call(capsys, "graph", "validate", "graphs/mine.yaml")
     assert ended.code == 1 and any(line.startswith(told) for line in ended.out.splitlines()), ended.out
