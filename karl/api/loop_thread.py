@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterator
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -22,16 +23,26 @@ class LoopThread:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """What `work` returns or raises; an interrupt of the caller (Ctrl-C) cancels it first."""
+        """What `work` returns or raises. An interrupt of the caller (Ctrl-C) cancels it and waits for its end."""
         if threading.current_thread() is self._thread:
             work.close()
             raise RuntimeError("called from the graph's own loop, which would wait for itself; await the async method")
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        ended: Future[asyncio.Task[T]] = Future()
+        started: list[asyncio.Task[T]] = []
+
+        def start() -> None:
+            started.append(self._loop.create_task(work))
+            started[0].add_done_callback(ended.set_result)
+
+        self._loop.call_soon_threadsafe(start)
         try:
-            return future.result()
+            task = ended.result()
         except BaseException:
-            future.cancel()
+            # Calls keep their order: by then it has been started. Left unwinding, it would lose what it works on.
+            self._loop.call_soon_threadsafe(lambda: started[0].cancel())
+            ended.result()
             raise
+        return task.result()
 
     async def hop(self, work: Coroutine[Any, Any, T]) -> T:
         """`work` in the thread's loop, awaited in the caller's own."""
