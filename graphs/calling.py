@@ -19,15 +19,16 @@ from prompts.output import CallFormatName, Parsed, ParseFailure, ToolCalls
 from prompts.tool_calls import FORMATS
 from store.errors import UsageError
 
-# What an opening prompt may ask for: `tools` is a list of objects with name, description and parameters (JSON Schema
-# as text), `tool_format` a sentence that says how a call is written.
-CALLING_VARIABLES = frozenset({"tools", "tool_format"})
 _UNKNOWN_FORMAT: CallFormatName = "json"  # what any model can write when its chat template shows no format
 
 
 @dataclass(frozen=True)
 class Calling:
-    """Built once per graph and policy. `announced`: what the chat template is to list."""
+    """Built once per graph and policy. `announced`: what the chat template is to list.
+
+    `variables`, for an opening prompt: `tools`, objects with name, description and parameters (JSON Schema as text),
+    and `tool_format`, a sentence that says how a call is written.
+    """
 
     toolbox: ToolBox
     form: CallFormatName | Literal["auto"]

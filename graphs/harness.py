@@ -17,27 +17,13 @@ from agents.judges import Judge
 from agents.policy import Policy
 from agents.tools import SearchTool
 from agents.values import ValueFunction
-from graphs.calling import CALLING_VARIABLES, Calling, make_calling
+from graphs.calling import Calling, make_calling
 from graphs.plugins.base import Plugin
 from graphs.plugins.chain import before_reply
 from graphs.schema import GraphSpec, StepBudget
 from graphs.state import Rollout
 from graphs.streaming import generate_aloud
 from prompts import Prompt
-
-# Everything that a prompt opening a conversation may ask for.
-OPENING_VARIABLES = CALLING_VARIABLES | {
-    "question",
-    "summary",
-    "seeds",
-    "examples",
-    "answers",
-    "attempts",
-    "count",
-    "steps",
-}
-# And a prompt put to the policy later on: also the answer that it gave last ("" before the first).
-INSTRUCTION_VARIABLES = OPENING_VARIABLES | {"answer"}
 
 
 class Sampled(NamedTuple):
@@ -103,6 +89,7 @@ class Harness:
         return before_reply(self.plugins, rollout, text)
 
     def _opening_values(self, rollout: Rollout) -> dict[str, Any]:
+        """The variables of `graphs.samples.OPENING`."""
         budget = self.spec.plugin(StepBudget)
         return {
             "question": rollout.inputs.question,

@@ -21,6 +21,7 @@ from agents.tools import Searcher, SearchTool
 from agents.values import LikelihoodValue, ValueFunction
 from graphs.compiler import compile_graph
 from graphs.events import AnswerGiven, Emit, Failed
+from graphs.functions import function_hashes
 from graphs.harness import Harness
 from graphs.library import Library
 from graphs.plugins.build import build_plugins
@@ -32,7 +33,7 @@ from graphs.toolbox import hits_per_query
 from prompts import Prompt
 from prompts.output import Parsed, ParsedCandidate, ParseFailure, ToolCalls
 from store.errors import UsageError
-from store.types import CandidateRecord, Failure, FailureKind, Provenance, Purpose, RolloutRecord, RolloutStatus
+from store.types import CandidateRecord, Failure, FailureKind, Provenance, Purpose, Role, RolloutRecord, RolloutStatus
 
 # The policy's own fault; everything else is the environment's.
 _POLICY_FAULTS = frozenset({FailureKind.BUDGET, FailureKind.PARSE})
@@ -83,7 +84,7 @@ class GraphRunner:
         self.provenance = Provenance(
             graph=spec.name,
             graph_sha256=spec.sha256,
-            prompt_sha256={name: prompt.sha256 for name, prompt in prompts.items()},
+            prompt_sha256={name: prompt.sha256 for name, prompt in prompts.items()} | function_hashes(spec),
             model=policy.engine.model,
             policy_version=policy.profile.policy_version,
         )
@@ -172,7 +173,7 @@ class GraphRunner:
                     async with asyncio.timeout(limit) if limit else nullcontext():
                         graph = self._by_node if config else self._graph
                         await graph.ainvoke(state, {**config, **self._config} if config else self._config)
-                _check_end(rollout)
+                _check_end(rollout, self.role)
         except RolloutError as exc:
             return rollout.failure or exc.to_failure()
         return None
@@ -233,15 +234,17 @@ def _search_tool(spec: GraphSpec, searcher: Searcher | None) -> SearchTool | Non
     return SearchTool(searcher=searcher, k=hits_per_query(spec.tools.search, searcher))
 
 
-def _check_end(rollout: Rollout) -> None:
-    """Raises: BudgetError or ParseError when the graph ended without an answer; the policy's own fault."""
+def _check_end(rollout: Rollout, role: Role) -> None:
+    """Raises: BudgetError or ParseError when the graph ended without what its role is for; the policy's own fault."""
     if rollout.failure is not None:
         raise BudgetError(rollout.failure.reason)
-    if rollout.answer is not None or rollout.candidates:
+    generates = role is Role.GENERATOR
+    if rollout.candidates if generates else rollout.answer is not None:
         return
+    missing = "candidates" if generates else "answer"
     if fault := _fault(rollout.parsed):
-        raise ParseError(f"no answer after {rollout.turns} turns; the last one: {fault}")
-    raise BudgetError(f"no answer after {rollout.turns} turns and {rollout.sampled_tokens} sampled tokens")
+        raise ParseError(f"no {missing} after {rollout.turns} turns; the last one: {fault}")
+    raise BudgetError(f"no {missing} after {rollout.turns} turns and {rollout.sampled_tokens} sampled tokens")
 
 
 def _last_word(rollout: Rollout, record: RolloutRecord) -> AnswerGiven | Failed:

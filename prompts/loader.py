@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, Field
 
@@ -84,7 +84,7 @@ class Prompt:
                 raise UsageError(f"{self.path}: variable '{name}': expected {kind}, got {type(value).__name__}")
         try:
             return self.template.render(values).strip("\n")
-        except TemplateError as exc:
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as exc:
             raise UsageError(f"{self.path}: can't be rendered: {exc}") from exc
 
     def parse(self, text: str, *, calls: CallFormatName | Literal["auto"] = "auto") -> Parsed | ParseFailure:
@@ -127,7 +127,9 @@ def read_prompt(path: Path, *, name: str, variant: str = "") -> Prompt:
     document = read_yaml(head[1], source=str(path), first_line=2)
     front = document.validate(FrontMatter)
     body = raw[head.end() :].strip("\n")
-    template = _compile(body, path=path, first_line=raw[: head.end()].count("\n") + 1)
+    first_line = raw[: head.end()].count("\n") + 1
+    template = _compile(body, path=path, first_line=first_line)
+    _check_attributes(body, path=path, first_line=first_line)
     _check_variables(body, front, path=path)
     return Prompt(name, variant, path, body, hashlib.sha256(raw.encode()).hexdigest(), front, template)
 
@@ -137,6 +139,16 @@ def _compile(body: str, *, path: Path, first_line: int) -> Template:
         return _JINJA.from_string(body)
     except TemplateSyntaxError as exc:
         raise UsageError(f"{path}:{first_line + exc.lineno - 1}: template: {exc.message}") from exc
+
+
+def _check_attributes(body: str, *, path: Path, first_line: int) -> None:
+    """The sandbox would refuse them only when the prompt is rendered."""
+    for found in _JINJA.parse(body).find_all(nodes.Getattr):
+        if found.attr.startswith("_"):
+            line = first_line + found.lineno - 1
+            raise UsageError(
+                f"{path}:{line}: template: '.{found.attr}' is out of reach; name public fields only"
+            )
 
 
 def _check_variables(body: str, front: FrontMatter, *, path: Path) -> None:

@@ -120,6 +120,9 @@ def test_rendering_is_strict(values: dict[str, object], message: str) -> None:
 
 def test_sandbox_refuses_to_leave_the_template(tmp_path: Path) -> None:
     evil = GOOD.replace("{{ question }}", "{{ question.__class__.__mro__ }}")
+    with pytest.raises(UsageError, match=r"solver\.md:6: template: '\.__mro__' is out of reach"):
+        load_prompt("solver", path=[write(tmp_path, evil)])
+    evil = GOOD.replace("{{ question }}", "{{ question | attr('__class__') }}")
     with pytest.raises(UsageError, match="can't be rendered"):
         load_prompt("solver", path=[write(tmp_path, evil)]).render(question="x")
 
