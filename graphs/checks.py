@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from graphs.loops import reached, without_limit
 from graphs.schema.graph import END, GraphSpec
 from graphs.schema.node import Node, SpeakingNode
-from graphs.schema.nodes import CompressNode, JudgeNode, PolicyNode, StageNode, ToolNode
+from graphs.schema.nodes import CompressNode, JudgeNode, PolicyNode, PythonNode, StageNode, ToolNode
 from graphs.schema.plugins import Compression
 from graphs.schema.selection import ParallelNode, ValueSelectNode, VoteNode
 from graphs.schema.stage import STAGE_GRAPHS, STAGE_NEEDS
@@ -64,7 +64,8 @@ def _outcomes(spec: GraphSpec) -> Iterator[UsageError]:
         for outcome in sorted(routed.keys() - conceivable):
             listed = ", ".join(sorted(conceivable))
             message = f"a {node.kind} node never ends with '{outcome}'; its outcomes: {listed}"
-            yield spec.error(("edges", name, outcome), message + closest(outcome, conceivable))
+            mend = f"; list it in 'nodes.{name}.outcomes'" if isinstance(node, PythonNode) else ""
+            yield spec.error(("edges", name, outcome), message + closest(outcome, conceivable) + mend)
 
 
 def _reached(spec: GraphSpec) -> Iterator[UsageError]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from graphs.functions import node_function
+from graphs.functions import function_hashes, node_function
 from graphs.prompting import load_prompts
 from graphs.schema import GraphSpec, ParallelNode, PythonNode, StageNode, load_spec, read_spec
 from graphs.schema.files import find_file
@@ -25,8 +25,9 @@ class Loaded(NamedTuple):
 
     @property
     def hashes(self) -> tuple[str, ...]:
-        """Of graph and prompts: they change when a file's meaning does."""
-        return (self.spec.sha256, *(prompt.sha256 for _, prompt in sorted(self.prompts.items())))
+        """Of graph, prompts and functions: they change when a file's meaning does."""
+        prompts = (prompt.sha256 for _, prompt in sorted(self.prompts.items()))
+        return (self.spec.sha256, *prompts, *function_hashes(self.spec).values())
 
 
 class _Key(NamedTuple):
@@ -56,6 +57,11 @@ class Library:
             self._asked.append(key)
             self._loaded = fresh
         return self._loaded[key]
+
+    @property
+    def specs(self) -> list[GraphSpec]:
+        """Every graph read so far, those that others run too."""
+        return [loaded.spec for loaded in self._loaded.values()]
 
     def reload(self) -> list[str]:
         """Read everything anew; the names of the graphs that mean something else now, prompts counted in.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from pydantic import Field, PrivateAttr
@@ -11,7 +12,7 @@ from pydantic import Field, PrivateAttr
 from graphs.schema.closed import Closed
 from graphs.schema.layers import LayeredDocument
 from graphs.schema.node import Sampling, SpeakingNode
-from graphs.schema.nodes import NodeSpec, ParallelNode, PolicyNode, ToolNode, ValueSelectNode
+from graphs.schema.nodes import NodeSpec, ParallelNode, PolicyNode, PythonNode, ToolNode, ValueSelectNode
 from graphs.schema.plugins import BUILT_IN_PLUGINS, PluginSettings, PluginSpec
 from graphs.schema.selection import STRATEGIES
 from graphs.schema.tools import Tools
@@ -32,6 +33,14 @@ class Limits(Closed):
         default=None, gt=0, description="wall clock of one rollout; beyond it the rollout failed"
     )
     super_steps: int = Field(default=10_000, ge=4, description="LangGraph's recursion limit")
+
+
+@dataclass
+class Held:
+    """What was read for a graph from elsewhere. No part of its meaning as a file, so not compared."""
+
+    # Of python nodes: (file that names it, reference) -> graphs.functions.NodeFunction.
+    functions: dict[Any, Any] = field(default_factory=dict, compare=False)
 
 
 class GraphSpec(Closed):
@@ -58,6 +67,7 @@ class GraphSpec(Closed):
         description="node -> next node, or node -> {outcome: next node}; `end` ends the graph"
     )
     _document: LayeredDocument | None = PrivateAttr(default=None)
+    _held: Held = PrivateAttr(default_factory=Held)
 
     @property
     def sha256(self) -> str:
@@ -69,6 +79,11 @@ class GraphSpec(Closed):
     def document(self) -> LayeredDocument | None:
         """Where its keys stand; None when it was not read from a file."""
         return self._document
+
+    @property
+    def held(self) -> Held:
+        """What was read for it so far; kept as long as the graph is."""
+        return self._held
 
     def placed(self, document: LayeredDocument) -> Self:
         """The same graph, which knows where its keys stand."""
@@ -114,5 +129,7 @@ def _outcomes(node: NodeSpec, plugins: list[type[PluginSettings]]) -> frozenset[
             return frozenset({"ok"}).union(*(plugin.tool_outcomes for plugin in plugins))
         case ParallelNode():
             return frozenset({node.strategy, "failed"})
+        case PythonNode():
+            return frozenset(node.outcomes)
         case _:
             return frozenset({"ok"})

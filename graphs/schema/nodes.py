@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from graphs.schema.node import Node, SpeakingNode
 from graphs.schema.selection import ParallelNode, ValueSelectNode, VoteNode
@@ -54,7 +54,7 @@ class JudgeNode(Node):
 
 
 class PythonNode(Node):
-    """`module:function`, an async function of the graph's state that returns a partial update. Outcome: ok.
+    """`module:function`, an async function of the graph's state that returns a partial update. Outcomes: those listed.
 
     The module may lie beside the graph file, or in the folder above it.
     """
@@ -63,6 +63,11 @@ class PythonNode(Node):
     function: str = Field(
         pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
         description="`module:function`, an `async def function(state: GraphState) -> dict[str, Any]`",
+    )
+    outcomes: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")], ...] = Field(
+        default=("ok",),
+        min_length=1,
+        description="what it may return as `outcome`, each with a route; without one it ends with `ok`",
     )
 
 

@@ -1,0 +1,139 @@
+"""Python nodes: whose code runs, what its hash covers, and where it leads."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from graphs.library import Library
+from graphs.runner import GraphRunner
+from graphs.schema import parse_spec
+from graphs.state import RolloutInputs
+from store.errors import UsageError
+from store.types import Purpose, RolloutRecord, RolloutStatus
+from tests.harness_kit import NOTES, ListSearcher, text_policy
+
+GRAPH = """extends: solver
+nodes:
+  tidy: {kind: python, function: "hooks_of_two:tidy"}
+edges:
+  think: {answer: tidy}
+  tidy: end
+"""
+HOOKS = """
+from dataclasses import dataclass, replace
+from typing import Any
+from graphs.state import GraphState
+from words_of_two import WORD
+async def tidy(state: GraphState) -> dict[str, Any]:
+    state.rollout.answer = replace(state.rollout.answer, text=WORD)
+    return {}
+"""
+
+
+def project(folder: Path, word: str) -> Path:
+    (folder / "graphs").mkdir(parents=True)
+    (folder / "graphs" / "tidy.yaml").write_text(GRAPH, encoding="utf-8")
+    (folder / "hooks_of_two.py").write_text(HOOKS, encoding="utf-8")
+    (folder / "words_of_two.py").write_text(f"WORD = '{word}'\n", encoding="utf-8")
+    return folder
+
+
+async def run(folder: Path, library: Library | None = None, *, graph: str = "tidy") -> RolloutRecord:
+    policy = text_policy("<answer>oslo</answer>", "<answer>oslo</answer>", variant="")
+    runner = GraphRunner.load(
+        graph, policy=policy, searcher=ListSearcher(NOTES), graph_path=[folder / "graphs"], library=library
+    )
+    return await runner.run(RolloutInputs(question="where?"), key="r", purpose=Purpose.ASK, seed=1)
+
+
+def sha256(record: RolloutRecord) -> str:
+    return record.provenance.prompt_sha256["hooks_of_two:tidy"]
+
+
+async def test_two_projects_with_modules_of_the_same_names_run_their_own(tmp_path: Path) -> None:
+    one, two = project(tmp_path / "one", "first"), project(tmp_path / "two", "other")
+    records = [await run(folder) for folder in (one, two, one)]
+    assert [record.answer for record in records] == ["first", "other", "first"]
+    assert sha256(records[0]) == sha256(records[2]) != sha256(records[1])
+    assert not {"hooks_of_two", "words_of_two"} & sys.modules.keys()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"), [("words_of_two.py", "first", "later"), ("hooks_of_two.py", "{}", "{ }")]
+)
+async def test_an_edit_of_the_module_or_of_its_helper_shows_in_the_hash(
+    tmp_path: Path, file: str, old: str, new: str
+) -> None:
+    folder = project(tmp_path / "one", "first")
+    before = await run(folder)
+    text = (folder / file).read_text(encoding="utf-8")
+    (folder / file).write_text(text.replace(old, new), encoding="utf-8")
+    after = await run(folder)
+    assert sha256(before) != sha256(after)
+    assert after.answer == ("later" if new == "later" else "first")
+
+
+async def test_a_library_holds_the_function_that_it_read(tmp_path: Path) -> None:
+    folder = project(tmp_path / "one", "first")
+    library = Library(graph_path=[folder / "graphs"])
+    library.get("tidy")
+    (folder / "words_of_two.py").write_text("WORD = 'later'\n", encoding="utf-8")
+    assert (await run(folder, library)).answer == "first"
+    assert library.reload() == ["tidy"]
+    assert (await run(folder, library)).answer == "later"
+
+
+def test_the_same_sources_are_imported_once(tmp_path: Path) -> None:
+    folder = project(tmp_path / "one", "first")
+    specs = [Library(graph_path=[folder / "graphs"]).get("tidy").spec for _ in range(2)]
+    one, two = (next(iter(spec.held.functions.values())) for spec in specs)
+    assert one.run is two.run
+
+
+GATED = """extends: solver
+nodes:
+  gate: {kind: python, function: "gate_hooks:gate", outcomes: [ok, retry]}
+  again: {kind: policy, prompt: solver, instruction: solver}
+edges:
+  think: {answer: gate}
+  gate: {ok: end, retry: again}
+  again: {search: search, malformed: search, answer: end, exhausted: end}
+"""
+GATE = """
+from typing import Any
+from graphs.state import GraphState
+async def gate(state: GraphState) -> dict[str, Any]:
+    return {"outcome": "OUTCOME"}
+"""
+
+
+@pytest.mark.parametrize(("outcome", "turns"), [("ok", 1), ("retry", 2)])
+async def test_a_python_node_leads_on_by_its_outcome(tmp_path: Path, outcome: str, turns: int) -> None:
+    (tmp_path / "graphs").mkdir()
+    (tmp_path / "graphs" / "gated.yaml").write_text(GATED, encoding="utf-8")
+    (tmp_path / "gate_hooks.py").write_text(GATE.replace("OUTCOME", outcome), encoding="utf-8")
+    record = await run(tmp_path, graph="gated")
+    assert record.status is RolloutStatus.FINISHED and len(record.steps) == turns
+
+
+async def test_an_outcome_that_is_not_listed_fails_with_the_mend(tmp_path: Path) -> None:
+    (tmp_path / "graphs").mkdir()
+    (tmp_path / "graphs" / "gated.yaml").write_text(GATED, encoding="utf-8")
+    (tmp_path / "gate_hooks.py").write_text(GATE.replace("OUTCOME", "rety"), encoding="utf-8")
+    record = await run(tmp_path, graph="gated")
+    assert record.failure is not None and "ended with 'rety'; its outcomes: ok, retry" in record.failure.reason
+
+
+def test_a_route_that_is_not_listed_names_the_key_to_add_it_to() -> None:
+    with pytest.raises(
+        UsageError, match=r"g\.yaml:7:\d+: .*never ends with 'retry'; .*list it in 'nodes\.gate\.outcom"
+    ):
+        parse_spec(GATED.replace(", outcomes: [ok, retry]", ""), source="g.yaml")
+
+
+def test_every_listed_outcome_needs_a_route() -> None:
+    with pytest.raises(UsageError, match="no route for the outcome 'retry' of a python node"):
+        parse_spec(GATED.replace(", retry: again", ""), source="g.yaml")
