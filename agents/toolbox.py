@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from agents.arguments import coerce, find_fault
+from agents.arguments import check_schema, coerce, find_fault
 from agents.errors import ToolError, boundary
 from prompts.closed_yaml import closest
 from prompts.output import ToolCall
@@ -48,13 +48,14 @@ class Tool:
 
 
 class ToolBox:
-    """Frozen after construction. Raises UsageError when two tools share a name."""
+    """Frozen after construction. Raises: UsageError when two tools share a name or one has a faulty schema."""
 
     def __init__(self, tools: Sequence[Tool] = ()) -> None:
         self._tools: dict[str, Tool] = {}
         for tool in tools:
             if tool.name in self._tools:
                 raise UsageError(f"two tools are named '{tool.name}'; leave one out or rename it")
+            check_schema(tool.name, tool.parameters)
             self._tools[tool.name] = tool
 
     def __len__(self) -> int:
@@ -87,12 +88,18 @@ class ToolBox:
 
 
 def from_langchain(tool: BaseTool, *, name: str | None = None) -> Tool:
-    """Any LangChain tool. A `ToolException` is the tool's own complaint, and so are arguments that it refuses."""
+    """Any LangChain tool. A `ToolException` is the tool's own complaint, and so are arguments that it refuses.
+
+    Raises: UsageError for a schema that refers to what it does not hold.
+    """
     from langchain_core.tools import ToolException
     from langchain_core.utils.function_calling import convert_to_openai_tool
     from pydantic import ValidationError
 
-    function = convert_to_openai_tool(tool)["function"]
+    try:
+        function = convert_to_openai_tool(tool)["function"]
+    except KeyError as exc:  # what LangChain raises for a reference that it can't follow
+        raise UsageError(f"tool '{tool.name}': its parameters are no JSON Schema: {exc.args[0]}") from exc
 
     async def run(arguments: dict[str, Any]) -> ToolReply:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from langchain_core.tools import StructuredTool, ToolException, tool
 
 from agents.arguments import coerce, find_fault
 from agents.errors import ToolError
-from agents.toolbox import ToolBox, from_langchain
+from agents.toolbox import Tool, ToolBox, ToolReply, from_langchain
 from prompts.output import ToolCall
 from store.errors import UsageError
 
@@ -44,6 +45,60 @@ SCHEMA: dict[str, Any] = {
 )
 def test_text_is_read_as_what_the_schema_wants(arguments: dict[str, Any], fitted: dict[str, Any]) -> None:
     assert coerce(arguments, SCHEMA) == fitted
+
+
+NESTED: dict[str, Any] = {
+    "$defs": {"Span": {"type": "object", "properties": {"n": {"type": "integer"}, "unit": {"type": "string"}}}},
+    "type": "object",
+    "properties": {
+        "span": {"$ref": "#/$defs/Span"},
+        "maybe": {"anyOf": [{"$ref": "#/$defs/Span"}, {"type": "null"}]},
+        "either": {"anyOf": [{"$ref": "#/$defs/Span"}, {"type": "object", "properties": {"n": {"type": "string"}}}]},
+        "spans": {"type": "array", "items": {"$ref": "#/$defs/Span"}},
+        "ns": {"type": "array", "items": {"type": "integer"}},
+        "any": True,
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fitted"),
+    [
+        ({"span": {"n": "3", "unit": 4}}, {"span": {"n": 3, "unit": "4"}}),
+        ({"span": '{"n": "3"}'}, {"span": {"n": 3}}),
+        ({"maybe": {"n": "3"}}, {"maybe": {"n": 3}}),
+        ({"either": {"n": "3"}}, {"either": {"n": "3"}}),
+        ({"spans": [{"n": "3"}, {"n": "x"}]}, {"spans": [{"n": 3}, {"n": "x"}]}),
+        ({"ns": ["1", 2]}, {"ns": [1, 2]}),
+        ({"any": "1"}, {"any": "1"}),
+    ],
+)
+def test_so_is_what_objects_and_lists_hold(arguments: dict[str, Any], fitted: dict[str, Any]) -> None:
+    assert coerce(arguments, NESTED) == fitted
+
+
+@pytest.mark.parametrize(
+    ("parameter", "said"),
+    [
+        ({"type": "strng"}, "tool 'odd': its parameters are no JSON Schema: properties.x.type: 'strng' is not valid"),
+        ({"$ref": "#/$defs/Nope"}, "tool 'odd': its parameters refer to '#/$defs/Nope', which is not in them"),
+        ({"items": {"$ref": "http://127.0.0.1:1/x"}}, "tool 'odd': its parameters refer to 'http://127.0.0.1:1/x'"),
+    ],
+)
+def test_a_faulty_schema_is_refused_when_tools_are_put_together(parameter: dict[str, Any], said: str) -> None:
+    async def run(_: dict[str, Any]) -> ToolReply:
+        return ToolReply()
+
+    with pytest.raises(UsageError, match=re.escape(said)):
+        ToolBox([Tool("odd", "", {"type": "object", "properties": {"x": parameter}}, run)])
+
+
+def test_a_langchain_tool_that_refers_to_nothing_is_named() -> None:
+    schema = {"title": "odd", "description": "d", "type": "object", "properties": {"x": {"$ref": "#/$defs/Nope"}}}
+    with pytest.raises(
+        UsageError, match=re.escape("tool 'odd': its parameters are no JSON Schema: Reference '#/$defs")
+    ):
+        from_langchain(StructuredTool(name="odd", description="d", args_schema=schema, func=str))
 
 
 @pytest.mark.parametrize(
