@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from graphs.functions import node_function
+from graphs.gate_checks import gate_warnings
 from graphs.library import Library
 from graphs.prompting import load_prompts
 from graphs.schema import BUILT_IN, GraphSpec, ParallelNode, PythonNode, StepBudget, read_spec
@@ -83,6 +84,8 @@ def _warnings(specs: dict[str, GraphSpec], file: Path) -> Iterator[UsageError]:
     spec = specs[""]
     yield from _dead_routes(spec)
     yield from _short_limits(spec)
+    for each in specs.values():
+        yield from gate_warnings(each)
     shadowed = BUILT_IN / file.name
     if shadowed.is_file() and file.resolve() != shadowed.resolve() and "extends" not in _data(file):
         yield from _forgotten_overrides(specs, shadowed)

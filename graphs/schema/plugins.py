@@ -112,7 +112,17 @@ class RewriteRule(Closed):
             raise ValueError("'argument' and 'pattern' belong together: what to replace, and where")
         if self.to is None and self.pattern is None:
             raise ValueError("it rewrites nothing; add 'to: ...', or 'argument: ...' with 'pattern: ...'")
+        if self.pattern is not None:
+            _check_replacement(self.pattern, self.replacement)
         return self
+
+
+def _check_replacement(pattern: re.Pattern[str], replacement: str) -> None:
+    """Raises: ValueError for a group that the pattern does not have, or an escape that is none."""
+    try:
+        pattern.sub(replacement, "")  # the template is read even where nothing matches
+    except (re.error, IndexError) as exc:
+        raise ValueError(f"'replacement' does not fit 'pattern' ({pattern.groups} groups): {exc}") from exc
 
 
 class ToolGate(PluginSettings):

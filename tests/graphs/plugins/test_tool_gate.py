@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import pytest
+import yaml
+
+from graphs.gate_checks import gate_warnings
 from graphs.plugins.base import Deny, Plugin
 from graphs.plugins.chain import gate
+from graphs.schema import load_spec
 from graphs.state import Rollout, RolloutInputs
 from prompts.output import ToolCall
 from store.errors import UsageError
@@ -14,6 +19,8 @@ from tests.graphs.plugins.kit import plugin_of, rollout_of
 from tests.graphs.plugins.test_compression import compressed
 from tests.graphs.small import small_runner
 from tests.harness_kit import NOTES, ListSearcher, text_policy
+
+PLUGINS = [{"kind": "step_budget", "steps": 9}, {"kind": "compression", "trigger_tokens": 900, "summary_tokens": 90}]
 
 
 def search(query: str) -> ToolCall:
@@ -90,19 +97,49 @@ def test_after_a_compression_the_results_are_gone_and_may_be_fetched_again() -> 
 
 
 @pytest.mark.parametrize(
-    ("yaml", "message"),
+    ("gate", "message"),
     [
         ("rewrite: [{tool: a}]", "it rewrites nothing; add 'to: ...', or 'argument: ...' with 'pattern: ...'"),
         ("rewrite: [{tool: a, argument: b}]", "'argument' and 'pattern' belong together"),
         ("rewrite: [{tool: a, argument: b, pattern: '('}]", "valid regular expression"),
+        (
+            r"rewrite: [{tool: a, argument: b, pattern: 'x', replacement: '\1'}]",
+            r"'replacement' does not fit 'pattern' \(0 groups\): invalid group reference 1",
+        ),
+        (r"rewrite: [{tool: a, argument: b, pattern: 'x', replacement: '\g<n>'}]", "unknown group name 'n'"),
         ("min_query_chars: 9, max_query_chars: 3", "max_query_chars 3 is below min_query_chars 9"),
         ("duplicate_queries: refuze", "did you mean 'refuse'"),
         ("alow: [search]", "unknown key; expected one of allow, .*did you mean 'allow'"),
     ],
 )
-def test_what_makes_no_sense_is_refused(yaml: str, message: str) -> None:
+def test_what_makes_no_sense_is_refused(gate: str, message: str) -> None:
     with pytest.raises(UsageError, match=rf"f:7:\d+: key 'plugins.0.*{message}"):
-        plugin_of(f"{{kind: tool_gate, {yaml}}}")
+        plugin_of(f"{{kind: tool_gate, {gate}}}")
+
+
+@pytest.mark.parametrize(
+    ("gate", "told"),
+    [
+        (
+            "allow: [search, serch]",
+            "key 'plugins.2.allow.1': the graph has no tool 'serch'; it has: search; did you mean",
+        ),
+        ("deny: [web_get]", "key 'plugins.2.deny.0': the graph has no tool 'web_get'; it has: search"),
+        ("rewrite: [{tool: find, to: serch}]", "key 'plugins.2.rewrite.0.to': the graph has no tool 'serch'"),
+        ("deny: ['s*']", "key 'plugins.2': this gate refuses every tool of the graph (search); mend 'allow' or 'deny'"),
+        ("allow: []", "key 'plugins.2': this gate refuses every tool of the graph (search)"),
+    ],
+)
+def test_names_that_no_tool_has_are_warned_of(gate: str, told: str) -> None:
+    spec = load_spec("solver", changes={"plugins": [*PLUGINS, yaml.safe_load(f"{{kind: tool_gate, {gate}}}")]})
+    (warning,) = gate_warnings(spec)
+    assert told in str(warning)
+
+
+@pytest.mark.parametrize("tools", [{"named": ["web_get"]}, {"mcp": {"web": {"command": "web"}}}])
+def test_names_of_tools_given_later_are_not_warned_of(tools: dict[str, Any]) -> None:
+    gate = {"kind": "tool_gate", "allow": ["search", "web_*", "web_get"], "deny": ["web_post*"]}
+    assert list(gate_warnings(load_spec("solver", changes={"tools": tools, "plugins": [*PLUGINS, gate]}))) == []
 
 
 async def test_in_a_graph_a_refused_query_is_told_and_recorded_and_not_searched() -> None:
