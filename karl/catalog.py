@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import graphs
 import prompts
+from graphs.occasions import check_tasks, check_variant
 from graphs.schema import GraphSpec, load_spec, read_spec
 from karl.settings import Settings
 from prompts import Prompt, load_prompt
@@ -49,7 +50,22 @@ def prompt_entries(settings: Settings) -> list[Entry]:
 
 
 def find_graph(reference: str, *, settings: Settings, variant: str = "", tasks: Sequence[str] = ()) -> GraphSpec:
-    """Raises: UsageError for an unknown name and for whatever is wrong in the file."""
+    """Raises: UsageError for an unknown graph, task or variant and for whatever is wrong in the file."""
+    (spec,) = find_graphs([reference], settings=settings, variant=variant, tasks=tasks)
+    return spec
+
+
+def find_graphs(
+    references: Sequence[str], *, settings: Settings, variant: str = "", tasks: Sequence[str] = ()
+) -> list[GraphSpec]:
+    """Several, of which one has to know the tasks. Raises: UsageError as `find_graph` does."""
+    specs = [_graph(reference, settings, variant=variant, tasks=tasks) for reference in references]
+    check_tasks(tasks, specs)
+    check_variant(variant, specs, prompt_path=settings.prompt_path)
+    return specs
+
+
+def _graph(reference: str, settings: Settings, *, variant: str, tasks: Sequence[str]) -> GraphSpec:
     path = settings.graph_path
     if _is_file(reference, ".yaml"):
         return read_spec(known_as(Path(reference), path), variant=variant, tasks=tasks, path=path)

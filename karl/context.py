@@ -77,7 +77,9 @@ class Context:
     @cached_property
     def library(self) -> Library:
         """The graphs and prompts of this run: a file that is edited meanwhile changes nothing until a reload."""
-        return Library(graph_path=self.settings.graph_path, prompt_path=self.settings.prompt_path)
+        return Library(
+            graph_path=self.settings.graph_path, prompt_path=self.settings.prompt_path, tasks=self.config.tasks
+        )
 
     def read_graphs(self) -> None:
         """Raises: UsageError for a graph or prompt of the run that is broken."""

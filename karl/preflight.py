@@ -43,18 +43,23 @@ def check_run(config: RunConfig, *, settings: Settings) -> None:
 
 
 def check_graphs(config: RunConfig, *, settings: Settings) -> None:
-    """Every graph of a run with the prompts that it names, and how the solver samples. Raises: UsageError."""
+    """Every graph of a run with the prompts that it names, how the solver samples, the run's tasks.
+
+    Raises: UsageError.
+    """
     from graphs.iteration import graph_of
     from graphs.library import Library
+    from graphs.occasions import check_tasks
     from graphs.schema.stage import STAGE_GRAPHS
 
     variant = profile_of(config.base, settings=settings).prompt_variant
-    library = Library(graph_path=settings.graph_path, prompt_path=settings.prompt_path)
+    library = Library(graph_path=settings.graph_path, prompt_path=settings.prompt_path, tasks=config.tasks)
     iteration = library.get("iteration", variant=variant).spec
     if settings.engine == "chat":
         _check_untrained(iteration)
     for stage in STAGE_GRAPHS:  # held-out questions take all of these, whatever stages the iteration has
         library.get(graph_of(iteration, stage), variant=variant)
+    check_tasks(config.tasks, library.specs)
 
 
 def _check_untrained(iteration: GraphSpec) -> None:

@@ -21,6 +21,7 @@ class RunConfig(BaseModel, frozen=True, extra="forbid"):
     recipe: str = Field("tiny", description="training recipe: a name or a TOML file")
     sft_recipe: str = Field("sft", description="recipe of the SFT control: about as many optimiser steps")
     seed: int = 0
+    tasks: tuple[str, ...] = Field((), description="overrides of the graphs that apply, by name; the last one wins")
 
     generator_runs: int = Field(1000, ge=1, description="generator rollouts an iteration")
     seed_chunks: int = Field(1, ge=1, description="random chunks shown to each generator (KARL, section 4: 10)")

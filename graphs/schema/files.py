@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -99,7 +100,7 @@ def merge(base: Any, changes: Any) -> Any:
 
 def _open(file: Path) -> _File:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
         raise UsageError(f"{file}: can't be read: {exc}") from exc
     return _parse(text, str(file))
@@ -123,11 +124,11 @@ def _resolve(
     name = top.head.name or file.stem
     occasions = dict.fromkeys(name for opened in files for name in opened.head.overrides)
     # Whatever is asked for: a mistake in any override shows at once, not on the day when it is used.
-    plain, *_ = [_spec(name, _layers(files, [occasion])) for occasion in ("", *occasions)]
+    plain, *_ = [_spec(name, _layers(files, [occasion]), occasions) for occasion in ("", *occasions)]
     asked = [occasion for occasion in (*tasks, variant) if occasion in occasions]
     if not (asked or changes):
         return plain
-    return _spec(name, [*_layers(files, asked), *_given(name, changes)])
+    return _spec(name, [*_layers(files, asked), *_given(name, changes)], occasions)
 
 
 def _given(name: str, changes: Mapping[str, Any] | Layer | None) -> list[Layer]:
@@ -180,10 +181,10 @@ def _layers(files: Sequence[_File], occasions: Sequence[str]) -> list[Layer]:
     return layers
 
 
-def _spec(name: str, layers: Sequence[Layer]) -> GraphSpec:
+def _spec(name: str, layers: Sequence[Layer], occasions: Iterable[str]) -> GraphSpec:
     from graphs.checks import check_spec
 
-    document = lay(layers)
+    document = replace(lay(layers), occasions=tuple(occasions))
     # The name is the file's own: an extended graph keeps its name to itself.
     spec = document.validate(GraphSpec, data={**document.data, "name": name}).placed(document)
     check_spec(spec)

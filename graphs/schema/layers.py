@@ -33,6 +33,7 @@ class LayeredDocument(YamlDocument):
     """The merged data; its complaints name the file, line and key that supplied what is wrong."""
 
     places: dict[Path, Place] = field(repr=False, default_factory=dict)
+    occasions: tuple[str, ...] = ()  # tasks and policies that some layer has overrides for
 
     def error(self, path: Path, message: str) -> UsageError:
         place = self.place(path)

@@ -14,6 +14,7 @@ from agents.judges import Judge, LlmJudge, RuleJudge
 from agents.policy import Policy
 from agents.tools import Searcher
 from agents.values import ValueFunction
+from graphs.occasions import check_variant
 from graphs.runner import GraphRunner
 from karl.api.answering import GraphParts, OnFailure
 from karl.api.graph import Graph
@@ -77,9 +78,11 @@ def load_graph(
         folder = None if played else _existing(_folder(policy, kept, corpus))
         profile = policy.profile if isinstance(policy, Policy) else profile_of(folder, settings=chosen)
         spoken = profile.prompt_variant if variant is None else variant
-        place = Place(graph_or_file(graph), spoken, tasks, chosen.graph_path)
+        place = Place(graph_or_file(graph), spoken, tasks, chosen.graph_path, chosen.prompt_path)
         # Before the model is loaded: a misspelt key should not cost seconds.
         spec = place.spec(overrides)
+        if variant is not None:
+            check_variant(variant, place.library.specs, prompt_path=chosen.prompt_path)
         changes = {**(overrides or {}), **with_attempts(spec, overrides or {}, attempts)}
         source = _source(corpus, kept, chosen)
         servers = OpenServers()
@@ -95,9 +98,7 @@ def load_graph(
             tools=tools,
             open_servers=servers.open,
             trace=open_telemetry(chosen.telemetry),
-            graph_path=chosen.graph_path,
-            prompt_path=chosen.prompt_path,
-            tasks=tasks,
+            library=place.library,
             changes=changes,
         )
         opened.pop_all()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from graphs.schema import GraphSpec, ParallelNode, ValueSelectNode, load_spec, read_spec
+from graphs.library import Library
+from graphs.occasions import check_tasks
+from graphs.schema import GraphSpec, ParallelNode, ValueSelectNode
 from store.errors import UsageError
 
 
@@ -19,11 +22,20 @@ class Place:
     graph: str | Path
     variant: str
     tasks: Sequence[str]
-    path: Sequence[Path]
+    graph_path: Sequence[Path]
+    prompt_path: Sequence[Path]
+
+    @cached_property
+    def library(self) -> Library:
+        """The graph and all that it runs; graphs beside a file are found by name."""
+        beside = [self.graph.parent] if isinstance(self.graph, Path) else []
+        return Library(graph_path=[*beside, *self.graph_path], prompt_path=self.prompt_path, tasks=self.tasks)
 
     def spec(self, changes: Mapping[str, Any] | None) -> GraphSpec:
-        given: dict[str, Any] = {"variant": self.variant, "tasks": self.tasks, "path": self.path, "changes": changes}
-        return read_spec(self.graph, **given) if isinstance(self.graph, Path) else load_spec(self.graph, **given)
+        """Raises: UsageError for whatever is wrong in the graph or in what it runs, and for unknown tasks."""
+        spec = self.library.get(self.graph, variant=self.variant, changes=changes).spec
+        check_tasks(self.tasks, self.library.specs)
+        return spec
 
 
 def graph_or_file(graph: str | Path) -> str | Path:

@@ -13,6 +13,7 @@ from karl.commands.common import console, print_json, settings_of
 @click.argument("corpus")
 @click.argument("question")
 @click.option("--graph", default="solver", show_default=True, help="A graph's name, or a YAML file.")
+@click.option("--task", "tasks", multiple=True, help="The graph's overrides for a task. Repeatable, the last wins.")
 @click.option("-n", "--attempts", type=click.IntRange(min=1), help="Attempts of a graph that makes several.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="A checkpoint folder; default: the newest trained.")
 @click.option("--temperature", type=click.FloatRange(min=0.0), help="Default: 0; the graph's own for several attempts.")
@@ -25,6 +26,7 @@ def ask(
     corpus: str,
     question: str,
     graph: str,
+    tasks: tuple[str, ...],
     attempts: int | None,
     checkpoint: Path | None,
     temperature: float | None,
@@ -47,6 +49,7 @@ def ask(
         corpus=corpus,
         policy=checkpoint,
         settings=settings_of(context),
+        tasks=tasks,
         attempts=attempts,
         temperature=temperature,
         seed=seed,

@@ -109,12 +109,12 @@ def diff(context: click.Context, first: str, second: str | None, variant: str, t
 
     Exit code 1 if they differ, as of diff(1).
     """
-    from karl.catalog import find_graph, pair
+    from karl.catalog import find_graphs, pair
     from karl.effective import as_yaml, difference
 
     settings = settings_of(context)
     old, new = pair(first, second)
-    texts = [as_yaml(find_graph(name, settings=settings, variant=variant, tasks=tasks)) for name in (old, new)]
+    texts = [as_yaml(spec) for spec in find_graphs((old, new), settings=settings, variant=variant, tasks=tasks)]
     told = difference(texts[0], texts[1], names=(old, new))
     if told:
         click.echo(told)

@@ -34,6 +34,7 @@ def overrides(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> 
 @click.option("--question-corpus", help="Corpus that the held-out questions are asked of, if another.")
 @click.option("--base", type=click.Path(path_type=Path), help="Checkpoint to start from; default: the embedded policy.")
 @click.option("--recipe", help="Training recipe: a name or a TOML file.")
+@click.option("--task", "tasks", multiple=True, help="The graphs' overrides for a task. Repeatable, the last wins.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--set", "settings_set", multiple=True, callback=overrides, help="Any other run setting, key=value.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON at the end.")

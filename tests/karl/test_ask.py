@@ -9,6 +9,7 @@ import pytest
 
 from graphs.events import AttemptFinished, Compressed, Hits, SearchStarted, Token, ToolReplied
 from karl.asking import ask, event_line
+from store.errors import UsageError
 from store.types import Failure, FailureKind
 from tests.harness_kit import hit, text_policy
 from tests.karl.api_kit import TURNS, load, make_corpus, stored_rollouts
@@ -48,6 +49,24 @@ def test_wrong_options_are_one_line(home: Path, capsys: pytest.CaptureFixture[st
     assert several.code == 2 and several.err.strip().endswith("try the graph 'aggregator'")
     unknown = karl(capsys, home, "--graph", "slover")
     assert unknown.code == 2 and "did you mean 'solver'" in unknown.err and stored_rollouts(home) == []
+
+
+def test_a_task_lays_its_overrides_over_the_graph(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("brief.yaml").write_text("extends: solver\noverrides:\n  acme: {sampling: {max_tokens: 3}}\n")
+    told = json.loads(karl(capsys, home, "--graph", "brief.yaml", "--task", "acme", "--json").out)
+    plain = json.loads(karl(capsys, home, "--graph", "brief.yaml", "--json").out)
+    assert plain["usage"]["sampled_tokens"] > told["usage"]["sampled_tokens"] > 0
+    unknown = karl(capsys, home, "--graph", "brief.yaml", "--task", "acmee")
+    assert unknown.code == 2 and "no task 'acmee' in brief; there are: acme," in unknown.err
+    assert "did you mean 'acme'?" in unknown.err
+
+
+def test_a_task_of_a_graph_that_the_graph_runs(home: Path) -> None:
+    load(home, graph="aggregator", tasks=["freshstack"]).close()
+    with pytest.raises(UsageError, match=r"no task 'freshstak' in aggregator, solver; .*did you mean 'freshstack'"):
+        load(home, graph="aggregator", tasks=["freshstak"])
+    with pytest.raises(UsageError, match=r"no variant 'tinny' in solver; .*did you mean 'tiny'"):
+        load(home, variant="tinny")
 
 
 async def test_searches_are_shown_while_they_happen(home: Path) -> None:

@@ -89,6 +89,25 @@ def test_an_unknown_name_ends_with_one_line(capsys: Capture) -> None:
         assert ended.code == 2 and ended.err.count("\n") == 1 and "did you mean 'solver'" in ended.err
 
 
+@pytest.mark.parametrize("command", ["show", "hash", "diff"])
+@pytest.mark.parametrize(
+    ("option", "name", "near"), [("--task", "freshstak", "freshstack"), ("--variant", "tinny", "tiny")]
+)
+def test_an_unknown_occasion_ends_with_one_line(capsys: Capture, command: str, option: str, name: str, near: str):
+    ended = call(capsys, "graph", command, "solver", option, name)
+    assert ended.code == 2 and ended.err.count("\n") == 1
+    assert f"no {option[2:]} '{name}' in solver; there are: " in ended.err and f"did you mean '{near}'" in ended.err
+
+
+def test_occasions_that_one_side_of_a_diff_or_a_folder_of_prompts_knows(capsys: Capture, project: Path) -> None:
+    mine("extends: dedup\noverrides: {acme: {nodes: {near: {top: 3}}}}\n", "dedup")
+    assert "top: 3" in call(capsys, "graph", "diff", "dedup", "--task", "acme").out
+    assert call(capsys, "graph", "show", "dedup", "--variant", "novel").code == 2
+    (project / "prompts" / "novel").mkdir()
+    (project / "prompts" / "novel" / "solver.md").write_text("---\ndescription: d\n---\nAnswer.\n")
+    assert call(capsys, "graph", "show", "dedup", "--variant", "novel").code == 0
+
+
 def test_hash_is_that_of_the_rollouts(capsys: Capture) -> None:
     assert call(capsys, "graph", "hash", "solver").out == f"{load_spec('solver').sha256}  solver\n"
     told = json.loads(call(capsys, "graph", "hash", "solver", "--variant", "tiny", "--json").out)

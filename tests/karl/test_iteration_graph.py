@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from agents.policy import Policy
+from graphs.schema import load_spec
 from karl.collect import Stopped
 from karl.context import Context
 from karl.loop import iterate, refresh_graphs
@@ -226,3 +227,12 @@ def test_the_summary_shows_broken_edits(context: ScriptedContext, capsys: pytest
     refresh_graphs(context, 1)
     print_summary(run_summary(context.store, context.run), Console())
     assert "a broken edit of a graph or prompt was left aside once" in capsys.readouterr().out
+
+
+def test_a_runs_tasks_choose_the_overrides_of_its_graphs(tmp_path: Path) -> None:
+    plain = make_context(tmp_path / "plain").graph("solve")
+    given = make_context(tmp_path / "given", tasks=["trec_biogen"])
+    spec = given.library.get("solver", variant="").spec
+    assert spec.sha256 == load_spec("solver", tasks=["trec_biogen"]).sha256 != load_spec("solver").sha256
+    assert given.run.settings["tasks"] == ["trec_biogen"]
+    assert given.graph("solve").sha256 == plain.sha256  # the policy's own replace them

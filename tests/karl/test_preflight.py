@@ -35,6 +35,13 @@ def test_a_solver_that_samples_otherwise_than_the_loss_expects(tmp_path: Path, s
         check_graphs(config, settings=graphs(tmp_path / "graphs", "solver", sampling))
 
 
+def test_a_task_that_no_graph_of_the_run_knows(tmp_path: Path):
+    base = random_policy(tmp_path / "base")
+    check_graphs(make_config({"corpus": "notes", "base": base, "tasks": ["freshstack"]}), settings=Settings())
+    with pytest.raises(UsageError, match=r"no task 'freshstak' in .*solver.*; did you mean 'freshstack'"):
+        check_graphs(make_config({"corpus": "notes", "base": base, "tasks": ["freshstak"]}), settings=Settings())
+
+
 def test_other_graphs_may_sample_as_they_like(tmp_path: Path):
     config = make_config({"corpus": "notes", "base": random_policy(tmp_path / "base")})
     check_graphs(config, settings=Settings.model_validate({}))

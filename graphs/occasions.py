@@ -1,0 +1,38 @@
+"""Tasks and policies by name: one that no graph and no prompt knows would change nothing, and nobody would notice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from graphs.schema import GraphSpec
+from prompts.closed_yaml import closest
+from prompts.loader import BUILT_IN
+from store.errors import UsageError
+
+
+def check_tasks(tasks: Iterable[str], specs: Sequence[GraphSpec]) -> None:
+    """Raises: UsageError for a task that none of the graphs has overrides for, with the closest name."""
+    known = _occasions(specs)
+    for task in tasks:
+        if task not in known:
+            raise _unknown("task", task, specs, known, f"write 'overrides: {{{task}: ...}}', or leave the task out")
+
+
+def check_variant(variant: str, specs: Sequence[GraphSpec], *, prompt_path: Sequence[Path]) -> None:
+    """Raises: UsageError for a variant that neither the graphs nor a folder of prompts know, with the closest name."""
+    folders = {file.parent.name for place in [*prompt_path, BUILT_IN] for file in place.glob("*/*.md")}
+    known = _occasions(specs) | folders
+    if variant and variant not in known:
+        mend = f"write 'overrides: {{{variant}: ...}}' or prompts/{variant}/NAME.md"
+        raise _unknown("variant", variant, specs, known, mend)
+
+
+def _occasions(specs: Iterable[GraphSpec]) -> set[str]:
+    return {name for spec in specs if spec.document for name in spec.document.occasions}
+
+
+def _unknown(kind: str, name: str, specs: Iterable[GraphSpec], known: set[str], mend: str) -> UsageError:
+    graphs = ", ".join(sorted({spec.name for spec in specs}))
+    listed = ", ".join(sorted(known)) or "none"
+    return UsageError(f"no {kind} '{name}' in {graphs}; there are: {listed}{closest(name, known)}; {mend}")
