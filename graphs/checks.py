@@ -15,7 +15,7 @@ from graphs.schema.node import Node, SpeakingNode
 from graphs.schema.nodes import CompressNode, JudgeNode, PolicyNode, PythonNode, StageNode, ToolNode
 from graphs.schema.plugins import Compression
 from graphs.schema.selection import ParallelNode, ValueSelectNode, VoteNode
-from graphs.schema.stage import STAGE_GRAPHS, STAGE_NEEDS
+from graphs.schema.stage import STAGE_BEFORE, STAGE_GRAPHS, STAGE_NEEDS
 from graphs.turn_checks import turns
 from graphs.vote_checks import votes
 from prompts.closed_yaml import closest
@@ -156,6 +156,10 @@ def _stages(spec: GraphSpec) -> Iterator[UsageError]:
             yield spec.error(
                 ("nodes", name), f"the stage '{node.stage}' goes on from '{needed}'; put a {needed} stage before it"
             )
+        late = STAGE_BEFORE.get(node.stage)
+        if late in before:
+            message = f"the stage '{node.stage}' comes too late after '{late}'; put it before the {late} stage"
+            yield spec.error(("nodes", name), message)
         if node.graph is not None and node.stage not in STAGE_GRAPHS:
             listed = ", ".join(STAGE_GRAPHS)
             message = f"the stage '{node.stage}' runs no agent graph; take 'graph' out (those that do: {listed})"

@@ -19,6 +19,8 @@ STAGE_NEEDS: dict[str, str] = {
     "train": "snapshot",
     "evaluate": "train",
 }
+# What a stage drops must be dropped before another freezes what is left.
+STAGE_BEFORE: dict[str, str] = {"check_quality": "snapshot"}
 # The agent graph that a stage runs when the node names none; the other stages run none.
 STAGE_GRAPHS: dict[StageName, str] = {
     "synthesize": "qa_generator",

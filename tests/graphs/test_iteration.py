@@ -116,6 +116,8 @@ BROKEN = [
      r"iteration\.yaml:2:9: key 'nodes\.again': the stage 'train' stands there 2 times"),
     ("nodes: {train: {graph: solver}}\n",
      r"iteration\.yaml:2:17: key 'nodes\.train\.graph': the stage 'train' runs no agent graph; take 'graph' out"),
+    ("edges: {filter: snapshot, snapshot: check_quality, check_quality: train}\n",
+     r"key 'nodes\.check_quality': the stage 'check_quality' comes too late after 'snapshot'; put it before the snap"),
     ("nodes: {solve: {stage: slove}}\n", r"key 'nodes\.solve\.stage': .*did you mean 'solve'"),
     ("nodes: {think: {kind: policy, prompt: solver}}\nedges: {solve: think, think: filter}\n",
      r"a policy node works on the state 'rollout', but the graph's is 'iteration'|no route for the outcome"),
