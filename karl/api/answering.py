@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 from uuid import uuid4
 
 from langchain_core.runnables import RunnableConfig
@@ -17,7 +18,9 @@ from karl.api.inputs import Inputs, known, read_inputs
 from karl.api.mcp import OpenServers
 from karl.api.results import Answer, cited_chunks, make_answer
 from karl.api.sources import SharedSearcher, Source
+from prompts.closed_yaml import closest
 from store import queries
+from store.errors import UsageError
 from store.queries import RolloutLinks
 from store.session import Store
 from store.types import Hit, Purpose, Role, RolloutRecord
@@ -105,6 +108,22 @@ class _Listener:
                 self.explanations[key] = explanation
         if self._forward is not None:
             self._forward(event)
+
+
+def check_options(*, seed: Any, temperature: Any, on_failure: Any) -> None:
+    """None: left to the graph. Raises: UsageError naming the option and what it takes."""
+    if seed is not None and not (_is_number(seed, int) and abs(seed) < 2**63):
+        raise UsageError(f"seed: expected a whole number of at most 63 bits, got {seed!r}")
+    if temperature is not None and not (_is_number(temperature, int, float) and 0 <= temperature < math.inf):
+        raise UsageError(f"temperature: expected a number of at least 0, got {temperature!r}")
+    known = get_args(OnFailure)
+    if on_failure is not None and on_failure not in known:
+        hint = closest(on_failure, known) if isinstance(on_failure, str) else ""
+        raise UsageError(f"on_failure: expected {' or '.join(map(repr, known))}, got {on_failure!r}{hint}")
+
+
+def _is_number(value: Any, *types: type) -> bool:
+    return isinstance(value, types) and not isinstance(value, bool)
 
 
 def _attempts(record: RolloutRecord) -> list[tuple[RolloutRecord, RolloutLinks]]:

@@ -12,7 +12,7 @@ from langchain_core.runnables import RunnableConfig
 
 from graphs.events import Event
 from graphs.schema import GraphSpec
-from karl.api.answering import GraphParts, OnFailure
+from karl.api.answering import GraphParts, OnFailure, check_options
 from karl.api.inputs import Inputs
 from karl.api.loop_thread import LoopThread
 from karl.api.results import Answer, AnswerFailed
@@ -72,8 +72,10 @@ class Graph:
     ) -> Answer:
         """One answer. `inputs`: `{"question": ...}` or the bare question; `config`: LangChain callbacks and tags.
 
-        Raises: AnswerFailed, which carries the result, unless on_failure is "return"; UsageError for wrong inputs.
+        Raises: AnswerFailed, which carries the result, unless on_failure is "return"; UsageError for wrong inputs
+        or options.
         """
+        check_options(seed=seed, temperature=temperature, on_failure=on_failure)
         answer = await self._open_parts().answer(inputs, config, seed=seed, temperature=temperature)
         if not answer.ok and (on_failure or self._parts.on_failure) == "raise":
             raise AnswerFailed(answer)
@@ -96,6 +98,7 @@ class Graph:
         """
         if concurrency < 1:
             raise UsageError(f"concurrency: at least 1, got {concurrency}")
+        check_options(seed=seed, temperature=temperature, on_failure=on_failure)
         gate, first = asyncio.Semaphore(concurrency), self._parts.seed if seed is None else seed
 
         async def one(index: int, item: Inputs) -> Answer:
@@ -125,6 +128,7 @@ class Graph:
         Leaving the loop early, or cancelling the task that reads, cancels the rollout and stores nothing of it.
         A failed rollout does not raise here: `Failed` says so. Raises: UsageError for wrong inputs.
         """
+        check_options(seed=seed, temperature=temperature, on_failure=None)
         heard: asyncio.Queue[Event | None] = asyncio.Queue()
         work = asyncio.create_task(
             self._open_parts().answer(

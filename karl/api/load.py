@@ -16,7 +16,7 @@ from agents.tools import Searcher
 from agents.values import ValueFunction
 from graphs.occasions import check_variant
 from graphs.runner import GraphRunner
-from karl.api.answering import GraphParts, OnFailure
+from karl.api.answering import GraphParts, OnFailure, check_options
 from karl.api.graph import Graph
 from karl.api.mcp import OpenServers
 from karl.api.place import Place, default_temperature, graph_or_file, with_attempts
@@ -71,6 +71,7 @@ def load_graph(
     Loads a model: seconds, in the calling thread. Raises: UsageError for a wrong name, key or file, with the mend;
     KarlError for an endpoint that is down.
     """
+    check_options(seed=seed, temperature=temperature, on_failure=on_failure)
     chosen = _settings(settings, home)
     with ExitStack() as opened:
         kept = _open_store(chosen, corpus, needed=store, opened=opened)

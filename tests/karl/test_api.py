@@ -312,6 +312,30 @@ async def test_wrong_inputs_are_named(home: Path, inputs: Any, said: str) -> Non
     assert stored_rollouts(home) == []
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ({"seed": "a"}, "seed: expected a whole number of at most 63 bits, got 'a'"),
+        ({"seed": True}, "seed: expected a whole number"),
+        ({"seed": 2**63}, "seed: expected a whole number"),
+        ({"temperature": -3}, "temperature: expected a number of at least 0, got -3"),
+        ({"temperature": float("nan")}, "temperature: expected a number of at least 0, got nan"),
+        ({"on_failure": "retrun"}, "on_failure: expected 'raise' or 'return', got 'retrun'; did you mean 'return'"),
+    ],
+)
+async def test_wrong_options_are_named_at_load_and_at_a_call(home: Path, option: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        load(home, **option)
+    async with load(home) as graph:
+        with pytest.raises(UsageError, match=said):
+            await graph.ainvoke(QUESTION, **option)
+        with pytest.raises(UsageError, match=said):
+            await graph.abatch([QUESTION], **option)
+        with pytest.raises(UsageError if "on_failure" not in option else TypeError):
+            await anext(graph.astream(QUESTION, **option))
+    assert stored_rollouts(home) == []
+
+
 async def test_a_closed_graph_says_so_and_leaves_a_policy_of_others_open(home: Path) -> None:
     closed: list[bool] = []
     policy = text_policy(*TURNS)
