@@ -60,7 +60,7 @@ def _overrides(file: Path) -> list[str]:
 def _data(file: Path) -> dict[str, Any]:
     """Raises: UsageError."""
     try:
-        return read_yaml(file.read_text(encoding="utf-8"), source=str(file)).data
+        return read_yaml(file.read_text(encoding="utf-8-sig"), source=str(file)).data
     except (OSError, UnicodeDecodeError) as exc:
         raise UsageError(f"{file}: can't be read: {exc}") from exc
 

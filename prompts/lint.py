@@ -59,7 +59,7 @@ def lint_prompt(path: Path, *, variant: bool = False, max_chars: int = MAX_CHARS
     variables from training: they need no words.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         prompt = read_prompt(path, name=path.stem)
     except (OSError, UnicodeDecodeError, UsageError) as exc:
         problems = [exc, *(exc.others if isinstance(exc, UsageError) else ())]

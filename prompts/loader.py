@@ -118,7 +118,7 @@ def load_prompt(name: str, *, variant: str = "", path: Sequence[Path] = ()) -> P
 def read_prompt(path: Path, *, name: str, variant: str = "") -> Prompt:
     """Read and check one file. Raises: UsageError naming file, line and key."""
     try:
-        raw = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+        raw = path.read_text(encoding="utf-8-sig").replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as exc:
         raise UsageError(f"{path}: can't be read: {exc}") from exc
     head = _FRONT.match(raw)
@@ -146,9 +146,7 @@ def _check_attributes(body: str, *, path: Path, first_line: int) -> None:
     for found in _JINJA.parse(body).find_all(nodes.Getattr):
         if found.attr.startswith("_"):
             line = first_line + found.lineno - 1
-            raise UsageError(
-                f"{path}:{line}: template: '.{found.attr}' is out of reach; name public fields only"
-            )
+            raise UsageError(f"{path}:{line}: template: '.{found.attr}' is out of reach; name public fields only")
 
 
 def _check_variables(body: str, front: FrontMatter, *, path: Path) -> None:
@@ -165,7 +163,7 @@ def _check_variables(body: str, front: FrontMatter, *, path: Path) -> None:
 
 
 def _line_of(path: Path, word: str) -> int:
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
     hits = [number for number, line in enumerate(lines, 1) if re.search(rf"\b{re.escape(word)}\b", line)]
     return hits[-1] if hits else 1
 

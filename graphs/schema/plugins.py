@@ -59,6 +59,12 @@ class TokenBudget(PluginSettings):
     def prompt_names(self) -> tuple[str, ...]:
         return ("last_call",) if self.last_call_tokens else ()
 
+    @model_validator(mode="after")
+    def _fits_in(self) -> TokenBudget:
+        if self.last_call_tokens is not None and self.last_call_tokens > self.tokens:
+            raise ValueError(_too_early("last_call_tokens", self.last_call_tokens, "tokens", self.tokens))
+        return self
+
 
 class TimeBudget(PluginSettings):
     """Ends the rollout once `seconds` of wall clock are over, between turns: unfinished, the policy's own fault.
@@ -77,6 +83,16 @@ class TimeBudget(PluginSettings):
 
     def prompt_names(self) -> tuple[str, ...]:
         return ("last_call",) if self.last_call_seconds else ()
+
+    @model_validator(mode="after")
+    def _fits_in(self) -> TimeBudget:
+        if self.last_call_seconds is not None and self.last_call_seconds > self.seconds:
+            raise ValueError(_too_early("last_call_seconds", self.last_call_seconds, "seconds", self.seconds))
+        return self
+
+
+def _too_early(key: str, left: float, whole_key: str, whole: float) -> str:
+    return f"{key} {left:g} is above {whole_key} {whole:g}: more than there is can't be left; make it smaller"
 
 
 class Compression(PluginSettings):

@@ -23,3 +23,9 @@ def test_a_gate_of_an_override_is_held_against_the_tools(tmp_path: Path) -> None
     (found,) = validate_graph(file, settings=Settings(home=tmp_path, graph_path=[tmp_path]))
     assert (found.level, found.line) == ("warning", 7)
     assert "the graph has no tool 'serch'; it has: search; did you mean 'search'?" in found.message
+
+
+def test_a_byte_order_mark_is_no_finding(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("extends: solver\n", encoding="utf-8-sig")
+    assert validate_graph(file, settings=Settings(home=tmp_path, graph_path=[tmp_path])) == []

@@ -35,6 +35,11 @@ def test_a_good_prompt_has_no_findings(tmp_path: Path) -> None:
     assert lint(tmp_path, GOOD) == []
 
 
+def test_a_byte_order_mark_is_no_finding(tmp_path: Path) -> None:
+    (tmp_path / "p.md").write_text(GOOD, encoding="utf-8-sig")
+    assert lint_prompt(tmp_path / "p.md") == []
+
+
 CASES = [
     ("question }}", "question }}  ", "p.md:14:15: warning: spaces at the end of the line [trailing-space]"),
     (

@@ -144,3 +144,10 @@ def test_everything_that_the_embedded_policy_reads_is_byte_for_byte_what_it_was_
         for given in (values, {**values, "summary": "", "hits": [], "answers": []}):
             digest.update(prompt.render(**{name: given[name] for name in prompt.variables}).encode() + b"\0")
     assert digest.hexdigest() == "2d187859e0f46572ef9b02170ac3fbb04bbe73340b8e3da7105ba5943282dfc2"
+
+
+def test_a_byte_order_mark_is_no_part_of_a_prompt(tmp_path: Path) -> None:
+    plain = load_prompt("solver", path=[write(tmp_path / "plain", GOOD)])
+    (tmp_path / "solver.md").write_text(GOOD, encoding="utf-8-sig")
+    marked = load_prompt("solver", path=[tmp_path])
+    assert (marked.sha256, marked.text) == (plain.sha256, plain.text)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
+from store.errors import UsageError
 from tests.graphs.plugins.kit import LAST_CALL, plugin_of, rollout_of, turn
 
 
@@ -77,3 +80,15 @@ def test_what_a_budget_remembers_belongs_to_one_rollout() -> None:
     turn(called, "on")
     turn(other, "on")
     assert plugin.after_turn(called, "search") == "exhausted" and plugin.after_turn(other, "search") is None
+
+
+@pytest.mark.parametrize(
+    ("budget", "message"),
+    [
+        ("token_budget, tokens: 10, last_call_tokens: 60", "last_call_tokens 60 is above tokens 10"),
+        ("time_budget, seconds: 10, last_call_seconds: 60", "last_call_seconds 60 is above seconds 10"),
+    ],
+)
+def test_a_last_call_before_the_budget_begins_is_refused(budget: str, message: str) -> None:
+    with pytest.raises(UsageError, match=rf"f:7:\d+: key 'plugins\.0': {message}: .* make it smaller"):
+        plugin_of(f"{{kind: {budget}}}")
