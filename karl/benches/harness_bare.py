@@ -19,9 +19,12 @@ from store.types import SegmentRecord, StepKind, StepRecord
 
 
 class BareRollout(NamedTuple):
+    """No failure to tell of: what goes wrong here is raised."""
+
     answer: str
     steps: list[StepRecord]
     segments: list[SegmentRecord]
+    failure: None = None
 
 
 class BareLoop:
@@ -30,14 +33,14 @@ class BareLoop:
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
         self._spec: GraphSpec = rig.spec
-        self._open: Prompt = load_prompt("solver", variant="tiny")
-        self._show: Prompt = load_prompt("search_result", variant="tiny")
+        self._open: Prompt = load_prompt("solver", variant=rig.policy.profile.prompt_variant)
+        self._show: Prompt = load_prompt("search_result", variant=rig.policy.profile.prompt_variant)
 
     async def run(self, *, key: str, seed: int) -> BareRollout:
         """Raises: ValueError for a turn that neither searches nor answers."""
         conversation, book, steps = Conversation(self._rig.policy.template), CitationBook(), list[StepRecord]()
         witness = Witness()
-        conversation.start([Message("user", self._open.render(question=QUESTION, summary=""))])
+        conversation.start([Message("user", self._opening())])
         while True:
             prompt_ids = conversation.prompt()
             sampling = self._sampling(step_seed(seed, len(steps)))
@@ -57,6 +60,10 @@ class BareLoop:
                 case other:
                     raise ValueError(f"the rig's engine wrote {other}")
             steps.append(await self._search(conversation, book, step))
+
+    def _opening(self) -> str:
+        values = {"question": QUESTION, "summary": "", "steps": self._rig.engine.steps + 1}
+        return self._open.render(**{name: values[name] for name in self._open.variables})
 
     async def _search(self, conversation: Conversation, book: CitationBook, step: StepRecord) -> StepRecord:
         tool = self._spec.tools.search

@@ -44,7 +44,7 @@ async def measure(*, rollouts: int, steps: int) -> dict[str, Any]:
         "idle_kib_per_rollout": round((idle - before) / rollouts / 1024, 2),
         "peak_rss_gib": round(peak / 2**30, 3),
         "wall_seconds": round(watch.wall, 2),
-        "step_ms": round(watch.cpu / (rollouts * steps) * 1e3, 4),
+        "cpu_ms_per_step": round(watch.cpu / (rollouts * steps) * 1e3, 4),
     }
 
 

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import cached_property
 from time import perf_counter, process_time
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
+from agents.chat_template import ChatTemplate
 from agents.engines.base import GenerateRequest, Generation
 from agents.policy import Policy, load_profile, load_tokenizer
 from graphs.runner import GraphRunner
-from graphs.schema import GraphSpec, StepBudget, load_spec
+from graphs.schema import Compression, GraphSpec, StepBudget, load_spec
+from graphs.schema.plugins import PluginSettings
+from karl.benches.harness_size import TINY, Size, make_hits
 from karl.tiny import POLICY_FOLDER
-from karl.tiny.world import make_world, write_notes
 from store.types import Hit
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 QUESTION = "where does mira falk live?"
 SEARCH, ANSWER = "<search>mira falk</search>", "[1] mira falk lives in oslo so <answer>oslo</answer><confidence>90"
+
+# Room for every rollout of the bench: no context limit and no compression cuts one short.
+_AMPLE = 1_000_000_000
 
 
 @dataclass
@@ -103,49 +110,69 @@ class InstantSearcher:
             return self.hits[:k]
 
 
+class TimedTemplate(ChatTemplate):
+    """Knows how long it took to encode contents."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        super().__init__(tokenizer)
+        self.watch = Stopwatch()
+
+    def encode(self, text: str) -> list[int]:
+        with self.watch:
+            return super().encode(text)
+
+
+@dataclass(frozen=True)
+class TimedPolicy(Policy):
+    @cached_property
+    def template(self) -> TimedTemplate:
+        return TimedTemplate(self.tokenizer)
+
+
 @dataclass(frozen=True)
 class Rig:
-    """The embedded policy's solver (its tokenizer, its prompts) over an instant engine."""
+    """The shipped solver, its plugins included, over an instant engine; the embedded policy's tokenizer."""
 
     engine: InstantEngine
     searcher: InstantSearcher
-    policy: Policy
+    policy: TimedPolicy
     spec: GraphSpec
 
     def runner(self) -> GraphRunner:
         return GraphRunner(self.spec, policy=self.policy, searcher=self.searcher)
 
     def forget_times(self) -> None:
-        self.engine.watch, self.searcher.watch = Stopwatch(), Stopwatch()
+        for timed in (self.engine, self.searcher, self.policy.template):
+            timed.watch = Stopwatch()
         self.engine.steps_ms.clear()
 
 
-def make_rig(*, steps: int, yields: bool = False, timed: bool = False) -> Rig:
+def make_rig(*, steps: int, size: Size = TINY, yields: bool = False, timed: bool = False) -> Rig:
     """Rollouts of `steps` turns: all but the last search."""
-    spec = load_spec("solver", variant="tiny")
-    budget = StepBudget(kind="step_budget", steps=steps + 1, last_call=False)
-    searcher = InstantSearcher(_hits())
-    profile = load_profile(POLICY_FOLDER).model_copy(update={"context_tokens": 10_000_000})
-    tokenizer = load_tokenizer(POLICY_FOLDER)
+    spec = load_spec("solver", variant=size.variant)
+    searcher = InstantSearcher(make_hits(size))
+    changes = {"context_tokens": _AMPLE, "prompt_variant": size.variant}
+    profile = load_profile(POLICY_FOLDER).model_copy(update=changes)
     nothing = Generation([], [], "stop")
     engine = InstantEngine(nothing, nothing, steps, searcher, yields=yields, timed=timed)
-    policy = Policy(engine, tokenizer, profile)
+    policy = TimedPolicy(engine, load_tokenizer(POLICY_FOLDER), profile)
     engine.search, engine.answer = _generation(policy, SEARCH), _generation(policy, ANSWER)
-    return Rig(engine, searcher, policy, spec.model_copy(update={"plugins": (budget,)}))
+    plugins = tuple(_ample(plugin, steps) for plugin in spec.plugins)
+    return Rig(engine, searcher, policy, spec.model_copy(update={"plugins": plugins}))
+
+
+def _ample(plugin: PluginSettings, steps: int) -> PluginSettings:
+    """The plugin at work in every turn, its limits out of reach: all rollouts are of the same `steps` turns."""
+    match plugin:
+        case StepBudget():
+            return plugin.model_copy(update={"steps": steps + 1})
+        case Compression():
+            limits = {name: _AMPLE for name in ("trigger_tokens", "trigger_chars") if getattr(plugin, name) is not None}
+            return plugin.model_copy(update=limits)
+        case _:
+            return plugin
 
 
 def _generation(policy: Policy, text: str) -> Generation:
     ids = [*policy.encode(text), policy.stop_ids[0]]
     return Generation(ids, [-0.1] * len(ids), "stop")
-
-
-def _hits() -> list[Hit]:
-    """Three notes of a generated company."""
-    with tempfile.TemporaryDirectory() as folder:
-        write_notes(make_world(0), Path(folder))
-        files = sorted(file for file in Path(folder).rglob("*") if file.is_file())[:3]
-        texts = [file.read_text(encoding="utf-8") for file in files]
-    found = [
-        Hit(n, file.name, file.stem, text, 1.0) for n, (file, text) in enumerate(zip(files, texts, strict=True), 1)
-    ]
-    return [replace(hit, text=hit.text[:240]) for hit in found]

@@ -78,12 +78,26 @@ def retrieval(context: click.Context, pdfs: Path, questions: Path, embedder: str
 @click.option("--repeats", default=20, show_default=True, type=click.IntRange(min=1), help="Batches of each variant.")
 @click.option("--concurrency", default=64, show_default=True, type=click.IntRange(min=1), help="Rollouts under way.")
 @click.option("--alone", default=200, show_default=True, type=click.IntRange(min=1), help="Rollouts one at a time.")
+@click.option(
+    "--full-size",
+    default=20,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Rollouts with the full prompt and long passages, one at a time.",
+)
 @click.option("--memory-rollouts", default=2_000, show_default=True, type=click.IntRange(min=1))
 @click.option("--memory-steps", default=50, show_default=True, type=click.IntRange(min=1))
 @AS_JSON
 @STRICT
 def harness(
-    repeats: int, concurrency: int, alone: int, memory_rollouts: int, memory_steps: int, as_json: bool, strict: bool
+    repeats: int,
+    concurrency: int,
+    alone: int,
+    full_size: int,
+    memory_rollouts: int,
+    memory_steps: int,
+    as_json: bool,
+    strict: bool,
 ) -> None:
     """What the harness itself costs: per step, per rollout, in memory; beside LangGraph alone and a loop by hand."""
     from karl.benches.harness import harness_bench
@@ -93,6 +107,7 @@ def harness(
         repeats=repeats,
         concurrency=concurrency,
         alone=alone,
+        full_size=full_size,
         memory_rollouts=memory_rollouts,
         memory_steps=memory_steps,
         reporter=TerminalReporter(console(stderr=True)),
