@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 
 from graphs.diagram import draw_text
 from graphs.prompting import load_prompts
 from graphs.runner import GraphRunner
-from graphs.schema import BUILT_IN_PLUGINS, load_spec
+from graphs.schema import BUILT_IN_PLUGINS, graph_json_schema, load_spec
 from graphs.schema.nodes import NODE_KINDS
 from graphs.state import RolloutInputs
 from karl.settings import Settings
@@ -57,6 +59,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 def test_every_graph_is_valid(project: Project, name: str) -> None:
     findings = validate_graph(project.folder / "graphs" / f"{name}.yaml", settings=project.settings)
     assert [str(finding) for finding in findings if finding.level == "error"] == []
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_every_graph_fits_the_schema_of_the_editors(name: str) -> None:
+    errors = Draft202012Validator(graph_json_schema()).iter_errors(yaml.safe_load(SNIPPETS[f"graphs/{name}.yaml"]))
+    assert [f"{error.json_path}: {error.message}" for error in errors] == []
 
 
 @pytest.mark.parametrize("name", sorted(Path(name).stem for name in SNIPPETS if name.endswith(".md")))

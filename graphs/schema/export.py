@@ -82,6 +82,8 @@ def _partial(schema: dict[str, Any]) -> dict[str, Any]:
         return {**schema, "$ref": schema["$ref"].replace("#/$defs/", "#/$defs/Part")}
     if isinstance(schema.get("additionalProperties"), dict):
         return {**schema, "additionalProperties": _nullable(schema["additionalProperties"])}
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [_partial(option) for option in schema["anyOf"]]}
     if "oneOf" in schema:
         # Without its kind a part may fit several: any of them will do.
         kept = {key: value for key, value in schema.items() if key not in ("oneOf", "discriminator")}

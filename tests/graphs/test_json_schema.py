@@ -33,6 +33,8 @@ def test_it_is_a_schema_and_every_shipped_graph_fits_it() -> None:
         "extends: solver\nnodes: {compress: null, think: {prompt: x}}",
         "extends: solver\nnodes: {think: {kind: value_select}}\ntools: {search: null}",
         "extends: solver\nedges: {think: {answer: verify}, compress: null}",
+        "extends: solver\nedges: {search: {ok: think, compress: null}}",
+        "extends: solver\noverrides: {trec: {edges: {search: {compress: null}}}}",
         "extends: solver\noverrides: {trec: {tools: {search: {k: 3}}}, tiny: null}",
         "extends: iteration\nnodes: {solve: {graph: my_solver}}",
     ],
