@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -34,6 +35,8 @@ from prompts import Prompt
 from prompts.output import Parsed, ParsedCandidate, ParseFailure, ToolCalls
 from store.errors import UsageError
 from store.types import CandidateRecord, Failure, FailureKind, Provenance, Purpose, Role, RolloutRecord, RolloutStatus
+
+logger = logging.getLogger(__name__)
 
 # The policy's own fault; everything else is the environment's.
 _POLICY_FAULTS = frozenset({FailureKind.BUDGET, FailureKind.PARSE})
@@ -147,6 +150,7 @@ class GraphRunner:
 
         `temperature` None: the graph's own. Same seed and same engine: the same record, but for the seconds.
         `emit` hears what happens (graphs.events), with `streams` token by token; `config`: LangChain callbacks, tags.
+        A listener that raises fails the rollout while it is under way; once it is over, that is only logged.
         """
         began = time.perf_counter()
         policy = self.harness.speaker
@@ -159,9 +163,9 @@ class GraphRunner:
             self.harness.release(rollout)
         record = self._record(rollout, failure, purpose=purpose, seconds=time.perf_counter() - began)
         if emit:
-            emit(_last_word(rollout, record))
+            _tell(emit, _last_word(rollout, record))
         if self.trace:
-            self.trace(record)
+            _tell(self.trace, record)
         return record
 
     async def _drive(self, rollout: Rollout, purpose: Purpose, config: RunnableConfig | None) -> Failure | None:
@@ -252,6 +256,14 @@ def _last_word(rollout: Rollout, record: RolloutRecord) -> AnswerGiven | Failed:
         return Failed(record.key, record.failure)
     explanation = rollout.answer.explanation if rollout.answer else ""
     return AnswerGiven(record.key, record.answer, explanation, record.confidence, tuple(record.citations))
+
+
+def _tell(listener: Callable[[Any], None], what: Any) -> None:
+    """A finished record is worth more than the listener's error."""
+    try:
+        listener(what)
+    except Exception:
+        logger.exception("a listener raised on %s; the rollout stands", type(what).__name__)
 
 
 def _fault(parsed: Parsed | ParseFailure | None) -> str | None:

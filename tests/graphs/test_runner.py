@@ -10,6 +10,7 @@ import pytest
 
 from agents.engines.base import GenerateRequest, Generation
 from agents.policy import Policy
+from graphs.events import AnswerGiven
 from graphs.harness import step_seed
 from graphs.runner import GraphRunner
 from graphs.state import Example, RolloutInputs
@@ -206,6 +207,32 @@ async def test_environment_errors_fail_one_rollout_and_leave_the_others_alone(wh
     assert sampled_text(policy, bad) == "<search>bad</search><|end|>" and len(bad.steps) == 1
     engine: Any = policy.engine
     assert sorted(engine.released) == ["r0/1", "r1/1", "r2/1", "r3/1"]
+
+
+@pytest.mark.parametrize("who", ["emit", "trace"])
+async def test_a_listener_that_raises_when_all_is_over_costs_no_record(
+    who: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def listen(heard: object) -> None:
+        if isinstance(heard, AnswerGiven | RolloutRecord):
+            raise OSError("disk full")
+
+    runner = small_runner("solver", policy=scripted_policy(lambda _: ANSWER))
+    runner.trace = listen if who == "trace" else None
+    emit = listen if who == "emit" else None
+    record = await runner.run(QUESTION, key="r", purpose=Purpose.ASK, seed=0, emit=emit)
+    assert record.status is RolloutStatus.FINISHED and len(record.steps) == 1
+    (logged,) = caplog.records
+    assert logged.exc_info is not None and str(logged.exc_info[1]) == "disk full"
+
+
+async def test_a_listener_that_raises_on_the_way_fails_the_rollout() -> None:
+    def listen(heard: object) -> None:
+        raise OSError("disk full")
+
+    runner = small_runner("solver", policy=scripted_policy(lambda _: ANSWER))
+    record = await runner.run(QUESTION, key="r", purpose=Purpose.ASK, seed=0, emit=listen)
+    assert record.failure is not None and "disk full" in record.failure.reason
 
 
 async def test_wall_clock_limit_is_a_timeout_of_the_environment() -> None:
