@@ -33,6 +33,9 @@ _MARKS: dict[str, tuple[str, ...]] = {
 }
 _REASONING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL)
 
+_GAP = "\0"  # where a call was cut out
+_FENCED = re.compile(rf"```\w*\s*(?:{_GAP}\s*)+```")
+
 
 @dataclass(frozen=True)
 class ReadTurn:
@@ -120,9 +123,11 @@ class BoundTools:
 
 
 def _around(text: str, spans: Sequence[tuple[int, int]]) -> str:
-    """`text` without `spans`, and without the whitespace before the first and after the last of them."""
-    kept, last = [text[: spans[0][0]].rstrip()], 0
+    """`text` without `spans`, the fences around them, and the whitespace before the first and after the last."""
+    kept, last = [], 0
     for start, end in spans:
-        kept.append(text[last:start] if last else "")
+        if start >= last:  # calls of one array share its span
+            kept += [text[last:start], _GAP]
         last = max(last, end)
-    return "".join([*kept, text[last:]]).rstrip()
+    before, _, after = _FENCED.sub(_GAP, "".join([*kept, text[last:]])).partition(_GAP)
+    return (before.rstrip() + after.replace(_GAP, "")).rstrip()

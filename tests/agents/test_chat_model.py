@@ -117,6 +117,25 @@ async def test_malformed_calls_and_calls_in_reasoning() -> None:
     assert thought.tool_calls == [] and thought.content == f"<think>{HERMES}</think>done"
 
 
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ("```json\n{call}\n```", ""),
+        ("I add.\n```json\n{call}\n{call}\n```\n", "I add."),
+        ("I add.\n```\n[{call}, {call}]\n```\nSo.", "I add.\nSo."),
+        ("```py\nx = 1\n```\n{call}", "```py\nx = 1\n```"),
+    ],
+)
+async def test_the_fence_of_a_call_goes_with_it(text: str, content: str) -> None:
+    call = '{"name": "add", "arguments": {"a": 1, "b": 2}}'
+    whole = text.replace("{call}", call)
+    model = PolicyChatModel(policy=text_policy(whole, whole), call_format="json").bind_tools([add])
+    reply = await model.ainvoke("x")
+    assert reply.content == content and len(reply.tool_calls) == text.count("{call}")
+    streamed = [chunk.text for chunk in [piece async for piece in model.astream("x")]]
+    assert "".join(streamed) == content
+
+
 async def test_tool_choice() -> None:
     def told(request: GenerateRequest) -> str:
         return "calls: " + ",".join(
