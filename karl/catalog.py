@@ -95,6 +95,12 @@ def files_under(places: Sequence[Path], suffix: str) -> Iterator[Path]:
             yield place
 
 
+def misnamed(places: Sequence[Path]) -> list[tuple[Path, str]]:
+    """Files in these folders that look like graphs and that no name finds, each with what to do about it."""
+    files = (file for place in places if place.is_dir() for file in sorted(place.rglob("*.yml")))
+    return [(file, f"not in effect: graphs are *.yaml files; call it {file.stem}.yaml") for file in files]
+
+
 def known_as(file: Path, path: Sequence[Path]) -> Path:
     """`file` as the graph path spells it: a graph that extends its own name has to know in which folder it lies."""
     folders = (folder for folder in [*path, GRAPHS] if folder.resolve() == file.parent.resolve())

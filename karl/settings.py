@@ -84,8 +84,22 @@ def load_settings(folder: Path | None = None, **overrides: Any) -> Settings:
         settings = Settings.model_validate({**values, **variables, **given})
     except ValidationError as exc:
         raise UsageError("\n".join(_problem(path, error, variables) for error in exc.errors())) from exc
+    _check_folders(settings, path, variables)
     # Absolute: checkpoint rows hold paths under it, and are read from other working directories.
     return settings.model_copy(update={"home": _absolute(settings.home)})
+
+
+def _check_folders(settings: Settings, path: Path, variables: dict[str, Any]) -> None:
+    """Raises: UsageError for a folder that is not there: the built-in graphs and prompts would run in its place."""
+    for name in sorted(LISTS):
+        for place in getattr(settings, name):
+            if not place.is_dir():
+                message = f"no folder '{place}' in {Path.cwd()}; make it (`karl init` does), or take it out"
+                raise UsageError(f"{_where(path, name, variables)}: key '{name}': {message}")
+
+
+def _where(path: Path, name: str, variables: dict[str, Any]) -> str:
+    return ENVIRONMENT_PREFIX + name.upper() if name in variables else str(path)
 
 
 def _absolute(home: Path) -> Path:
@@ -129,7 +143,7 @@ def _problem(path: Path, error: Any, variables: dict[str, Any]) -> str:
     if not location:  # about several keys
         return f"{path}: {error['msg'].removeprefix('Value error, ')}"
     key = ".".join(location)
-    where = ENVIRONMENT_PREFIX + location[0].upper() if location and location[0] in variables else str(path)
+    where = _where(path, location[0], variables)
     if error["type"] == "extra_forbidden":
         table = TABLES.get(location[0]) if len(location) > 1 else None
         known = (table or Settings).model_fields

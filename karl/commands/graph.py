@@ -1,4 +1,4 @@
-"""`karl graph list | show | validate | diff | hash | schema`: the graphs in effect, drawn, checked, compared."""
+"""`karl graph list | show | copy | validate | diff | hash | schema`: the graphs in effect, drawn, checked, compared."""
 
 from __future__ import annotations
 
@@ -29,13 +29,15 @@ def graph() -> None:
 @click.pass_context
 def list_graphs(context: click.Context, as_json: bool) -> None:
     """List the graphs in effect: where each comes from and what it is made of."""
-    from karl.catalog import find_graph, graph_entries
+    from karl.catalog import find_graph, graph_entries, misnamed
 
     settings = settings_of(context)
     rows = list_entries(graph_entries(settings), lambda entry: _summary(find_graph(entry.name, settings=settings)))
     if as_json:
         print_json(rows)
         return
+    for file, message in misnamed(settings.graph_path):
+        click.echo(f"karl: {file}: {message}", err=True)
     print_table({"graph": "name", "from": "origin", "nodes": "nodes", "sha256": "sha256", "": "description"}, rows)
 
 
@@ -73,6 +75,16 @@ def show(
 
 
 @graph.command()
+@click.argument("name")
+@click.pass_context
+def copy(context: click.Context, name: str) -> None:
+    """Copy the built-in graph NAME as a whole into your graph folder, to be edited there. An existing file stays."""
+    from karl.project.copying import copy_graph
+
+    click.echo(copy_graph(name, settings=settings_of(context)))
+
+
+@graph.command()
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
 @json_option
@@ -82,12 +94,14 @@ def validate(context: click.Context, paths: tuple[Path, ...], strict: bool, as_j
 
     Exit code 1 when something is wrong.
     """
-    from karl.catalog import files_under, graph_entries
-    from karl.validation import validate_graph
+    from karl.catalog import files_under, graph_entries, misnamed
+    from karl.validation import Finding, validate_graph
 
     settings = settings_of(context)
     files = list(files_under(paths, ".yaml")) if paths else [entry.path for entry in graph_entries(settings)]
     findings = [finding for file in files for finding in validate_graph(file, settings=settings)]
+    ignored = misnamed(paths or settings.graph_path)
+    findings += [Finding(file, 1, 1, "warning", "", message) for file, message in ignored]
     if as_json:
         print_json([finding._asdict() for finding in findings])
     else:

@@ -215,6 +215,17 @@ def test_a_copy_that_forgets_overrides_is_warned_of(capsys: Capture) -> None:
     assert "graphs/solver.yaml:1:1: warning: key 'overrides': the built-in graph has overrides for 'tiny'" in told
 
 
+def test_a_file_that_no_name_finds_is_warned_of(capsys: Capture) -> None:
+    Path("graphs", "mine.yml").write_text(MINE)
+    told = "not in effect: graphs are *.yaml files; call it mine.yaml"
+    for arguments in ([], ["graphs"]):
+        ended = call(capsys, "graph", "validate", *arguments)
+        assert (ended.code, ended.out) == (0, f"graphs/mine.yml:1:1: warning: {told}\n")
+    assert call(capsys, "graph", "validate", "--strict").code == 1
+    listed = call(capsys, "graph", "list")
+    assert listed.code == 0 and listed.err == f"karl: graphs/mine.yml: {told}\n"
+
+
 def test_findings_as_json(capsys: Capture) -> None:
     mine("extends: solver\nstart: thnk\n")
     (finding,) = json.loads(call(capsys, "graph", "validate", "graphs", "--json").out)

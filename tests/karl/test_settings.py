@@ -35,8 +35,21 @@ def test_home_of_an_unknown_user_is_told(monkeypatch: pytest.MonkeyPatch):
         load_settings(home="~nobody-of-that-name/x")
 
 
+@pytest.mark.parametrize("key", ["graph_path", "prompt_path"])
+def test_a_folder_that_is_not_there_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch, key: str):
+    (folder / "mine").mkdir()
+    (folder / "karl.toml").write_text(f'{key} = ["mine", "nosuch"]\n')
+    with pytest.raises(UsageError, match=rf"karl\.toml: key '{key}': no folder 'nosuch' in {folder}; make it"):
+        load_settings()
+    monkeypatch.setenv(f"KARL_{key.upper()}", "neither")
+    with pytest.raises(UsageError, match=rf"^KARL_{key.upper()}: key '{key}': no folder 'neither'"):
+        load_settings()
+
+
 def test_every_key_can_be_a_variable(folder: Path, monkeypatch: pytest.MonkeyPatch):
     (folder / "karl.toml").write_text('graph_path = ["shadowed"]\nconcurrency = 3\n')
+    for place in ("a", "b/c", "prompts"):
+        (folder / place).mkdir(parents=True)
     monkeypatch.setenv("KARL_GRAPH_PATH", os.pathsep.join(["a", "b/c", ""]))
     monkeypatch.setenv("KARL_PROMPT_PATH", "prompts")
     monkeypatch.setenv("KARL_JUDGE", '{"base_url": "http://j/v1", "model": "m", "api_key": "secret-j"}')
