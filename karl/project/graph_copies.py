@@ -9,15 +9,19 @@ from graphs.schema import BUILT_IN, GraphSpec, load_spec
 
 WHOLE = "solver"  # copied as a whole, to be read and taken apart; the others lie over the built-in ones
 _KEY = re.compile(r"^([a-z_]+):", re.MULTILINE)
+_MODELINE = "# yaml-language-server: $schema={schema}\n"
 _COMMENT = re.compile(r"^#.*\n", re.MULTILINE)
 
 # What one might change first; a test puts them into effect.
 _EXAMPLES = {
     "aggregator": "nodes:\n  attempts: {runs: 9}\n",
     "dedup": "nodes:\n  near: {top: 20}\n",
+    "iteration": "nodes:\n  check_quality: null\nedges:\n  filter: snapshot\n",
     "qa_generator": "tools:\n  search: {k: 8}\ncandidates: 4\n",
+    "quality_filter": "limits: {seconds: 600}\n",
+    "value_guided_search": "nodes:\n  attempts: {runs: 9}\n",
+    "value_guided_solver": "nodes:\n  think: {candidates: 4}\n",
 }
-_EXAMPLE = "limits: {seconds: 600}\n"
 
 _WHOLE_HEAD = """\
 A copy of the built-in graph: what you change here is what runs, from the next run on. \
@@ -33,9 +37,14 @@ stands it changes nothing.
 
 def graph_copies(*, schema: str) -> dict[str, str]:
     """Name -> file. `schema`: the file of the JSON Schema, as seen from the graphs."""
-    modeline = f"# yaml-language-server: $schema={schema}\n"
+    modeline = _MODELINE.format(schema=schema)
     names = sorted(file.stem for file in BUILT_IN.glob("*.yaml"))
     return {name: modeline + (_whole(name) if name == WHOLE else _extending(name)) for name in names}
+
+
+def whole_copy(name: str, *, schema: str = "") -> str:
+    """The built-in graph as a file of its own, its keys explained. `schema`: as of `graph_copies`; "": none."""
+    return (_MODELINE.format(schema=schema) if schema else "") + _whole(name)
 
 
 def uncommented(text: str) -> str:
@@ -46,7 +55,7 @@ def uncommented(text: str) -> str:
 
 def _extending(name: str) -> str:
     description = load_spec(name).description
-    example = textwrap.indent(_EXAMPLES.get(name, _EXAMPLE), "# ")
+    example = textwrap.indent(_EXAMPLES[name], "# ")
     return f"{_comment(_HEAD.format(name=name, description=description))}extends: {name}\n# For example:\n{example}"
 
 
