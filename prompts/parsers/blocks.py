@@ -9,7 +9,7 @@ import re
 
 from prompts.output import FinalAnswer
 from prompts.parsers.found import Found
-from prompts.parsers.text import citations, clean, confidence, without_citations
+from prompts.parsers.text import citations, clean, confidence, explanation, without_citations
 
 _LABEL = re.compile(
     r"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+|#{1,6}[ \t]+)?[*_]{0,3}"
@@ -63,7 +63,7 @@ def _answer(text: str, labels: list[re.Match[str]], index: int) -> str:
 
 def _explanation(text: str, labels: list[re.Match[str]], at: int) -> str:
     stated = [index for index in range(at) if _kind(labels[index]) == "explanation"]
-    return _content(text, labels, stated[-1]) if stated else text[: labels[at].start()].strip()
+    return _content(text, labels, stated[-1]) if stated else explanation(text[: labels[at].start()])
 
 
 def _confidence(text: str, labels: list[re.Match[str]], at: int) -> float | None:

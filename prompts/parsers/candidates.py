@@ -10,9 +10,12 @@ from prompts.parsers.text import citations, drop_citations, inner
 
 def candidates_in(text: str, form: CandidateFormat) -> list[ParsedCandidate]:
     """Every pair in `text`, malformed ones with their `problem`."""
-    starts = [match.start() for match in re.finditer(rf"<{form.container}>", text)]
+    starts = [match.start() for match in re.finditer(rf"<{form.container}>", text, re.IGNORECASE)]
     ends = [*starts[1:], len(text)]
-    blocks = [text[start:end].split("</candidate>")[0] for start, end in zip(starts, ends, strict=True)]
+    blocks = [
+        re.split("</candidate>", text[start:end], flags=re.IGNORECASE)[0]
+        for start, end in zip(starts, ends, strict=True)
+    ]
     return [_candidate(block.strip(), form) for block in blocks]
 
 

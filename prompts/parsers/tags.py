@@ -8,7 +8,7 @@ from functools import lru_cache
 from prompts.output import Action, CandidateSet, FinalAnswer, OutputSpec, Parsed, Summary, ToolCalls
 from prompts.parsers.candidates import candidates_in
 from prompts.parsers.found import Found
-from prompts.parsers.text import citations, clean, confidence, inner, without_citations
+from prompts.parsers.text import citations, clean, confidence, explanation, inner, without_citations
 
 _TAG_OF: dict[Action, str] = {"search": "search", "answer": "answer", "summary": "summary"}
 
@@ -21,7 +21,7 @@ def find_tags(text: str, spec: OutputSpec) -> Found | None:
     if not opened:
         return None
     last = opened[-1]
-    return Found(last.start(), _parsed(text, last, _content(text, last, names), tags[last[1]], spec))
+    return Found(last.start(), _parsed(text, last, _content(text, last, names), tags[last[1].lower()], spec))
 
 
 def tags_of(spec: OutputSpec) -> dict[str, Action]:
@@ -43,13 +43,13 @@ def _parsed(text: str, opening: re.Match[str], content: str, action: Action, spe
 
 @lru_cache(maxsize=64)
 def _openings(tags: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile(rf"<({'|'.join(tags)})>") if tags else re.compile(r"(?!)")
+    return re.compile(rf"<({'|'.join(tags)})>", re.IGNORECASE) if tags else re.compile(r"(?!)")
 
 
 @lru_cache(maxsize=64)
 def _end(tag: str, tags: tuple[str, ...]) -> re.Pattern[str]:
     # An unclosed tag ends where the next action begins.
-    return re.compile(rf"</{tag}>|<(?:{'|'.join(tags)})>")
+    return re.compile(rf"</{tag}>|<(?:{'|'.join(tags)})>", re.IGNORECASE)
 
 
 def _content(text: str, opening: re.Match[str], tags: tuple[str, ...]) -> str:
@@ -58,11 +58,11 @@ def _content(text: str, opening: re.Match[str], tags: tuple[str, ...]) -> str:
 
 
 def _final_answer(text: str, opening: re.Match[str], content: str) -> FinalAnswer:
-    answer = clean(re.split(r"<confidence>", content)[0])
+    answer = clean(re.split(r"<confidence>", content, flags=re.IGNORECASE)[0])
     stated = [value for value in map(confidence, inner(text, "confidence")) if value is not None]
     return FinalAnswer(
         text=without_citations(answer) or answer,
-        explanation=text[: opening.start()].strip(),
+        explanation=explanation(text[: opening.start()]),
         confidence=stated[-1] if stated else None,
         citations=citations(text),
     )

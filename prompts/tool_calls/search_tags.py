@@ -7,7 +7,7 @@ import re
 from prompts.output import ToolCall
 from prompts.tool_calls.base import CallFormat, Located, broken
 
-_SEARCH = re.compile(r"<search>(.*?)(?:</search>|(?=<search>)|\Z)", re.DOTALL)
+_SEARCH = re.compile(r"<search>(.*?)(?:</search>|(?=<search>)|\Z)", re.DOTALL | re.IGNORECASE)
 
 
 def find(text: str) -> list[Located]:

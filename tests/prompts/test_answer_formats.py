@@ -40,7 +40,7 @@ NATIVE = spec("tool_calls")
         ("[2]\nExact Answer: Oslo\nConfidence: high", "Oslo", None),
         ("[2]\nExact Answer: Oslo, Norway: the capital\nConfidence: 100", "Oslo, Norway: the capital", 1.0),
         ("[2]\nExact Answer: Ada\nBo\n\nCy\nConfidence: 5", "Ada\nBo\n\nCy", 0.05),
-        ('[2]\nExact Answer: "A" and "B"\nConfidence: 250%', '"A" and "B"', 1.0),
+        ('[2]\nExact Answer: "A" and "B"\nConfidence: 250%', '"A" and "B"', None),
         ("[2]\nExact Answer\uff1a奥斯陆\nConfidence\uff1a80%", "奥斯陆", 0.8),
         ("[2]\n> **_Exact Answer:_** Oslo\n> Confidence: 80%", "Oslo", 0.8),
     ],

@@ -27,6 +27,7 @@ COMPRESSOR = load_prompt("compressor")
         ("<search>first</search> no: <search>second</search>", "second"),
         ("<answer>oslo</answer> wait <search>check</search>", "check"),
         ("<search>kept</search><search></search>", "kept"),
+        ("<Search>any case</SEARCH>", "any case"),
     ],
 )
 def test_search(text: str, query: str) -> None:
@@ -40,7 +41,14 @@ def test_search(text: str, query: str) -> None:
         ("<answer>Oslo [3, 1].</answer>\n<confidence> 75 % </confidence>", "Oslo.", 0.75, (3, 1)),
         ("<answer>x</answer> rather <answer>y", "y", None, ()),
         ("<answer>y <confidence>40", "y", 0.4, ()),
-        ("<answer>y</answer><confidence>400</confidence>", "y", 1.0, ()),
+        ("<answer>y</answer><confidence>400</confidence>", "y", None, ()),
+        ("<answer>y</answer><confidence>1</confidence>", "y", 1.0, ()),
+        ("<answer>y</answer><confidence>1%</confidence>", "y", 0.01, ()),
+        ("<answer>y</answer><confidence>0.85</confidence>", "y", 0.85, ()),
+        ("<answer>y</answer><confidence>0</confidence>", "y", 0.0, ()),
+        ("<answer>y</answer><confidence>12/10</confidence>", "y", None, ()),
+        ("[4-6, 2] <ANSWER>Oslo [9 \u2013 10]</ANSWER><Confidence>80</Confidence>", "Oslo", 0.8, (4, 5, 6, 2, 9, 10)),
+        ("[1900-2020] [6-4] <answer>y", "y", None, (1900, 2020, 6, 4)),
         ("<answer>y</answer><confidence>high</confidence>", "y", None, ()),
         ("<search>a</search>\n<answer>b</answer>", "b", None, ()),
     ],
@@ -49,6 +57,20 @@ def test_answer(text: str, answer: str, confidence: float | None, citations: tup
     parsed = SOLVER.parse(text)
     assert isinstance(parsed, FinalAnswer)
     assert (parsed.text, parsed.confidence, parsed.citations) == (answer, confidence, citations)
+
+
+@pytest.mark.parametrize(
+    ("before", "explanation"),
+    [
+        ("It says so [2].\n```xml\n", "It says so [2]."),
+        ("One:\n```\nx = 1\n```\n", "One:\n```\nx = 1\n```"),
+        ("<answer>A</answer><confidence>9</confidence> No: [2].", "No: [2]."),
+        ("<answer>A. No: [2]. ", "A. No: [2]."),
+    ],
+)
+def test_the_explanation_holds_no_marks(before: str, explanation: str) -> None:
+    parsed = SOLVER.parse(f"{before}<answer>B</answer>")
+    assert isinstance(parsed, FinalAnswer) and (parsed.text, parsed.explanation) == ("B", explanation)
 
 
 @pytest.mark.parametrize("text", ["", "just prose", "<answer></answer>", "<think>hm</think>", "<summary>s</summary>"])
