@@ -1,4 +1,4 @@
-"""`karl prompt list | show | diff | lint`: the prompts in effect, rendered, compared, checked."""
+"""`karl prompt list | show | copy | diff | lint`: the prompts in effect, rendered, copied, compared, checked."""
 
 from __future__ import annotations
 
@@ -67,6 +67,17 @@ def show(context: click.Context, name: str, pairs: tuple[str, ...], variant: str
     click.echo(rendered)
     if missing:
         click.echo(f"karl: left empty: {', '.join(missing)}; fill them in with --var", err=True)
+
+
+@prompt.command()
+@click.argument("name")
+@click.option("--variant", default="", help="The prompt of another policy, e.g. tiny.")
+@click.pass_context
+def copy(context: click.Context, name: str, variant: str) -> None:
+    """Copy the built-in prompt NAME into your prompt folder, to be edited there. An existing file stays."""
+    from karl.project.copying import copy_prompt
+
+    click.echo(copy_prompt(name, settings=settings_of(context), variant=variant))
 
 
 @prompt.command(epilog=REFERENCE)

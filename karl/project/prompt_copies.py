@@ -15,10 +15,11 @@ _HEAD = """\
 
 def prompt_copies() -> dict[str, str]:
     """Name -> file."""
-    return {name: _copy(name) for name in COPIED}
+    return {name: prompt_copy(name) for name in COPIED}
 
 
-def _copy(name: str) -> str:
+def prompt_copy(name: str) -> str:
+    """The built-in prompt as a file of the project: the same text, and what can be done with it."""
     text = (BUILT_IN / f"{name}.md").read_text(encoding="utf-8")
     fence, body = text.split("\n", 1)
     return f"{fence}\n{_HEAD.format(name=name)}{body}"
