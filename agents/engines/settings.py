@@ -19,7 +19,10 @@ class EndpointSettings(BaseModel, frozen=True, extra="forbid"):
 
 
 class RouterSettings(BaseModel, frozen=True, extra="forbid"):
-    """How patient the router is. A request outlasts a server's absence of the sum of its backoffs: 7.5 s by default."""
+    """How patient the router is. A request outlasts a server's absence of the sum of its backoffs: 7.5 s by default.
+
+    A lone server that restarts takes longer: the rollouts under way fail, and a resumed run makes them again.
+    """
 
     retries: int = Field(default=4, ge=0, description="further tries of a request after an endpoint failed")
     backoff_seconds: float = Field(default=0.5, ge=0, description="before a try where no other endpoint is up; doubles")

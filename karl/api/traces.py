@@ -1,4 +1,4 @@
-"""A stored rollout read back: `load_trace(trace_id)` is the `Answer` that was given, steps and tokens included."""
+"""A stored rollout read back: `load_trace(trace_id)` is its `Answer`, steps and tokens included."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from store.types import RolloutRecord
 def load_trace(trace_id: str, *, home: Path | str | None = None, settings: Settings | None = None) -> Answer:
     """By `Answer.trace_id`, which is the key of any rollout, a run's too. Its attempts come along.
 
-    What an answer said before its tag is its explanation; proposals are not stored here but as tasks of their run.
+    What an answer said before its tag is its explanation, so one chosen by a vote has none here; its attempts have.
+    Proposals are not stored here but as tasks of their run.
     Raises: UsageError for an unknown id, or a store that is not there.
     """
     chosen = settings or load_settings(home=home)
