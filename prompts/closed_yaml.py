@@ -73,6 +73,8 @@ class YamlDocument:
             return self.error(path, f"the key {error['loc'][-1]!r} is missing")
         if error["type"] == "extra_forbidden":
             known = sorted(known_keys(model, error["loc"][:-1]))
+            if mend := _elsewhere(model, error["loc"]):
+                return self.error(path, f"unknown key; {mend}")
             return self.error(
                 path, f"unknown key; expected one of {', '.join(known)}{closest(error['loc'][-1], known)}"
             )
@@ -129,14 +131,24 @@ def _has_tag(option: Any, tag: str | int) -> bool:
 
 def known_keys(annotation: Any, loc: Sequence[str | int]) -> set[str]:
     """The field names that the model found at `loc` allows."""
+    return {name for model in _models(annotation, loc) for name in _names(model)}
+
+
+def _models(annotation: Any, loc: Sequence[str | int]) -> list[type[BaseModel]]:
+    """The models that may stand at `loc`."""
     options = list(_options(annotation))
     if not loc:
-        models = [o for o in options if isinstance(o, type) and issubclass(o, BaseModel)]
-        return {name for model in models for name in _names(model)}
+        return [option for option in options if isinstance(option, type) and issubclass(option, BaseModel)]
     tagged = [option for option in options if _has_tag(option, loc[0])]
     if tagged:
-        return known_keys(tagged[0], loc[1:])
-    return {name for option in options for inner in _inner(option, loc[0]) for name in known_keys(inner, loc[1:])}
+        return _models(tagged[0], loc[1:])
+    return [model for option in options for inner in _inner(option, loc[0]) for model in _models(inner, loc[1:])]
+
+
+def _elsewhere(model: type[BaseModel], loc: Sequence[str | int]) -> str | None:
+    """What to write instead of the unknown key at `loc`, where its model has an `elsewhere` that says so."""
+    hints = [getattr(found, "elsewhere", {}) for found in _models(model, loc[:-1])]
+    return next((hint[loc[-1]] for hint in hints if loc[-1] in hint), None)
 
 
 def _names(model: type[BaseModel]) -> Iterator[str]:

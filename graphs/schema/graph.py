@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr
 
@@ -29,6 +29,11 @@ StateName = Literal["rollout", "set", "case", "iteration"]
 class Limits(Closed):
     """What one run of the graph may cost."""
 
+    elsewhere: ClassVar[dict[str, str]] = {
+        "steps": "turns are bounded by a plugin: plugins: [{kind: step_budget, steps: ...}]",
+        "turns": "turns are bounded by a plugin: plugins: [{kind: step_budget, steps: ...}]",
+        "tokens": "sampled tokens are bounded by a plugin: plugins: [{kind: token_budget, tokens: ...}]",
+    }
     seconds: float | None = Field(
         default=None, gt=0, description="wall clock of one rollout; beyond it the rollout failed"
     )

@@ -67,6 +67,13 @@ def test_seconds_bound_any_loop() -> None:
     assert parse_spec(yaml.safe_dump(data), source="f.yaml").limits.seconds == 5.0
 
 
+@pytest.mark.parametrize(("key", "kind"), [("steps", "step_budget"), ("tokens", "token_budget")])
+def test_a_limit_that_is_a_plugins_names_the_plugin(key: str, kind: str) -> None:
+    said = complaint(limits={key: 4})
+    assert f"key 'limits.{key}': unknown key; " in said and "super_steps" not in said
+    assert f"plugins: [{{kind: {kind}, {key}: ...}}]" in said
+
+
 def test_a_budget_does_not_bound_a_loop_that_asks_the_policy_nothing() -> None:
     said = complaint(
         nodes={"a": yaml.safe_load(NOTE), "b": {"kind": "parallel", "graph": "solver", "strategy": "majority"}},
