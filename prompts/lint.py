@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from prompts.closed_yaml import read_yaml
 from prompts.loader import Prompt, read_prompt
 from prompts.output import Action
+from prompts.parsers.blocks import has_blocks
 from prompts.parsers.tags import tags_of
 from store.errors import UsageError
 
@@ -114,7 +116,10 @@ def _unmentioned(prompt: Prompt, text: str) -> Iterator[Finding]:
     for tag, action in tags_of(prompt.output).items() if prompt.output.parser == "tags" else ():
         if tag not in mentioned and not (action == "summary" and prompt.output.bare_summary):
             message = f"the parser waits for <{tag}> (action '{action}'), which the body never mentions"
-            yield Finding(prompt.path, _line_with(text, "actions:"), 1, "warning", "unmentioned-tag", message)
+            yield Finding(prompt.path, *_place_of(text, "actions"), "warning", "unmentioned-tag", message)
+    if prompt.output.parser == "blocks" and "answer" in prompt.output.actions and not has_blocks(prompt.text):
+        message = "the parser waits for a line 'Exact Answer: ...' (action 'answer'), which the body never mentions"
+        yield Finding(prompt.path, *_place_of(text, "parser"), "warning", "unmentioned-label", message)
 
 
 def _tags(prompt: Prompt) -> tuple[str, ...]:
@@ -130,6 +135,13 @@ def _without_jinja(text: str) -> str:
 def _body_line(text: str) -> int:
     head = text.find("\n---", 3)
     return text[: head + 4].count("\n") + 2
+
+
+def _place_of(text: str, key: str) -> tuple[int, int]:
+    """Line and column, both from 1, of a key of `output`, in block or flow form; of `output` where it is a default."""
+    head = "\n".join(text.splitlines()[1 : _body_line(text) - 2])
+    document = read_yaml(head, source="", first_line=2)
+    return document.mark(("output", key))
 
 
 def _line_with(text: str, start: str) -> int:

@@ -61,8 +61,20 @@ CASES = [
     (
         "<search>words</search>",
         "words",
-        "p.md:7:1: warning: the parser waits for <search> (action 'search'), which the body never mentions "
+        "p.md:7:3: warning: the parser waits for <search> (action 'search'), which the body never mentions "
         "[unmentioned-tag]",
+    ),
+    (
+        "output:\n  parser: tags\n  actions: [search, answer]\n",
+        "output: {parser: tags, actions: [search, answer, summary]}\n",
+        "p.md:5:24: warning: the parser waits for <summary> (action 'summary'), which the body never mentions "
+        "[unmentioned-tag]",
+    ),
+    (
+        "parser: tags",
+        "parser: blocks",
+        "p.md:6:3: warning: the parser waits for a line 'Exact Answer: ...' (action 'answer'), which the body never "
+        "mentions [unmentioned-label]",
     ),
     (
         "{{ question }}",
