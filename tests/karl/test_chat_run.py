@@ -67,6 +67,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def configure(project: Path, url: str, **changes: str) -> None:
     keys = {"base_url": url, "model": "hosted", "api_key": KEY, **changes}
     table = "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
+    (project / "graphs").mkdir(exist_ok=True)
     (project / "karl.toml").write_text(f'engine = "chat"\ngraph_path = ["graphs"]\n[chat]\n{table}')
 
 
@@ -80,7 +81,7 @@ def test_wire_double_a_hosted_model_answers_and_a_run_trains_nothing(
         answered = call(capsys, "ask", "notes", "who leads product1?", "--json")
         plain = call(capsys, "ask", "notes", "who leads product1?")
         refused = call(capsys, *arguments)
-        (project / "graphs").mkdir()
+        (project / "graphs").mkdir(exist_ok=True)
         (project / "graphs" / "iteration.yaml").write_text(UNTRAINED)
         ended = call(capsys, *arguments)
     assert answered.code == 0, answered.err

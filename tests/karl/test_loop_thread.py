@@ -10,8 +10,11 @@ import sys
 import pytest
 
 SCRIPT = """
-import asyncio, sys
+import asyncio, signal, sys
 from karl.api.loop_thread import LoopThread
+
+# A process that a shell put into the background ignores SIGINT, and so would its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 said = []
 
