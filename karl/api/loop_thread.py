@@ -27,22 +27,30 @@ class LoopThread:
         if threading.current_thread() is self._thread:
             work.close()
             raise RuntimeError("called from the graph's own loop, which would wait for itself; await the async method")
-        ended: Future[asyncio.Task[T]] = Future()
-        started: list[asyncio.Task[T]] = []
+        ended: Future[None] = Future()
+        tasks: list[asyncio.Task[T]] = []
 
         def start() -> None:
-            started.append(self._loop.create_task(work))
-            started[0].add_done_callback(ended.set_result)
+            tasks.append(self._loop.create_task(work))
+            tasks[0].add_done_callback(lambda _: ended.set_result(None))
 
-        self._loop.call_soon_threadsafe(start)
+        def stop() -> None:
+            if tasks:
+                tasks[0].cancel()
+            else:
+                work.close()
+                ended.set_result(None)
+
         try:
-            task = ended.result()
+            self._loop.call_soon_threadsafe(start)
+            ended.result()
         except BaseException:
-            # Calls keep their order: by then it has been started. Left unwinding, it would lose what it works on.
-            self._loop.call_soon_threadsafe(lambda: started[0].cancel())
+            # Calls keep their order: what was to be started has been. Left unwinding, it would lose what it works on.
+            # An interrupt can come anywhere in the block above, before the start is on the loop's list as well.
+            self._loop.call_soon_threadsafe(stop)
             ended.result()
             raise
-        return task.result()
+        return tasks[0].result()
 
     async def hop(self, work: Coroutine[Any, Any, T]) -> T:
         """`work` in the thread's loop, awaited in the caller's own."""

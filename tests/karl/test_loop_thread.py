@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 
 import pytest
+
+from karl.api.loop_thread import LoopThread
 
 SCRIPT = """
 import asyncio, signal, sys
@@ -53,3 +58,33 @@ def test_an_interrupt_waits_until_the_work_has_ended(how: str, said: str) -> Non
         os.kill(process.pid, signal.SIGINT)
         out, _ = process.communicate(timeout=30)
     assert (process.returncode, out.strip()) == (0, said)
+
+
+@pytest.mark.parametrize("scheduled", [True, False], ids=["after the start", "before the start"])
+def test_an_interrupt_during_the_start_waits_too(scheduled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python raises KeyboardInterrupt between any two instructions: here, in the call that starts the work."""
+    said: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.01)
+            said.append("unwound")
+
+    thread = LoopThread("test")
+    loop = thread._loop  # pyright: ignore[reportPrivateUsage]
+    schedule = loop.call_soon_threadsafe
+
+    def interrupted(start: Callable[[], object]) -> None:
+        monkeypatch.undo()
+        if scheduled:
+            schedule(start)
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        thread.run(work())
+    assert said == (["unwound"] if scheduled else [])
+    thread.close()
