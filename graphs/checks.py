@@ -44,11 +44,11 @@ def _names(spec: GraphSpec) -> Iterator[UsageError]:
         yield spec.error(("start",), _unknown(spec, spec.start, spec.nodes))
     for name, edge in spec.edges.items():
         if name not in spec.nodes:
-            yield spec.error(("edges", name), _unknown(spec, name, spec.nodes))
+            yield spec.error(("edges", name), _unknown(spec, name, spec.nodes), cause=("nodes", name))
         for outcome, target in {"": edge}.items() if isinstance(edge, str) else edge.items():
             if target != END and target not in spec.nodes:
                 path = ("edges", name, outcome) if outcome else ("edges", name)
-                yield spec.error(path, _unknown(spec, target, [*spec.nodes, END]))
+                yield spec.error(path, _unknown(spec, target, [*spec.nodes, END]), cause=("nodes", target))
 
 
 def _outcomes(spec: GraphSpec) -> Iterator[UsageError]:
@@ -60,27 +60,29 @@ def _outcomes(spec: GraphSpec) -> Iterator[UsageError]:
         possible, conceivable, routed = spec.outcomes(node), spec.conceivable(node), spec.routes(name)
         for outcome in sorted(possible - routed.keys()):
             message = f"no route for the outcome '{outcome}' of a {node.kind} node; add '{outcome}: ...'"
-            yield spec.error(("edges", name), message)
+            added = any(outcome in plugin.turn_outcomes | plugin.tool_outcomes for plugin in spec.plugins)
+            yield spec.error(("edges", name), message, cause=("plugins",) if added else ("nodes", name))
         for outcome in sorted(routed.keys() - conceivable):
             listed = ", ".join(sorted(conceivable))
             message = f"a {node.kind} node never ends with '{outcome}'; its outcomes: {listed}"
             mend = f"; list it in 'nodes.{name}.outcomes'" if isinstance(node, PythonNode) else ""
-            yield spec.error(("edges", name, outcome), message + closest(outcome, conceivable) + mend)
+            place = ("edges", name, outcome)
+            yield spec.error(place, message + closest(outcome, conceivable) + mend, cause=("nodes", name))
 
 
 def _reached(spec: GraphSpec) -> Iterator[UsageError]:
     entered = {spec.start, *_from(spec, spec.start)}
     for name in spec.nodes:
         if name not in entered:
-            yield spec.error(("nodes", name), f"unreachable: no route from '{spec.start}' leads to this node")
+            message = f"unreachable: no route from '{spec.start}' leads to this node"
+            yield spec.error(("nodes", name), message, cause=("edges",))
 
 
 def _ends(spec: GraphSpec) -> Iterator[UsageError]:
     for name in spec.nodes:
         if END not in _from(spec, name):
-            yield spec.error(
-                ("nodes", name), f"no route from here ever leads to '{END}'; lead one of its outcomes there"
-            )
+            message = f"no route from here ever leads to '{END}'; lead one of its outcomes there"
+            yield spec.error(("nodes", name), message, cause=("edges", name))
 
 
 def _states(spec: GraphSpec) -> Iterator[UsageError]:
@@ -91,6 +93,7 @@ def _states(spec: GraphSpec) -> Iterator[UsageError]:
                 ("nodes", name),
                 f"a {node.kind} node works on the state '{needed}', but the graph's is '{spec.state}'; "
                 f"set 'state: {needed}', or take the node out",
+                cause=("state",),
             )
 
 
@@ -133,11 +136,11 @@ def _needs(spec: GraphSpec) -> Iterator[UsageError]:
     talks = [name for name, node in spec.nodes.items() if isinstance(node, SpeakingNode)]
     if talks and spec.role is None:
         message = "this node needs the key 'role' of the graph: generator, solver or aggregator"
-        yield spec.error(("nodes", talks[0]), message)
+        yield spec.error(("nodes", talks[0]), message, cause=("role",))
     for name, node in spec.nodes.items():
         if isinstance(node, ToolNode) and node.tool == "search" and spec.tools.search is None:
             message = "the tool 'search' has no settings; add 'tools: {search: {k: 20}}'"
-            yield spec.error(("nodes", name, "tool"), message)
+            yield spec.error(("nodes", name, "tool"), message, cause=("tools", "search"))
         if isinstance(node, ParallelNode) and node.graph == spec.name:
             message = f"graph '{spec.name}' runs itself in a parallel node; name another graph there"
             yield spec.error(("nodes", name, "graph"), message)
@@ -177,7 +180,7 @@ def _loops(spec: GraphSpec) -> Iterator[UsageError]:
             if budgets
             else "add 'plugins: [{kind: step_budget, steps: ...}]', another budget, or 'limits: {seconds: ...}'"
         )
-        yield spec.error(("edges", name), f"a loop without a limit; {mend}")
+        yield spec.error(("edges", name), f"a loop without a limit; {mend}", cause=("plugins",))
 
 
 def _from(spec: GraphSpec, start: str) -> set[str]:

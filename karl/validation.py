@@ -96,8 +96,17 @@ def _dead_routes(spec: GraphSpec) -> Iterator[UsageError]:
         # Those of a parallel node wait for another strategy: a word in the file, or in a call.
         edge = {} if isinstance(node, ParallelNode) else spec.edges[name]
         for outcome in sorted(set(edge if isinstance(edge, dict) else ()) - spec.outcomes(node)):
-            message = f"this route is never taken: without a plugin for it, no {node.kind} node ends with '{outcome}'"
-            yield spec.error(("edges", name, outcome), message)
+            message = (
+                f"this route is never taken: without a plugin for it, no {node.kind} node ends with '{outcome}'; "
+                f"add the plugin, or {_taken_out(spec, name, outcome)}"
+            )
+            yield spec.error(("edges", name, outcome), message, cause=("plugins",))
+
+
+def _taken_out(spec: GraphSpec, name: str, outcome: str) -> str:
+    document = spec.document
+    inherited = document is not None and document.place(("edges", name, outcome)).source != document.source
+    return f"write 'edges: {{{name}: {{{outcome}: null}}}}'" if inherited else "take the route out"
 
 
 def _short_limits(spec: GraphSpec) -> Iterator[UsageError]:
@@ -106,7 +115,7 @@ def _short_limits(spec: GraphSpec) -> Iterator[UsageError]:
         message = (
             f"{spec.limits.super_steps} super-steps may end a rollout before its budget of {budget.steps} turns does"
         )
-        yield spec.error(("limits", "super_steps"), message)
+        yield spec.error(("limits", "super_steps"), message, cause=("plugins",))
 
 
 def _forgotten_overrides(specs: dict[str, GraphSpec], shadowed: Path) -> Iterator[UsageError]:

@@ -95,10 +95,13 @@ class GraphSpec(Closed):
         self._document = document
         return self
 
-    def error(self, path: Path, message: str) -> UsageError:
-        """A complaint about the key at `path`, with file, line and column where they are known."""
+    def error(self, path: Path, message: str, *, cause: Path = ()) -> UsageError:
+        """A complaint about the key at `path`, with file, line and column where they are known.
+
+        `cause`: the key to blame where the one at `path` stands in a shipped file that the user's graph extends.
+        """
         if self._document is not None:
-            return self._document.error(path, message)
+            return self._document.error(path, message, cause=cause)
         return UsageError(f"graph '{self.name}': key '{'.'.join(map(str, path))}': {message}")
 
     def plugin(self, kind: type[Closed]) -> Any:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
 from graphs.schema.nodes import NODE_KINDS
 from prompts.closed_yaml import Path, YamlDocument, closest
 from store.errors import UsageError
 
+_SHIPPED = FilePath(__file__).resolve().parent.parent
 _NAMED = {"nodes": "node", "edges": "edge"}  # mappings whose keys the author chose
 
 
@@ -27,6 +29,15 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
 
+    @property
+    def shipped(self) -> bool:
+        """Does it stand in a file of karl's own, which is not its user's to mend?"""
+        return FilePath(self.source).resolve().parent == _SHIPPED
+
+    def told(self, path: Path, message: str) -> str:
+        key = ".".join(map(str, (*self.under, *path)))
+        return f"{self}: key '{key}': {message}" if key else f"{self}: {message}"
+
 
 @dataclass(frozen=True, eq=False)
 class LayeredDocument(YamlDocument):
@@ -35,10 +46,24 @@ class LayeredDocument(YamlDocument):
     places: dict[Path, Place] = field(repr=False, default_factory=dict)
     occasions: tuple[str, ...] = ()  # tasks and policies that some layer has overrides for
 
-    def error(self, path: Path, message: str) -> UsageError:
-        place = self.place(path)
+    def error(self, path: Path, message: str, *, cause: Path = ()) -> UsageError:
+        """`cause`: the key that most likely made a problem of the one at `path`.
+
+        A shipped graph is right by itself: what is wrong in it was done by a file laid over it, and is mended there.
+        """
+        place, near = self.place(path), self._mendable(path, cause)
+        if near is None:
+            return UsageError(place.told(path, message))
         key = ".".join(map(str, (*place.under, *path)))
-        return UsageError(f"{place}: key '{key}': {message}" if key else f"{place}: {message}")
+        return UsageError(self.places[near].told(near, f"laid over {place}, key '{key}': {message}"))
+
+    def _mendable(self, path: Path, cause: Path) -> Path | None:
+        """The nearest key of the user's, where the one at `path` is shipped and there is such a key."""
+        if not self.place(path).shipped:
+            return None
+        prefixes = [wanted[:size] for wanted in (cause, path) for size in range(len(wanted), 0, -1)]
+        near = (known for known in [*prefixes, ()] if known in self.places and not self.places[known].shipped)
+        return next(near, None)
 
     def place(self, path: Path) -> Place:
         """Of the longest prefix of `path` that some layer has."""

@@ -123,7 +123,18 @@ BROKEN = [
     ("extends: solver\nedges: {search: {compres: null}}\n",
      r"my\.yaml:2:18: key 'edges\.search\.compres': null removes .* no such route; .*did you mean 'compress'"),
     ("extends: solver\nnodes: {compress: null}\n",
-     r"solver\.yaml:\d+:\d+: key 'edges\.search\.compress': no node named 'compress' \(.*my\.yaml:2:9 removes it\)"),
+     r"my\.yaml:2:9: key 'nodes\.compress': laid over .*graphs/solver\.yaml:\d+:\d+, key 'edges\.search\.compress': "
+     r"no node named 'compress' \(.*my\.yaml:2:9 removes it\)"),
+    ("extends: solver\nplugins: []\n",
+     r"my\.yaml:2:1: key 'plugins': laid over .*solver\.yaml:\d+:\d+, key 'edges\.think': a loop without a limit"),
+    ("extends: plain\nplugins: []\n",
+     r"my\.yaml:2:1: key 'plugins': laid over .*solver\.yaml:\d+:\d+, key 'edges\.think': a loop without a limit"),
+    ("extends: unbound\ntools: {search: {k: 3}}\n",
+     r"unbound\.yaml:2:1: key 'plugins': laid over .*solver\.yaml:\d+:\d+, key 'edges\.think': a loop without"),
+    ("extends: solver\nstate: set\n",
+     r"my\.yaml:2:1: key 'state': laid over .*, key 'nodes\.think': a policy node works on the state 'rollout'"),
+    ("extends: solver\noverrides: {tiny: {plugins: []}}\n",
+     r"my\.yaml:2:20: key 'overrides\.tiny\.plugins': laid over .*, key 'edges\.think': a loop without a limit"),
     ("extends: solver\noverrides:\n  trec:\n    sampling: {top_q: 1}\n",
      r"my\.yaml:4:16: key 'overrides\.trec\.sampling\.top_q': unknown key.*did you mean 'top_p'"),
     ("extends: solver\noverrides: {big-one: {}}\n", r"my\.yaml:2:\d+: key 'overrides\.big-one.*should match pattern"),
@@ -132,9 +143,13 @@ BROKEN = [
 ]  # fmt: skip
 
 
+# A user's own file is placed where it stands, whatever lies over it.
+BASES = {"plain": "extends: solver\n", "unbound": "extends: solver\nplugins: []\n"}
+
+
 @pytest.mark.parametrize(("text", "message"), BROKEN)
-def test_a_complaint_names_the_file_in_which_the_key_stands(tmp_path: Path, text: str, message: str) -> None:
-    path = write(tmp_path, my=text, one="extends: two\n", two="extends: one\n")
+def test_a_complaint_names_the_file_in_which_it_can_be_mended(tmp_path: Path, text: str, message: str) -> None:
+    path = write(tmp_path, my=text, one="extends: two\n", two="extends: one\n", **BASES)
     with pytest.raises(UsageError, match=message):
         load_spec("my", path=path)
 

@@ -199,7 +199,10 @@ def test_validate_looks_at_all_that_a_graph_names(capsys: Capture, text: str, to
 def test_warnings_count_only_when_strict(capsys: Capture) -> None:
     mine("extends: solver\nplugins: [{kind: step_budget, steps: 9}]\n", "mine")
     ended = call(capsys, "graph", "validate", "graphs/mine.yaml")
-    assert ended.code == 0 and "warning: key 'edges.search.compress': this route is never taken" in ended.out
+    placed = f"graphs/mine.yaml:2:1: warning: key 'plugins': laid over {BUILT_IN / 'solver.yaml'}:"
+    assert ended.code == 0 and ended.out.startswith(placed), ended.out
+    assert "key 'edges.search.compress': this route is never taken" in ended.out
+    assert ended.out.endswith("add the plugin, or write 'edges: {search: {compress: null}}'\n")
     assert call(capsys, "graph", "validate", "graphs/mine.yaml", "--strict").code == 1
     mine("extends: solver\nlimits: {super_steps: 100}\n", "mine")
     assert (
