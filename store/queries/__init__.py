@@ -32,17 +32,7 @@ from store.queries.datasets import (
 from store.queries.groups import GroupMember, failure_counts, groups, set_rewards
 from store.queries.metrics import BROKEN_EDIT, MetricPoint, add_metrics, metric_names, series, series_names
 from store.queries.overview import RunOverview, run_overviews
-from store.queries.rollouts import (
-    RolloutLinks,
-    RolloutTrace,
-    SegmentArrays,
-    load_rollout,
-    rollout_id_by_key,
-    rollout_keys,
-    save_rollouts,
-    segment_arrays,
-    trace_record,
-)
+from store.queries.rollouts import RolloutLinks, rollout_id_by_key, rollout_keys, save_rollouts
 from store.queries.runs import (
     create_run,
     finish_stage,
@@ -62,6 +52,7 @@ from store.queries.tasks import (
     task_keys,
     tasks_by_fate,
 )
+from store.queries.traces import RolloutTrace, SegmentArrays, load_rollout, segment_arrays, trace_record
 
 __all__ = [
     "BROKEN_EDIT",

@@ -15,7 +15,7 @@ from store.errors import KarlError
 from store.models import Dataset, DatasetRollout, Rollout, Segment, Task
 from store.queries.common import bulk_insert, slices, table_of
 from store.queries.groups import GroupMember
-from store.queries.rollouts import SegmentArrays, segment_arrays
+from store.queries.traces import SegmentArrays, segment_arrays
 from store.types import Purpose, RolloutStatus
 
 GROUPS_AT_ONCE = 32  # groups whose segments are in memory together

@@ -19,7 +19,7 @@ from store.errors import KarlError, UsageError
 from store.migrations.runner import alembic_config
 from store.models import Corpus
 from store.queries import corpora
-from store.queries.rollouts import load_rollout, trace_record
+from store.queries.traces import load_rollout, trace_record
 from store.session import HEAD, Store, known_revisions, normalise_url, upgrade
 
 FIRST_SCHEMA_ROWS = {

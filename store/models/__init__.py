@@ -1,0 +1,26 @@
+"""Tables of the store: columns only. Queries live in `store.queries`, migrations in `store/migrations`."""
+
+from store.models.columns import now
+from store.models.corpus import Chunk, Corpus, Document
+from store.models.rollout import Rollout, Segment, Step
+from store.models.run import Iteration, Judgement, Run, Task
+from store.models.training import Checkpoint, Dataset, DatasetRollout, EvalResult, Metric
+
+__all__ = [
+    "Checkpoint",
+    "Chunk",
+    "Corpus",
+    "Dataset",
+    "DatasetRollout",
+    "Document",
+    "EvalResult",
+    "Iteration",
+    "Judgement",
+    "Metric",
+    "Rollout",
+    "Run",
+    "Segment",
+    "Step",
+    "Task",
+    "now",
+]
