@@ -71,8 +71,8 @@ class ToolCalls:
     calls: tuple[ToolCall, ...]
 
     @classmethod
-    def search(cls, query: str) -> ToolCalls:
-        return cls((ToolCall("search", {"query": query}),))
+    def search(cls, *queries: str) -> ToolCalls:
+        return cls(tuple(ToolCall("search", {"query": query}) for query in queries))
 
     @property
     def query(self) -> str | None:

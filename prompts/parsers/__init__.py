@@ -1,7 +1,7 @@
 """Text of one sampled turn -> what it asks for. Survives reasoning blocks, code fences, extra prose, unclosed tags.
 
 One parser a file. Each finds the last answer, summary or set of candidates; tool calls are found beside it in the
-format of the model, and what was written last counts.
+format of the model, and what was written last counts: an answer alone, or all calls of the turn.
 """
 
 from __future__ import annotations

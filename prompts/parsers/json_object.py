@@ -1,6 +1,7 @@
 """Parser `json`: one object with the key of the action, as `{"search": ...}` or `{"answer": ..., "confidence": ...}`.
 
 Fences, prose around it, trailing commas and smart quotes are survived; the last object that is an action counts.
+Where that is a search, all searches of the turn are carried out, as calls in any other format are.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ _KEYS: dict[Action, tuple[str, ...]] = {
 
 def find_json(text: str, spec: OutputSpec) -> Found | None:
     """The last object with a key of an action and something in it."""
-    found = (_found(text, value, spec) for value in reversed(list(json_values(text))))
-    return next((action for action in found if action), None)
+    found = [action for value in json_values(text) if (action := _found(text, value, spec))]
+    if not found or not isinstance(found[-1].parsed, ToolCalls):
+        return found[-1] if found else None
+    calls = [call for one in found if isinstance(one.parsed, ToolCalls) for call in one.parsed.calls]
+    return found[-1]._replace(parsed=ToolCalls(tuple(calls)))
 
 
 def keys_of(spec: OutputSpec) -> list[str]:
@@ -50,7 +54,7 @@ def _found(text: str, found: JsonValue, spec: OutputSpec) -> Found | None:
 def _parsed(text: str, value: dict[str, Any], content: Any, action: Action) -> Parsed | None:
     match action:
         case "search":
-            return ToolCalls.search(_text(content))
+            return ToolCalls.search(*(_text(query) for query in (content if isinstance(content, list) else [content])))
         case "summary":
             return Summary(_text(content))
         case "candidates":

@@ -1,9 +1,13 @@
-"""Parser `tags`: `<search>`, `<answer>` with `<confidence>`, `<summary>`, `<candidate>`. The last action counts."""
+"""Parser `tags`: `<search>`, `<answer>` with `<confidence>`, `<summary>`, `<candidate>`. The last action counts.
+
+Where that is a search, all searches of the turn are carried out, as calls in any other format are.
+"""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Literal
 
 from prompts.output import Action, CandidateSet, FinalAnswer, OutputSpec, Parsed, Summary, ToolCalls
 from prompts.parsers.candidates import candidates_in
@@ -17,11 +21,16 @@ def find_tags(text: str, spec: OutputSpec) -> Found | None:
     """The last action with something in it."""
     tags = tags_of(spec)
     names = tuple(tags)
-    opened = [match for match in _openings(names).finditer(text) if _content(text, match, names)]
-    if not opened:
+    said = [(match, _content(text, match, names)) for match in _openings(names).finditer(text)]
+    said = [(match, content) for match, content in said if content]
+    if not said:
         return None
-    last = opened[-1]
-    return Found(last.start(), _parsed(text, last, _content(text, last, names), tags[last[1].lower()], spec))
+    last, content = said[-1]
+    action = tags[last[1].lower()]
+    if action == "search":
+        searches = [content for match, content in said if tags[match[1].lower()] == "search"]
+        return Found(last.start(), ToolCalls.search(*searches))
+    return Found(last.start(), _parsed(text, last, content, action, spec))
 
 
 def tags_of(spec: OutputSpec) -> dict[str, Action]:
@@ -29,10 +38,14 @@ def tags_of(spec: OutputSpec) -> dict[str, Action]:
     return {spec.candidate.container if action == "candidates" else _TAG_OF[action]: action for action in spec.actions}
 
 
-def _parsed(text: str, opening: re.Match[str], content: str, action: Action, spec: OutputSpec) -> Parsed:
+def _parsed(
+    text: str,
+    opening: re.Match[str],
+    content: str,
+    action: Literal["answer", "summary", "candidates"],
+    spec: OutputSpec,
+) -> Parsed:
     match action:
-        case "search":
-            return ToolCalls.search(content)
         case "summary":
             return Summary(content)
         case "candidates":

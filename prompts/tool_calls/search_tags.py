@@ -1,4 +1,4 @@
-"""`<search>words</search>`: every one of them is a search, while the parser `tags` takes the turn's last alone."""
+"""`<search>words</search>`: every one of them is a search, beside any answer parser. The parser `tags` reads it too."""
 
 from __future__ import annotations
 

@@ -101,6 +101,23 @@ async def test_searches_alone_are_a_search(tmp_path: Path) -> None:
     assert [c.hits for c in record.steps[0].calls] == [[11], [13, 14]]
 
 
+async def test_every_search_tag_of_a_turn_is_carried_out_or_answered_with_why_not() -> None:
+    turn = "<search>mira</search><search>orion</search><search>falcon</search>"
+    policy = text_policy(turn, ANSWER)
+    made = GraphRunner(small_spec("solver", tools={"calls_per_turn": 2}), policy=policy, searcher=ListSearcher(NOTES))
+    record = await solve(made)
+    step = record.steps[0]
+    assert step.kind is StepKind.SEARCH and (step.query, step.hits) == ("mira", [11, 13, 14])
+    assert [(c.arguments["query"], c.hits, c.error) for c in step.calls] == [
+        ("mira", [11], None),
+        ("orion", [13, 14], None),
+        ("falcon", [], "a turn may hold 2 calls; this one was not carried out"),
+    ]
+    said = policy.decode(record.segments[0].token_ids)
+    assert said.count("<|tool|>") == 3 and "<|tool|>[1] mira leads falcon<|end|><|tool|>[2]" in said
+    assert "was not carried out: a turn may hold 2 calls; this one was not carried out.<|end|><|assistant|>" in said
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [

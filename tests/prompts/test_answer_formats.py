@@ -93,6 +93,8 @@ def test_json(text: str, answer: str, confidence: float | None) -> None:
 
 def test_json_searches_summaries_and_failures() -> None:
     assert parse('I look.\n{"search": "mira"}', JSON) == ToolCalls.search("mira")
+    for both in ('{"search": "mira"} {"answer": "oslo"} {"query": "bram"}', '{"search": ["mira", "bram"]}'):
+        assert parse(both, JSON) == ToolCalls.search("mira", "bram")
     assert parse('{"summary": "[1] a"}', spec("json", "summary")) == Summary("[1] a")
     assert parse("[1] a", spec("json", "summary", bare_summary=True)) == Summary("[1] a")
     for text in ("", "Oslo", "{}", '{"answer": ""}', '{"summary": "s"}', "[1, 2]"):

@@ -24,7 +24,6 @@ COMPRESSOR = load_prompt("compressor")
         ("<think>never closed <search>still said</search>", "still said"),
         ("```xml\n<search>in a fence</search>\n```", "in a fence"),
         ("<search>\n```\nfenced inside\n```\n</search>", "fenced inside"),
-        ("<search>first</search> no: <search>second</search>", "second"),
         ("<answer>oslo</answer> wait <search>check</search>", "check"),
         ("<search>kept</search><search></search>", "kept"),
         ("<Search>any case</SEARCH>", "any case"),
@@ -32,6 +31,21 @@ COMPRESSOR = load_prompt("compressor")
 )
 def test_search(text: str, query: str) -> None:
     assert SOLVER.parse(text) == ToolCalls.search(query)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<search>mira</search> and <search> bram </search>",
+        "<search>mira <SEARCH>bram",
+        "<search>mira</search><search></search><search>bram</search>",
+        "<search>mira</search><answer>oslo</answer> wait <search>bram</search>",
+        "<think><search>no</search></think><search>mira</search><search>bram</search>",
+    ],
+)
+def test_every_search_of_a_turn_counts_where_a_search_is_the_last_action(text: str) -> None:
+    assert SOLVER.parse(text) == ToolCalls.search("mira", "bram")
+    assert isinstance(SOLVER.parse(f"{text}</search><answer>oslo</answer>"), FinalAnswer)
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,7 @@ def test_no_text_whatever_raises(text: str) -> None:
 
 
 def test_a_turn_full_of_braces_is_read_in_no_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()  # of this process alone: a busy machine is no slow parser
     for text in ("{" * 20_000, "[{" * 10_000, '{"a": ' * 5_000, "{x} " * 5_000, '{"a' + "the note, said " * 1_000):
         find_calls("json", text)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
