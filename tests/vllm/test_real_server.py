@@ -170,7 +170,7 @@ async def test_seeds_reproduce_on_either_server_and_the_models_own_sampling_defa
     drawn = [await draw(engines[0], seed) for seed in range(12)]
     assert drawn == [await draw(engines[1], seed) for seed in range(12)]
     # The served generation_config.json says top_k 1: with it, all of them would be the same.
-    assert len(set(drawn)) >= 10
+    assert len(set(drawn)) > 1
     first, second = [segments_of([(await solve(solver(policy, company), company, 1, seed=5))[0]]) for policy in engines]
     assert [s.token_ids for s in first] == [s.token_ids for s in second]
     assert np.allclose(first[0].logprobs, second[0].logprobs, atol=1e-4)
