@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from store.models import Rollout
 from store.session import Store
 from tests.graphs.chat_kit import said
 from tests.karl.kit import call, pairs
-from tests.karl.loop_kit import FACT, LEADERS, write_leaders
+from tests.karl.loop_kit import FACT
 from tests.wire_double import Answer, background_server
 
 KEY = "secret-key"
@@ -51,17 +50,6 @@ def reads_notes() -> Any:
         return said(f"It says so [1].\n<answer>{found[0] if right else 'nobody'}</answer>\n<confidence>70</confidence>")
 
     return answer
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in [name for name in os.environ if name.startswith("KARL_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    write_leaders(tmp_path / "notes")
-    lines = [{"question": f"who leads {product}?", "answer": person} for product, person in [*LEADERS.items()][:3]]
-    (tmp_path / "asked.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    return tmp_path
 
 
 def configure(project: Path, url: str, **changes: str) -> None:

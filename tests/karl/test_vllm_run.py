@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from karl.policies import open_policy
 from karl.settings import Settings
 from store.errors import KarlError
 from tests.karl.kit import call, pairs, random_policy
-from tests.karl.loop_kit import LEADERS, reader, write_leaders
+from tests.karl.loop_kit import reader
 from tests.wire_double import Answer, background_server, completion
 
 KEY = "secret-key"
@@ -71,17 +70,6 @@ def token_logprobs(model: PreTrainedModel, prompt: list[int], sampled: list[int]
     with torch.no_grad():
         logits_TV = model(torch.tensor([prompt + sampled])).logits[0, len(prompt) - 1 : -1]
     return logits_TV.log_softmax(-1).gather(1, torch.tensor(sampled)[:, None])[:, 0].tolist()
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in [name for name in os.environ if name.startswith("KARL_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    write_leaders(tmp_path / "notes")
-    lines = [{"question": f"who leads {product}?", "answer": person} for product, person in [*LEADERS.items()][:3]]
-    (tmp_path / "asked.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    return tmp_path
 
 
 def test_wire_double_a_run_ends_though_nobody_serves_the_new_checkpoint(
