@@ -9,37 +9,33 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 
-from agents.errors import BudgetError, ParseError, RolloutError, boundary
-from agents.judges import Judge, normalise
-from agents.mcp_settings import McpServer
+from agents.errors import RolloutError, boundary
+from agents.judges import Judge
 from agents.policy import Policy
 from agents.tools import Searcher, SearchTool
 from agents.values import LikelihoodValue, ValueFunction
 from graphs.compiler import compile_graph
-from graphs.events import AnswerGiven, Emit, Failed
+from graphs.events import Emit
 from graphs.functions import function_hashes
 from graphs.harness import Harness
-from graphs.library import Library
 from graphs.plugins.build import build_plugins
 from graphs.plugins.chain import ending
 from graphs.prompting import load_prompts
-from graphs.schema import CompressNode, GraphSpec, ParallelNode, ValueSelectNode
+from graphs.record import Made, check_end, last_word, record_of
+from graphs.schema import CompressNode, GraphSpec, ValueSelectNode
 from graphs.state import GraphState, Rollout, RolloutInputs
 from graphs.toolbox import hits_per_query
 from prompts import Prompt
-from prompts.output import Parsed, ParsedCandidate, ParseFailure, ToolCalls
 from store.errors import UsageError
-from store.types import CandidateRecord, Failure, FailureKind, Provenance, Purpose, Role, RolloutRecord, RolloutStatus
+from store.types import Failure, Provenance, Purpose, RolloutRecord
 
 logger = logging.getLogger(__name__)
-
-# The policy's own fault; everything else is the environment's.
-_POLICY_FAULTS = frozenset({FailureKind.BUDGET, FailureKind.PARSE})
+Trace = Callable[[RolloutRecord], None]
 
 
 class GraphRunner:
@@ -57,7 +53,7 @@ class GraphRunner:
         prompts: Mapping[str, Prompt] | None = None,
         prompt_path: Sequence[Path] = (),
         runners: Mapping[str, GraphRunner] | None = None,
-        trace: Callable[[RolloutRecord], None] | None = None,
+        trace: Trace | None = None,
     ) -> None:
         """`prompts` None: read now. `tools`: those that the graph names without a module, and those of its MCP servers.
 
@@ -92,43 +88,6 @@ class GraphRunner:
             policy_version=policy.profile.policy_version,
         )
 
-    @classmethod
-    def load(
-        cls,
-        name: str | Path,
-        *,
-        policy: Policy,
-        searcher: Searcher | None = None,
-        value: ValueFunction | None = None,
-        judge: Judge | None = None,
-        tools: Sequence[BaseTool] = (),
-        graph_path: Sequence[Path] = (),
-        prompt_path: Sequence[Path] = (),
-        tasks: Sequence[str] = (),
-        changes: Mapping[str, Any] | None = None,
-        library: Library | None = None,
-        open_servers: Callable[[Mapping[str, McpServer]], Sequence[BaseTool]] | None = None,
-        trace: Callable[[RolloutRecord], None] | None = None,
-    ) -> Self:
-        """A graph by name, or a file, in the policy's variant, with the graphs that its parallel nodes run.
-
-        `tasks`: its overrides of these names; `changes`: a last layer over it (not over inner graphs). With `library`
-        the graphs are those that it holds, whatever the files say by now. `open_servers` gives the tools of MCP servers
-        for this graph and for those that it runs. Raises: UsageError; what `open_servers` raises.
-        """
-        if library is None:
-            beside = [name.parent, *graph_path] if isinstance(name, Path) else graph_path
-            library = Library(graph_path=beside, prompt_path=prompt_path, tasks=tasks)
-        spec, prompts = library.get(name, variant=policy.profile.prompt_variant, changes=changes)
-        shared: Any = {"policy": policy, "searcher": searcher, "value": value, "judge": judge}
-        around: Any = {"library": library, "open_servers": open_servers, "tools": tools}
-        inner = {node.runner: node for node in spec.nodes.values() if isinstance(node, ParallelNode)}
-        runners = {
-            key: GraphRunner.load(node.graph, changes=node.changes, **around, **shared) for key, node in inner.items()
-        }
-        served = open_servers(spec.tools.mcp) if open_servers and spec.tools.mcp else ()
-        return cls(spec, prompts=prompts, runners=runners, tools=[*tools, *served], trace=trace, **shared)
-
     @cached_property
     def _by_node(self) -> Any:
         """One node of LangGraph for each node of the graph: slower, but callbacks and tracers see every node."""
@@ -161,9 +120,10 @@ class GraphRunner:
             failure = await self._drive(rollout, purpose, config)
         finally:
             self.harness.release(rollout)
-        record = self._record(rollout, failure, purpose=purpose, seconds=time.perf_counter() - began)
+        made = Made(self.role, purpose, self.provenance, time.perf_counter() - began)
+        record = record_of(rollout, failure, made=made, prompts=self.harness.prompts)
         if emit:
-            _tell(emit, _last_word(rollout, record))
+            _tell(emit, last_word(rollout, record))
         if self.trace:
             _tell(self.trace, record)
         return record
@@ -177,44 +137,10 @@ class GraphRunner:
                     async with asyncio.timeout(limit) if limit else nullcontext():
                         graph = self._by_node if config else self._graph
                         await graph.ainvoke(state, {**config, **self._config} if config else self._config)
-                _check_end(rollout, self.role)
+                check_end(rollout, self.role)
         except RolloutError as exc:
             return rollout.failure or exc.to_failure()
         return None
-
-    def _record(self, rollout: Rollout, failure: Failure | None, *, purpose: Purpose, seconds: float) -> RolloutRecord:
-        answer = rollout.answer if failure is None else None
-        return RolloutRecord(
-            key=rollout.key,
-            role=self.role,
-            purpose=purpose,
-            status=_status(failure),
-            provenance=self.provenance,
-            question=rollout.inputs.question,
-            answer=answer.text if answer else "",
-            confidence=answer.confidence if answer else None,
-            citations=rollout.book.resolve(answer.citations) if answer else [],
-            steps=rollout.steps,
-            segments=rollout.witness.sign(rollout.conversation.segments()),
-            candidates=[] if failure else [self._candidate(rollout, candidate) for candidate in rollout.candidates],
-            failure=failure,
-            temperature=rollout.temperature,
-            seed=rollout.seed,
-            seconds=seconds,
-            attempts=rollout.attempts,
-            trainable=rollout.trainable,
-        )
-
-    def _candidate(self, rollout: Rollout, candidate: ParsedCandidate) -> CandidateRecord:
-        cited = rollout.book.resolve(candidate.citations)
-        shown = self.harness.prompts[rollout.opening].output.candidate.citations == "shown"
-        chunks = cited or (rollout.book.chunk_ids if shown else [])
-        problem = candidate.problem or (None if chunks else "cites no passage that was shown")
-        if problem is None and not any(normalise(nugget) for nugget in candidate.nuggets):
-            problem = "the answer holds no word to judge by"
-        return CandidateRecord(
-            candidate.question, candidate.answer, list(candidate.nuggets), chunks, candidate.text, problem
-        )
 
 
 def _check_tokens(spec: GraphSpec, policy: Policy) -> None:
@@ -238,46 +164,9 @@ def _search_tool(spec: GraphSpec, searcher: Searcher | None) -> SearchTool | Non
     return SearchTool(searcher=searcher, k=hits_per_query(spec.tools.search, searcher))
 
 
-def _check_end(rollout: Rollout, role: Role) -> None:
-    """Raises: BudgetError or ParseError when the graph ended without what its role is for; the policy's own fault."""
-    if rollout.failure is not None:
-        raise BudgetError(rollout.failure.reason)
-    generates = role is Role.GENERATOR
-    if rollout.candidates if generates else rollout.answer is not None:
-        return
-    missing = "candidates" if generates else "answer"
-    if fault := _fault(rollout.parsed):
-        raise ParseError(f"no {missing} after {rollout.turns} turns; the last one: {fault}")
-    raise BudgetError(f"no {missing} after {rollout.turns} turns and {rollout.sampled_tokens} sampled tokens")
-
-
-def _last_word(rollout: Rollout, record: RolloutRecord) -> AnswerGiven | Failed:
-    if record.failure is not None:
-        return Failed(record.key, record.failure)
-    explanation = rollout.answer.explanation if rollout.answer else ""
-    return AnswerGiven(record.key, record.answer, explanation, record.confidence, tuple(record.citations))
-
-
 def _tell(listener: Callable[[Any], None], what: Any) -> None:
     """A finished record is worth more than the listener's error."""
     try:
         listener(what)
     except Exception:
         logger.exception("a listener raised on %s; the rollout stands", type(what).__name__)
-
-
-def _fault(parsed: Parsed | ParseFailure | None) -> str | None:
-    """What was wrong with the last turn, if nothing in it could be carried out."""
-    match parsed:
-        case ParseFailure(reason):
-            return reason
-        case ToolCalls(calls) if all(call.problem for call in calls):
-            return calls[-1].problem
-        case _:
-            return None
-
-
-def _status(failure: Failure | None) -> RolloutStatus:
-    if failure is None:
-        return RolloutStatus.FINISHED
-    return RolloutStatus.UNFINISHED if failure.kind in _POLICY_FAULTS else RolloutStatus.FAILED

@@ -14,6 +14,7 @@ from agents.policy import Policy
 from agents.tools import Searcher
 from graphs.iteration import graph_of
 from graphs.library import Library
+from graphs.loading import load_runner
 from graphs.runner import GraphRunner
 from graphs.schema import GraphSpec
 from graphs.schema.stage import STAGE_GRAPHS, StageName
@@ -96,7 +97,7 @@ class Context:
 
     def runner(self, stage: StageName, policy: Policy, searcher: Searcher) -> GraphRunner:
         """Of the agent graph of `stage`."""
-        return GraphRunner.load(
+        return load_runner(
             self.graph(stage).name,
             policy=policy,
             searcher=searcher,

@@ -14,6 +14,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from graphs.diagram import draw_text
+from graphs.loading import load_runner
 from graphs.prompting import load_prompts
 from graphs.runner import GraphRunner
 from graphs.schema import BUILT_IN_PLUGINS, graph_json_schema, load_spec
@@ -39,7 +40,7 @@ class Project(NamedTuple):
     def runner(self, graph: str, *replies: str) -> GraphRunner:
         searcher = _Sized(NOTES)
         path = {"graph_path": self.settings.graph_path, "prompt_path": self.settings.prompt_path}
-        return GraphRunner.load(graph, policy=text_policy(*replies, variant=""), searcher=searcher, **path)
+        return load_runner(graph, policy=text_policy(*replies, variant=""), searcher=searcher, **path)
 
 
 class _Sized(ListSearcher):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from graphs.loading import load_runner
 from graphs.runner import GraphRunner
 from graphs.schema import load_spec
 from graphs.state import RolloutInputs
@@ -22,7 +23,7 @@ async def solve(*replies: str, steps: int = 200) -> tuple[RolloutRecord, str]:
     """The record, and the first segment as the engine saw it."""
     policy = text_policy(*replies, variant="")
     path = {"graph_path": [FOLDER / "graphs"], "prompt_path": [FOLDER / "prompts"]}
-    runner = GraphRunner.load("solver", policy=policy, searcher=ListSearcher(NOTES), **path)
+    runner = load_runner("solver", policy=policy, searcher=ListSearcher(NOTES), **path)
     if steps != 200:
         plugins = [{"kind": "step_budget", "steps": steps}]
         spec = load_spec("solver", path=path["graph_path"], changes={"plugins": plugins})

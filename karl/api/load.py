@@ -14,8 +14,8 @@ from agents.judges import Judge, LlmJudge, RuleJudge
 from agents.policy import Policy
 from agents.tools import Searcher
 from agents.values import ValueFunction
+from graphs.loading import load_runner
 from graphs.occasions import check_variant
-from graphs.runner import GraphRunner
 from karl.api.answering import GraphParts, OnFailure, check_options
 from karl.api.graph import Graph
 from karl.api.mcp import OpenServers
@@ -90,7 +90,7 @@ def load_graph(
         opened.callback(servers.close)
         speaker = policy if isinstance(policy, Policy) else open_policy(folder, settings=chosen, say=say)
         speaker = replace(speaker, profile=profile.model_copy(update={"prompt_variant": place.variant}))
-        runner = GraphRunner.load(
+        runner = load_runner(
             place.graph,
             policy=speaker,
             searcher=source.searcher,

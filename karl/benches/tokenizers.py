@@ -13,7 +13,7 @@ from typing import Any
 from agents.judges import RuleJudge
 from evals.bench_frame import bench_report
 from evals.suite import Attempt, figures
-from graphs.runner import GraphRunner
+from graphs.loading import load_runner
 from graphs.state import RolloutInputs
 from karl.collect import seed_of
 from karl.policies import open_policy
@@ -65,7 +65,7 @@ async def _evaluate(
     checkpoint: Path, asked: list[Question], *, searcher: AsyncSearcher, settings: Settings, progress: Progress
 ) -> dict[str, Any]:
     policy = open_policy(checkpoint, settings=settings)
-    runner = GraphRunner.load("solver", policy=policy, searcher=searcher)
+    runner = load_runner("solver", policy=policy, searcher=searcher)
     judge, limit = RuleJudge(), asyncio.Semaphore(settings.concurrency)
     attempts: dict[int, list[Attempt]] = defaultdict(list)
 

@@ -24,7 +24,7 @@ from agents.conversation import Conversation
 from agents.engines.base import GenerateRequest, Generation
 from agents.engines.scripted import ScriptedEngine
 from agents.policy import PROFILE_FILE, Policy, PolicyProfile
-from graphs.runner import GraphRunner
+from graphs.loading import load_runner
 from graphs.state import RolloutInputs
 from karl.collect import seed_of
 from karl.reporting import Reporter
@@ -159,7 +159,7 @@ class _Script:
             chunks = {chunk.text.strip(): chunk for chunk in queries.corpus_chunks(session, corpus.id or 0)}
         engine = ScriptedEngine(lambda request: self._respond(request, template), template=template, keep=False)
         policy = Policy(engine, tokenizer, PolicyProfile(name="demonstrator", prompt_variant="tiny"))
-        runners = {graph: GraphRunner.load(graph, policy=policy, searcher=searcher) for graph in GRAPHS}
+        runners = {graph: load_runner(graph, policy=policy, searcher=searcher) for graph in GRAPHS}
         records = []
         for index in range(config.demonstrations):
             key = f"{name}/{index}"

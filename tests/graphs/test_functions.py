@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graphs.library import Library
-from graphs.runner import GraphRunner
+from graphs.loading import load_runner
 from graphs.schema import parse_spec
 from graphs.state import RolloutInputs
 from store.errors import UsageError
@@ -43,7 +43,7 @@ def project(folder: Path, word: str) -> Path:
 
 async def run(folder: Path, library: Library | None = None, *, graph: str = "tidy") -> RolloutRecord:
     policy = text_policy("<answer>oslo</answer>", "<answer>oslo</answer>", variant="")
-    runner = GraphRunner.load(
+    runner = load_runner(
         graph, policy=policy, searcher=ListSearcher(NOTES), graph_path=[folder / "graphs"], library=library
     )
     return await runner.run(RolloutInputs(question="where?"), key="r", purpose=Purpose.ASK, seed=1)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from graphs.library import Library
+from graphs.loading import load_runner
 from graphs.runner import GraphRunner
 from graphs.state import RolloutInputs
 from prompts.loader import BUILT_IN
@@ -32,9 +33,7 @@ def library(folder: Path) -> Library:
 def runner(folder: Path, **given: Library) -> GraphRunner:
     policy = text_policy("[1] <answer>oslo</answer>", variant="")
     searcher = ListSearcher(NOTES)
-    return GraphRunner.load(
-        "solver", policy=policy, searcher=searcher, graph_path=[folder], prompt_path=[folder], **given
-    )
+    return load_runner("solver", policy=policy, searcher=searcher, graph_path=[folder], prompt_path=[folder], **given)
 
 
 def test_an_edit_takes_effect_on_the_next_run_and_changes_the_hash(folder: Path) -> None:

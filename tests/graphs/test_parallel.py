@@ -11,7 +11,7 @@ import pytest
 from agents.engines.base import GenerateRequest
 from agents.policy import Policy
 from graphs.events import AttemptFinished, Event
-from graphs.runner import GraphRunner
+from graphs.loading import load_runner
 from graphs.state import RolloutInputs
 from store.errors import UsageError
 from store.types import FailureKind, Purpose, RolloutRecord, RolloutStatus
@@ -158,20 +158,18 @@ edges:
 async def test_changes_reach_the_graph_that_is_run_and_no_other(tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text(OWN)
     policy = scripted_policy(lambda request: ANSWER)
-    runner = GraphRunner.load("own", policy=policy, searcher=ListSearcher(NOTES), graph_path=[tmp_path])
+    runner = load_runner("own", policy=policy, searcher=ListSearcher(NOTES), graph_path=[tmp_path])
     found = {key: inner.spec.tools.search.k for key, inner in runner.harness.runners.items()}
     assert sorted(found.values()) == [1, 3] and found["solver"] == 3
     record = await runner.run(QUESTION, key="r", purpose=Purpose.EVALUATE, seed=0)
-    plain = GraphRunner.load("solver", policy=policy, searcher=ListSearcher(NOTES)).provenance.graph_sha256
+    plain = load_runner("solver", policy=policy, searcher=ListSearcher(NOTES)).provenance.graph_sha256
     assert {a.provenance.graph_sha256 for a in record.attempts} == {plain} and record.answer == "oslo"
 
 
 def test_a_wrong_change_is_refused_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text(OWN.replace("{k: 1}", "{kk: 1}"))
     with pytest.raises(UsageError, match=r"tools\.search\.kk.*unknown key"):
-        GraphRunner.load(
-            "own", policy=scripted_policy(lambda r: ANSWER), searcher=ListSearcher([]), graph_path=[tmp_path]
-        )
+        load_runner("own", policy=scripted_policy(lambda r: ANSWER), searcher=ListSearcher([]), graph_path=[tmp_path])
 
 
 def test_more_answers_wanted_than_attempts_made_is_refused() -> None:

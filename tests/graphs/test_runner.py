@@ -12,6 +12,7 @@ from agents.engines.base import GenerateRequest, Generation
 from agents.policy import Policy
 from graphs.events import AnswerGiven
 from graphs.harness import step_seed
+from graphs.loading import load_runner
 from graphs.runner import GraphRunner
 from graphs.state import Example, RolloutInputs
 from store.errors import UsageError
@@ -342,6 +343,6 @@ async def test_full_generator_refuses_uncited_candidates_and_keeps_the_text() ->
 
 async def test_misuse_is_refused_before_anything_runs() -> None:
     with pytest.raises(UsageError, match="graph 'solver' searches; give it a corpus"):
-        GraphRunner.load("solver", policy=text_policy())
+        load_runner("solver", policy=text_policy())
     with pytest.raises(UsageError, match="graph 'dedup' has no role"):
-        GraphRunner.load("dedup", policy=text_policy())
+        load_runner("dedup", policy=text_policy())

@@ -12,7 +12,7 @@ import torch
 from agents.engines.base import Generation
 from agents.engines.local import LocalEngine, load_model
 from agents.policy import Policy, load_policy
-from graphs.runner import GraphRunner
+from graphs.loading import load_runner
 from graphs.state import RolloutInputs
 from karl import load_graph
 from karl.tiny import POLICY_FOLDER
@@ -43,7 +43,7 @@ async def policy() -> AsyncIterator[Policy]:
 
 async def ask(policy: Policy, graph: str, *, runs: int = 0) -> list[RolloutRecord]:
     changes = {"nodes": {"attempts": {"runs": runs}}} if runs else None
-    runner = GraphRunner.load(graph, policy=policy, searcher=ListSearcher(NOTES), value=SecondBest(), changes=changes)
+    runner = load_runner(graph, policy=policy, searcher=ListSearcher(NOTES), value=SecondBest(), changes=changes)
     rollouts = [runner.run(inputs, key=f"r{n}", purpose=Purpose.EVALUATE, seed=n) for n, inputs in enumerate(ASKED)]
     return list(await asyncio.gather(*rollouts))
 
@@ -88,7 +88,7 @@ def timeless(record: RolloutRecord) -> RolloutRecord:
 async def test_one_candidate_gives_the_solvers_own_rollouts(policy: Policy) -> None:
     changes = {"nodes": {"think": {"candidates": 1}, "compress": {"candidates": 1}}}
     plain = await ask(policy, "solver")
-    runner = GraphRunner.load(
+    runner = load_runner(
         "value_guided_solver", policy=policy, searcher=ListSearcher(NOTES), value=SecondBest(), changes=changes
     )
     for number, (inputs, expected) in enumerate(zip(ASKED, plain, strict=True)):

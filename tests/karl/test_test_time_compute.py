@@ -19,6 +19,7 @@ from agents.engines.local import LocalEngine, load_model
 from agents.judges import RuleJudge
 from agents.policy import load_policy
 from agents.tools import Searcher
+from graphs.loading import load_runner
 from graphs.runner import GraphRunner
 from graphs.state import RolloutInputs
 from karl.collect import seed_of
@@ -94,7 +95,7 @@ async def test_a_majority_of_five_beats_one_attempt(company: Any, capsys: pytest
     table: dict[str, dict[str, float]] = {}
     for name, (graph, options) in GRAPHS.items():
         changes = {"nodes": {"attempts": {"runs": ATTEMPTS, **options}}}
-        runner = GraphRunner.load(graph, policy=policy, searcher=searcher, changes=changes)
+        runner = load_runner(graph, policy=policy, searcher=searcher, changes=changes)
         table[name] = await figures(await run(runner, asked), asked)
     await engine.aclose()
     show(table, capsys)

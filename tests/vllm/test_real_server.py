@@ -18,6 +18,7 @@ from agents.engines.base import GenerateRequest, SamplingParams, joined
 from agents.engines.router import TokenRouter
 from agents.policy import Policy
 from graphs.harness import step_seed
+from graphs.loading import load_runner
 from graphs.runner import GraphRunner
 from graphs.state import RolloutInputs
 from karl.health import checks
@@ -52,7 +53,7 @@ def router_of(policy: Policy) -> TokenRouter:
 
 
 def solver(policy: Policy, company: Company) -> GraphRunner:
-    return GraphRunner.load("solver", policy=policy, searcher=company.searcher)
+    return load_runner("solver", policy=policy, searcher=company.searcher)
 
 
 async def solve(
