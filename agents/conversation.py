@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from agents.chat_template import ChatTemplate, Message, Schemas, TurnRole
 from agents.dialogue import Usage
 from agents.engines.base import GenerateRequest, Generation, SamplingParams
+from prompts.output import ToolCall
 from store.types import SegmentRecord
 
 
@@ -28,6 +29,7 @@ class Conversation:
         self._compressing = False
         self._decoded = (0, 0)  # the open segment's first tokens, and their characters
         self.tools: Schemas = ()  # for the template to list whenever a segment opens
+        self.native_calls: tuple[ToolCall, ...] = ()  # never any: whatever it says is text
         self.opened = 0  # prompts started: engine sessions are named by it, since only a fresh prompt extends nothing
 
     def __len__(self) -> int:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from agents.chat_template import Message, Schemas
 from agents.engines.base import GenerateRequest, Generation, SamplingParams
-from prompts.output import CallFormatName
+from prompts.output import CallFormatName, ToolCall
 from store.types import SegmentRecord
 
 
@@ -36,10 +36,12 @@ class Dialogue(Protocol):
     """`agents.conversation.Conversation` over tokens, `agents.message_conversation.MessageConversation` over messages.
 
     `tools`: what the opening prompt announces natively. `opened`: fresh prompts so far; one more than compressions.
+    `native_calls`: those that the last turn made apart from its text; the text ends with them as they would be written.
     """
 
     tools: Schemas
     opened: int
+    native_calls: tuple[ToolCall, ...]
 
     def __len__(self) -> int:
         """Tokens of the open prompt; an estimate where the endpoint alone could count them."""

@@ -1,6 +1,6 @@
 """A conversation kept as messages, for chat endpoints: there are no tokens, hence no segments to train on.
 
-A native call of the endpoint appears in the turn's text as a Hermes block, so that one parser reads all policies.
+A native call of the endpoint is recorded at the end of the turn's text, as a Hermes block.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from agents.chat_template import Message, Schemas
 from agents.dialogue import Usage
 from agents.engines.base import Generation, SamplingParams
 from agents.engines.chat import ChatReply, ChatRequest, NativeCall
+from prompts.output import ToolCall
+from prompts.tool_calls.base import call_of
 from store.types import SegmentRecord
 
 CHARS_PER_TOKEN = 4  # of English prose; only where the endpoint does not count
@@ -24,6 +26,7 @@ class MessageConversation:
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
         self.tools: Schemas = ()
+        self.native_calls: tuple[ToolCall, ...] = ()
         self.opened = 0
         self._pending: list[str] = []  # native calls that no reply has answered yet
         self._counted = 0  # tokens of the first `_known` characters, by the endpoint's count
@@ -63,6 +66,7 @@ class MessageConversation:
         """Take the reply; returns its text, native calls included. Raises: ValueError if it is no chat endpoint's."""
         reply = _reply(generation)
         message: dict[str, Any] = {"role": "assistant", "content": reply.text}
+        self.native_calls = tuple(map(_called, reply.calls))
         if reply.calls:
             message["tool_calls"] = [_native(call) for call in reply.calls]
             self._pending = [call.id for call in reply.calls]
@@ -113,13 +117,21 @@ def _reply(generation: Generation) -> ChatReply:
 
 
 def _written(reply: ChatReply) -> str:
-    blocks = [f"<tool_call>\n{_hermes(call)}\n</tool_call>" for call in reply.calls]
+    blocks = list(map(_block, reply.calls))
     return "\n".join([reply.text, *blocks] if reply.text else blocks)
 
 
-def _hermes(call: NativeCall) -> str:
-    """Arguments that are no JSON stay as they are: the parser says what is wrong with them."""
-    return f'{{"name": {json.dumps(call.name)}, "arguments": {call.arguments or "{}"}}}'
+def _block(call: NativeCall) -> str:
+    """In Hermes form; arguments that are no JSON stay as they are."""
+    return f'<tool_call>\n{{"name": {json.dumps(call.name)}, "arguments": {call.arguments or "{}"}}}\n</tool_call>'
+
+
+def _called(call: NativeCall) -> ToolCall:
+    try:
+        arguments = json.loads(call.arguments or "{}")
+    except json.JSONDecodeError:
+        arguments = call.arguments  # `call_of` mends it, or says what is wrong with it
+    return call_of({"name": call.name, "arguments": arguments}, _block(call))
 
 
 def _native(call: NativeCall) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from agents.tools import SearchTool
 from graphs.schema import GraphSpec
 from graphs.toolbox import build_toolbox
 from prompts import Prompt
-from prompts.output import CallFormatName, Parsed, ParseFailure, ToolCalls
+from prompts.output import CallFormatName, Parsed, ParseFailure, ToolCall, ToolCalls
 from prompts.tool_calls import FORMATS
 from store.errors import UsageError
 
@@ -37,10 +37,14 @@ class Calling:
     thinking: str = ""
     most: int = 8
 
-    def read(self, prompt: Prompt, text: str) -> Parsed | ParseFailure:
-        """What a turn asks for; each of its calls checked."""
+    def read(self, prompt: Prompt, text: str, *, native: tuple[ToolCall, ...] = ()) -> Parsed | ParseFailure:
+        """What a turn asks for; each of its calls checked. `native`: see `Dialogue.native_calls`."""
+        said = text.removesuffix("\n".join(call.text for call in native))
         # The template may have opened the reasoning block that the turn closes, or was cut off in.
-        parsed = prompt.parse(self.thinking + text, calls=self.form)
+        parsed = prompt.parse(self.thinking + said, calls=self.form)
+        if native:
+            # An endpoint wants the replies to its own calls first, right behind the turn.
+            parsed = ToolCalls(native + (parsed.calls if isinstance(parsed, ToolCalls) else ()))
         match parsed:
             case ToolCalls(calls):
                 return ToolCalls(tuple(map(self.toolbox.check, calls[: self.most])) + self._too_many(calls))

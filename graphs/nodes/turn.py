@@ -45,7 +45,8 @@ def begin(harness: Harness, state: GraphState, prompt: str, *, instruction: str 
 def take_turn(harness: Harness, rollout: Rollout, sampled: Sampled) -> str:
     """Append what was sampled, act on what it says; the outcome of the turn."""
     text = rollout.conversation.append_sampled(sampled.generation)
-    rollout.parsed = parsed = harness.calling.read(harness.prompts[rollout.reading], text)
+    native = rollout.conversation.native_calls
+    rollout.parsed = parsed = harness.calling.read(harness.prompts[rollout.reading], text, native=native)
     rollout.turns += 1
     if rollout.emit and text and not sampled.told:
         rollout.emit(Token(rollout.key, rollout.turns, text))

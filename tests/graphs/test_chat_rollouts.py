@@ -58,33 +58,69 @@ async def test_wire_double_a_rollout_over_messages() -> None:
 
 
 async def test_wire_double_native_calls_where_the_graph_announces_its_tools_so(tmp_path: Path) -> None:
-    prompt = tmp_path / "native.md"
-    prompt.write_text(
-        "---\ndescription: native calls\nversion: 1\nvariables:\n  question: {type: string, description: q}\n"
-        "output: {parser: tags, actions: [answer], calls: auto}\n---\nAnswer: {{ question }}\n"
-    )
     answers = in_turn(
         said("", ("a", "search", '{"query": "mira"}'), ("b", "search", '{"query": "falcon"}')),
         said("", ("c", "look_up", "{}")),
         said(ANSWER),
     )
-    async with server(answers) as (url, seen):
-        opened = policy(url)
-        spec_changes = {**NATIVE, "nodes": {"think": {"kind": "policy", "prompt": "native"}}}
-        runner = GraphRunner(
-            small_spec("solver", **spec_changes), policy=opened, searcher=ListSearcher(NOTES), prompt_path=[tmp_path]
-        )
-        record = await runner.run(RolloutInputs(question="where does mira work?"), key="r", purpose=Purpose.ASK, seed=1)
-        await opened.engine.aclose()
+    record, seen = await native_solve(answers, tmp_path)
     assert record.answer == "oslo" and record.citations == [12]
     (tool,) = seen[0]["tools"]
     assert tool["function"]["name"] == "search" and tool["function"]["parameters"]["required"] == ["query"]
-    sent = seen[2]["messages"]
+    sent = seen[-1]["messages"]
     assert [message["role"] for message in sent] == ["user", "assistant", "tool", "tool", "assistant", "tool"]
     assert [m["tool_call_id"] for m in sent if m["role"] == "tool"] == ["a", "b", "c"]
     assert "mira leads falcon" in sent[2]["content"] and "falcon works in oslo" in sent[3]["content"]
     assert "there is no tool 'look_up'" in sent[5]["content"]
     assert [call.arguments for call in record.steps[0].calls] == [{"query": "mira"}, {"query": "falcon"}]
+
+
+async def test_wire_double_native_calls_are_answered_first_by_their_ids_then_those_in_the_text(tmp_path: Path) -> None:
+    written = '<tool_call>{"name": "search", "arguments": {"query": "orion"}}</tool_call>'
+    answers = in_turn(
+        said(
+            f"<think>not {written}</think>{written} and <answer>",
+            ("a", "search", '{"query": "what is </tool_call>: mira"}'),
+            ("b", "look_up", "null"),
+        ),
+        said(ANSWER, ("c", "search", '{"query": "falcon"}')),
+        said(ANSWER),
+    )
+    record, seen = await native_solve(answers, tmp_path)
+    sent = seen[-1]["messages"]
+    assert [(m["role"], m.get("tool_call_id")) for m in sent] == [
+        ("user", None),
+        ("assistant", None),
+        ("tool", "a"),
+        ("tool", "b"),
+        ("user", None),
+        ("assistant", None),
+        ("tool", "c"),
+    ]
+    assert "mira leads falcon" in sent[2]["content"] and "there is no tool 'look_up'" in sent[3]["content"]
+    assert "orion" in sent[4]["content"] and "falcon works in oslo" in sent[6]["content"]
+    assert [(call.tool, call.arguments) for step in record.steps for call in step.calls] == [
+        ("search", {"query": "what is </tool_call>: mira"}),
+        ("look_up", {}),
+        ("search", {"query": "orion"}),
+        ("search", {"query": "falcon"}),
+    ]
+    assert record.answer == "oslo" and record.steps[0].text.count("<tool_call>") == 4
+
+
+async def native_solve(answers: Respond, folder: Path) -> tuple[RolloutRecord, list[dict[str, Any]]]:
+    """A solver whose endpoint is told of the tools."""
+    (folder / "native.md").write_text(
+        "---\ndescription: native calls\nversion: 1\nvariables:\n  question: {type: string, description: q}\n"
+        "output: {parser: tags, actions: [answer], calls: auto}\n---\nAnswer: {{ question }}\n"
+    )
+    spec = small_spec("solver", **NATIVE, nodes={"think": {"kind": "policy", "prompt": "native"}})
+    async with server(answers) as (url, seen):
+        opened = policy(url)
+        runner = GraphRunner(spec, policy=opened, searcher=ListSearcher(NOTES), prompt_path=[folder])
+        record = await runner.run(RolloutInputs(question="where does mira work?"), key="r", purpose=Purpose.ASK, seed=1)
+        await opened.engine.aclose()
+    return record, seen
 
 
 async def test_wire_double_compression_is_triggered_by_the_endpoints_count() -> None:
