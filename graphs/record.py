@@ -48,6 +48,7 @@ def record_of(rollout: Rollout, failure: Failure | None, *, made: Made, prompts:
         status=_status(failure),
         question=rollout.inputs.question,
         answer=answer.text if answer else "",
+        explanation=answer.explanation if answer else "",
         confidence=answer.confidence if answer else None,
         citations=rollout.book.resolve(answer.citations) if answer else [],
         steps=rollout.steps,

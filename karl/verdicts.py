@@ -1,9 +1,10 @@
-"""What judges decided about a question, as rows that name the graph that asked them."""
+"""What judges decided about a question, as rows that name the graph that asked them and its functions."""
 
 from __future__ import annotations
 
 from agents.judges import Quality
 from graphs.dedup import Decision
+from graphs.functions import function_hashes
 from graphs.schema import GraphSpec
 from store.models import Judgement, Task
 
@@ -20,6 +21,7 @@ def quality_judgement(task: Task, verdict: Quality, graph: GraphSpec) -> Judgeme
         reason="; ".join(verdict.reasons),
         graph=graph.name,
         graph_sha256=graph.sha256,
+        function_sha256=function_hashes(graph),
     )
 
 
@@ -36,4 +38,5 @@ def duplicate_judgement(task: Task, decision: Decision, graph: GraphSpec) -> Jud
         reason=f"{decision.reason}: {decision.of}",
         graph=graph.name,
         graph_sha256=graph.sha256,
+        function_sha256=function_hashes(graph),
     )

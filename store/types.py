@@ -217,6 +217,7 @@ class RolloutRecord:
     provenance: Provenance
     question: str
     answer: str = ""
+    explanation: str | None = ""  # what led to the answer; None: read from a row that is older than this field
     confidence: float | None = None
     citations: list[int] = field(default_factory=list)
     steps: list[StepRecord] = field(default_factory=list)
@@ -225,7 +226,9 @@ class RolloutRecord:
     failure: Failure | None = None
     temperature: float = 1.0
     seed: int = 0
-    seconds: float = 0.0
+    seconds: float = 0.0  # from its own start to its end
+    queued: float = 0.0  # seconds that an attempt waited for a free place before it began; not part of `seconds`
+    began: float = 0.0  # seconds from the start of the rollout that it is an attempt of to its own start
     attempts: list[RolloutRecord] = field(default_factory=list)  # rollouts that this one combined (aggregator)
     trainable: bool = True  # False: its tokens are unknown or were selected; never enters a dataset
 

@@ -22,5 +22,5 @@ def added(default: Any, kind: Any, server_default: Any) -> Any:
     return Field(default=default, sa_column=Column(kind, nullable=False, server_default=server_default))
 
 
-def json_object_column() -> Any:
-    return Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+def json_object_column(**options: Any) -> Any:
+    return Field(default_factory=dict, sa_column=Column(JSON, nullable=False, **options))

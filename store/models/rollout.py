@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, true
+from sqlalchemy import BigInteger, Boolean, Column, Float, LargeBinary, text, true
 from sqlmodel import Field, SQLModel
 
 from store.models.columns import added, json_column, json_object_column, now
@@ -25,6 +25,7 @@ class Rollout(SQLModel, table=True):
     status: RolloutStatus
     question: str = ""
     answer: str = ""
+    explanation: str | None = ""  # None: a row from before it was kept
     confidence: float | None = None
     citations: list[int] = json_column()
     reward: float | None = Field(default=None)  # None: not scored, or failed
@@ -42,6 +43,8 @@ class Rollout(SQLModel, table=True):
     search_count: int = 0
     sampled_tokens: int = 0
     seconds: float = 0.0
+    queued: float = added(0.0, Float, text("0"))  # waited for a place among the attempts, outside of `seconds`
+    began: float = added(0.0, Float, text("0"))  # after the start of the rollout that it is an attempt of
     trainable: bool = added(True, Boolean, true())  # False: its tokens are unknown or were selected
     created_at: datetime = Field(default_factory=now)
 

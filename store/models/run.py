@@ -69,6 +69,7 @@ class Judgement(SQLModel, table=True):
     prompt_sha256: str = ""
     graph: str = added("", String, text("''"))
     graph_sha256: str = added("", String, text("''"))
+    function_sha256: dict[str, str] = json_object_column(server_default="{}")  # of the graph's python nodes
     labels: list[str] = json_column()
     score: float | None = None
     reason: str = ""

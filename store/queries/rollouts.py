@@ -82,6 +82,7 @@ def _columns(record: RolloutRecord, links: RolloutLinks) -> dict[str, Any]:
         "status": record.status,
         "question": record.question,
         "answer": record.answer,
+        "explanation": record.explanation,
         "confidence": record.confidence,
         "citations": record.citations,
         "reward": links.reward,
@@ -99,6 +100,8 @@ def _columns(record: RolloutRecord, links: RolloutLinks) -> dict[str, Any]:
         "search_count": record.searches,
         "sampled_tokens": record.sampled_tokens,
         "seconds": record.seconds,
+        "queued": record.queued,
+        "began": record.began,
         "trainable": record.trainable,
         "created_at": now(),
     }

@@ -81,6 +81,7 @@ def trace_record(trace: RolloutTrace) -> RolloutRecord:
         provenance=Provenance(row.graph, row.graph_sha256, row.prompt_sha256, row.model, row.policy_version),
         question=row.question,
         answer=row.answer,
+        explanation=row.explanation,
         confidence=row.confidence,
         citations=row.citations,
         steps=[_step_record(step) for step in trace.steps],
@@ -89,6 +90,8 @@ def trace_record(trace: RolloutTrace) -> RolloutRecord:
         temperature=row.temperature,
         seed=row.seed,
         seconds=row.seconds,
+        queued=row.queued,
+        began=row.began,
         trainable=row.trainable,
     )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlmodel import select
 
+from graphs import dedup
 from karl.context import Context, id_of
 from karl.corpora import ingest_corpus
 from karl.reporting import SilentReporter
@@ -56,6 +58,8 @@ async def test_a_held_out_question_of_the_same_corpus_is_dropped(context: Contex
         (row,) = session.exec(select(Judgement)).all()
     assert (row.kind, row.judge, row.labels, row.graph) == ("duplicate", "equal words", ["duplicate"], "dedup")
     assert row.graph_sha256 == context.graph("deduplicate").sha256
+    source = Path(dedup.__file__).read_bytes()
+    assert row.function_sha256 == {"graphs.dedup:drop_exact": hashlib.sha256(source).hexdigest()}
     assert row.reason == "exact: the same as a held-out question: who leads product1?"
 
 

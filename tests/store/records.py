@@ -60,6 +60,7 @@ def a_rollout(key: str, **changes: Any) -> RolloutRecord:
         provenance=PROVENANCE,
         question="Who leads the team?",
         answer="Mira",
+        explanation="[1] says so",
         confidence=0.75,
         citations=[1],
         steps=[*steps, StepRecord(StepKind.ANSWER, "Mira", sampled_tokens=2)],
@@ -67,6 +68,8 @@ def a_rollout(key: str, **changes: Any) -> RolloutRecord:
         temperature=0.5,
         seed=7,
         seconds=0.25,
+        queued=0.5,
+        began=0.75,
     )
     return dataclasses.replace(record, **changes)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -17,7 +19,7 @@ from sqlmodel import SQLModel
 
 from store.errors import KarlError, UsageError
 from store.migrations.runner import alembic_config
-from store.models import Corpus
+from store.models import Corpus, Judgement
 from store.queries import corpora
 from store.queries.traces import load_rollout, trace_record
 from store.session import HEAD, Store, known_revisions, normalise_url, upgrade
@@ -33,6 +35,15 @@ FIRST_SCHEMA_ROWS = {
     "step": {
         **{"rollout_id": 1, "ordinal": 0, "kind": "SEARCH", "text": "look", "query": "mira", "hits": "[3]"},
         **{"prompt_tokens": 10, "sampled_tokens": 4, "policy_seconds": 0.1, "tool_seconds": 0.2},
+    },
+}
+
+SECOND_SCHEMA_ROWS = {
+    "rollout": {**FIRST_SCHEMA_ROWS["rollout"], "trainable": False},
+    "step": {**FIRST_SCHEMA_ROWS["step"], "calls": '[{"tool": "search"}]', "alternatives": "[]", "value": 0.5},
+    "judgement": {
+        **{"id": 1, "key": "old/quality", "kind": "quality", "judge": "rule", "prompt_sha256": "", "labels": "[]"},
+        **{"reason": "", "created_at": "2026-11-20 00:00:00", "graph": "quality_filter", "graph_sha256": "b"},
     },
 }
 
@@ -104,22 +115,39 @@ def test_an_older_store_is_refused_until_upgraded(tmp_path: Path) -> None:
     assert upgrade(url) == (HEAD, HEAD)
 
 
-def test_rows_of_the_first_schema_survive_the_upgrade(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/first.db"
+def upgraded(folder: Path, *, revision: str, rows: Mapping[str, Mapping[str, Any]]) -> Store:
+    """A store that was written at `revision`, refused, and upgraded."""
+    url = f"sqlite:///{folder}/{revision}.db"
     with create_engine(url).begin() as connection:
-        command.upgrade(alembic_config(connection), "0001")
-        for table, row in FIRST_SCHEMA_ROWS.items():
+        command.upgrade(alembic_config(connection), revision)
+        for table, row in rows.items():
             names, values = ", ".join(row), ", ".join(f":{name}" for name in row)
             connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), row)
     with pytest.raises(UsageError, match="karl db upgrade"):
         Store.open(url)
-    assert upgrade(url) == ("0001", HEAD)
-    store = Store.open(url)
+    assert upgrade(url) == (revision, HEAD)
+    return Store.open(url)
+
+
+def test_rows_of_the_first_schema_survive_the_upgrade(tmp_path: Path) -> None:
+    store = upgraded(tmp_path, revision="0001", rows=FIRST_SCHEMA_ROWS)
     with store.session() as session:
         record = trace_record(load_rollout(session, 1))
     store.close()
     assert (record.key, record.answer, record.trainable) == ("old/1", "Mira", True)
     assert [(step.query, step.hits, step.calls, step.value) for step in record.steps] == [("mira", [3], [], None)]
+
+
+def test_rows_of_the_second_schema_survive_the_upgrade(tmp_path: Path) -> None:
+    store = upgraded(tmp_path, revision="0002", rows=SECOND_SCHEMA_ROWS)
+    with store.session() as session:
+        record = trace_record(load_rollout(session, 1))
+        judgement = session.get_one(Judgement, 1)
+    store.close()
+    assert (record.key, record.answer, record.trainable) == ("old/1", "Mira", False)
+    assert (record.explanation, record.queued, record.began) == (None, 0.0, 0.0)
+    assert [([call.tool for call in step.calls], step.value) for step in record.steps] == [(["search"], 0.5)]
+    assert (judgement.graph, judgement.graph_sha256, judgement.function_sha256) == ("quality_filter", "b", {})
 
 
 def test_a_newer_store_is_refused_by_open_and_upgrade(tmp_path: Path) -> None:
