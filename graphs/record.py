@@ -62,12 +62,12 @@ def record_of(rollout: Rollout, failure: Failure | None, *, made: Made, prompts:
     )
 
 
-def last_word(rollout: Rollout, record: RolloutRecord) -> AnswerGiven | Failed:
+def last_word(record: RolloutRecord) -> AnswerGiven | Failed:
     """The event that ends every rollout."""
     if record.failure is not None:
         return Failed(record.key, record.failure)
-    explanation = rollout.answer.explanation if rollout.answer else ""
-    return AnswerGiven(record.key, record.answer, explanation, record.confidence, tuple(record.citations))
+    said = (record.answer, record.explanation or "", record.confidence, tuple(record.citations))
+    return AnswerGiven(record.key, *said)
 
 
 def _candidates(rollout: Rollout, prompts: Mapping[str, Prompt]) -> list[CandidateRecord]:

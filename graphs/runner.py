@@ -123,7 +123,7 @@ class GraphRunner:
         made = Made(self.role, purpose, self.provenance, time.perf_counter() - began)
         record = record_of(rollout, failure, made=made, prompts=self.harness.prompts)
         if emit:
-            _tell(emit, last_word(rollout, record))
+            _tell(emit, last_word(record))
         if self.trace:
             _tell(self.trace, record)
         return record

@@ -40,8 +40,9 @@ class RolloutSpans:
         span = self._start(name, start, attributes, kind=SpanKind.INTERNAL, parent=parent)
         if span.is_recording():
             for attempt in record.attempts:
-                self._agent(attempt, start, parent=span)
-            self._steps(record, start + max((_ns(attempt.seconds) for attempt in record.attempts), default=0), span)
+                self._agent(attempt, start + _ns(attempt.began), parent=span)
+            ends = (_ns(attempt.began + attempt.seconds) for attempt in record.attempts)
+            self._steps(record, start + max(ends, default=0), span)
             if record.failure is not None:
                 self._fail(span, record.failure)
         span.end(start + _ns(record.seconds))
@@ -106,6 +107,7 @@ def _agent_attributes(record: RolloutRecord) -> Attributes:
         "karl.rollout.purpose": str(record.purpose),
         "karl.rollout.status": str(record.status),
         "karl.rollout.searches": record.searches,
+        "karl.rollout.queued": record.queued or None,
         "karl.rollout.confidence": record.confidence,
         "karl.rollout.citations": record.citations,
         "karl.rollout.trainable": record.trainable,

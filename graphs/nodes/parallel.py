@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, replace
 
-from graphs.events import AnswerGiven, AttemptFinished, Event
+from graphs.events import AttemptFinished
 from graphs.harness import Harness, step_seed
 from graphs.nodes.base import Node, Update, gather_all
 from graphs.schema import ParallelNode
@@ -25,7 +26,7 @@ def parallel_node(harness: Harness, node: ParallelNode) -> Node:
         attempts = _Attempts(harness, node, rollout, state.values.get("purpose", Purpose.ASK))
         rollout.attempts = await gather_all([attempts.run(index) for index in range(node.runs)])
         # Only what they came to: an aggregating policy sees final answers, never the ways to them.
-        rollout.answers = [attempts.answers[record.key] for record in rollout.attempts if record.answer]
+        rollout.answers = [_final(record) for record in rollout.attempts if record.answer]
         if len(rollout.answers) < node.min_finished:
             rollout.failure = _too_few(rollout, node)
             return {"outcome": "failed"}
@@ -36,13 +37,12 @@ def parallel_node(harness: Harness, node: ParallelNode) -> Node:
 
 @dataclass
 class _Attempts:
-    """The attempts of one rollout; `answers`: by key of the attempt, as they are given."""
+    """The attempts of one rollout."""
 
     harness: Harness
     node: ParallelNode
     rollout: Rollout
     purpose: Purpose
-    answers: dict[str, FinalAnswer] = field(default_factory=dict)
     finished: int = 0
 
     def __post_init__(self) -> None:
@@ -50,26 +50,21 @@ class _Attempts:
 
     async def run(self, index: int) -> RolloutRecord:
         """The attempt `index`; its seed depends on nothing but the rollout's and the index."""
-        rollout = self.rollout
+        rollout, asked, free = self.rollout, time.monotonic(), not self._slots.locked()
         async with self._slots:
+            began = time.monotonic()
             record = await self.harness.runners[self.node.runner].run(
                 rollout.inputs,
                 key=f"{rollout.key}/{self.node.graph}-{index}",
                 purpose=self.purpose,
                 seed=step_seed(rollout.seed, 0, index + 1),
                 temperature=rollout.temperature,
-                emit=self._hear,
+                emit=rollout.emit,
                 streams=rollout.streams,
             )
+        record = replace(record, queued=0.0 if free else began - asked, began=began - rollout.began)
         self._tell(record)
         return record
-
-    def _hear(self, event: Event) -> None:
-        """An attempt's explanation is in no column of its record, only in its last event."""
-        if isinstance(event, AnswerGiven):
-            self.answers[event.rollout] = FinalAnswer(event.answer, event.explanation, event.confidence)
-        if self.rollout.emit:
-            self.rollout.emit(event)
 
     def _tell(self, record: RolloutRecord) -> None:
         self.finished += 1
@@ -79,6 +74,10 @@ class _Attempts:
                 self.rollout.key, record.key, self.finished, total, record.answer, failure=record.failure
             )
             self.rollout.emit(event)
+
+
+def _final(record: RolloutRecord) -> FinalAnswer:
+    return FinalAnswer(record.answer, record.explanation or "", record.confidence)
 
 
 def _too_few(rollout: Rollout, node: ParallelNode) -> Failure:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from langchain_core.runnables import RunnableConfig
 
-from graphs.events import AnswerGiven, Emit, Event, Hits
+from graphs.events import Emit, Event, Hits
 from graphs.runner import GraphRunner
 from karl.api.inputs import Inputs, known, read_inputs
 from karl.api.mcp import OpenServers
@@ -80,7 +80,7 @@ class GraphParts:
             with self.store.session() as session:
                 queries.save_rollouts(session, [(record, RolloutLinks()), *_attempts(record)])
         chunks = self.source.citations(cited_chunks(record), seen=listener.seen)
-        return make_answer(record, chunks=chunks, explanations=listener.explanations)
+        return make_answer(record, chunks=chunks)
 
     async def aclose(self) -> None:
         if self.owns_policy:
@@ -93,19 +93,15 @@ class GraphParts:
 
 
 class _Listener:
-    """Passes events on, and keeps what the result needs and no record holds."""
+    """Passes events on, and keeps the passages shown, which no record holds."""
 
     def __init__(self, forward: Emit | None, seeds: Sequence[Hit]) -> None:
         self._forward = forward
         self.seen = {hit.chunk_id: hit for hit in seeds}
-        self.explanations: dict[str, str] = {}
 
     def __call__(self, event: Event) -> None:
-        match event:
-            case Hits(hits=hits):
-                self.seen.update((hit.chunk_id, hit) for hit in hits)
-            case AnswerGiven(rollout=key, explanation=explanation):
-                self.explanations[key] = explanation
+        if isinstance(event, Hits):
+            self.seen.update((hit.chunk_id, hit) for hit in event.hits)
         if self._forward is not None:
             self._forward(event)
 

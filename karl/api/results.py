@@ -50,13 +50,21 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds. `attempts`: of the slowest one, they run side by side; `overhead`: of `total` what nothing else took."""
+    """Seconds, which add up to `total`. Attempts run side by side: the one that ends last counts.
+
+    `queued`: waited for a free place under `concurrency`, by an attempt itself or by the one that ends last;
+    `attempts`: how long that one ran; `overhead`: what nothing else took.
+    """
 
     total: float
     policy: float
     tool: float
     attempts: float
+    queued: float
     overhead: float
+
+
+_NOTHING = Timings(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +123,20 @@ class AnswerFailed(KarlError):
         return AnswerFailed, (self.result,)
 
 
-def make_answer(record: RolloutRecord, *, chunks: Mapping[int, Citation], explanations: Mapping[str, str]) -> Answer:
-    """`chunks`: every cited chunk that still exists; `explanations`: by rollout key."""
-    attempts = tuple(make_answer(attempt, chunks=chunks, explanations=explanations) for attempt in record.attempts)
+def make_answer(record: RolloutRecord, *, chunks: Mapping[int, Citation]) -> Answer:
+    """`chunks`: every cited chunk that still exists."""
+    attempts = tuple(make_answer(attempt, chunks=chunks) for attempt in record.attempts)
     return Answer(
         question=record.question,
         answer=record.answer,
-        explanation=explanations.get(record.key, ""),
+        explanation=record.explanation or "",
         confidence=record.confidence,
         citations=_cited(record.citations, chunks),
         trace_id=record.key,
         status=record.status,
         failure=record.failure,
         usage=_usage(record, attempts),
-        timings=_timings(record),
+        timings=_timings(record, attempts),
         attempts=attempts,
         proposals=tuple(_proposal(candidate, chunks) for candidate in record.candidates),
         record=record,
@@ -173,9 +181,10 @@ def _is_turn(step: StepRecord) -> bool:
     return step.kind is not StepKind.COMPRESS and not vote
 
 
-def _timings(record: RolloutRecord) -> Timings:
+def _timings(record: RolloutRecord, attempts: tuple[Answer, ...]) -> Timings:
     policy = sum(step.policy_seconds for step in record.steps)
     tool = sum(step.tool_seconds for step in record.steps)
-    attempts = max((attempt.seconds for attempt in record.attempts), default=0.0)
-    overhead = max(0.0, record.seconds - policy - tool - attempts)
-    return Timings(record.seconds, policy, tool, attempts, overhead)
+    last = max((attempt.timings for attempt in attempts), key=lambda spent: spent.total, default=_NOTHING)
+    ran = last.total - last.queued
+    overhead = max(0.0, record.seconds - policy - tool - last.total)
+    return Timings(record.queued + record.seconds, policy, tool, ran, record.queued + last.queued, overhead)

@@ -20,7 +20,6 @@ from store.types import RolloutRecord
 def load_trace(trace_id: str, *, home: Path | str | None = None, settings: Settings | None = None) -> Answer:
     """By `Answer.trace_id`, which is the key of any rollout, a run's too. Its attempts come along.
 
-    What an answer said before its tag is its explanation, so one chosen by a vote has none here; its attempts have.
     Proposals are not stored here but as tasks of their run.
     Raises: UsageError for an unknown id, or a store that is not there.
     """
@@ -32,7 +31,7 @@ def load_trace(trace_id: str, *, home: Path | str | None = None, settings: Setti
         chunks = stored_citations(store, cited_chunks(record))
     finally:
         store.close()
-    return make_answer(record, chunks=chunks, explanations=_explanations(record))
+    return make_answer(record, chunks=chunks)
 
 
 def _whole(session: Any, key: str) -> RolloutRecord:
@@ -43,7 +42,8 @@ def _whole(session: Any, key: str) -> RolloutRecord:
     below = sorted(queries.rollout_keys(session, None, prefix=f"{key}/"), key=_natural)
     # One level: what an attempt combined in its turn is found from the attempt.
     inner = [name for name in below if "/" not in name.removeprefix(f"{key}/")]
-    return replace(record, attempts=[_whole(session, name) for name in inner])
+    explanation = _last_words(record) if record.explanation is None else record.explanation
+    return replace(record, explanation=explanation, attempts=[_whole(session, name) for name in inner])
 
 
 def _natural(key: str) -> tuple[str, int]:
@@ -51,9 +51,9 @@ def _natural(key: str) -> tuple[str, int]:
     return (stem, int(number)) if number.isdigit() else (key, 0)
 
 
-def _explanations(record: RolloutRecord) -> dict[str, str]:
-    found = {key: text for attempt in record.attempts for key, text in _explanations(attempt).items()}
-    if record.answer and record.steps:
-        parsed = parse(record.steps[-1].text, OutputSpec(parser="tags", actions=("answer",)))
-        found[record.key] = parsed.explanation if isinstance(parsed, FinalAnswer) else ""
-    return found
+def _last_words(record: RolloutRecord) -> str:
+    """The explanation of a row from before it was kept: what the last turn said before its answer tag."""
+    if not (record.answer and record.steps):
+        return ""
+    parsed = parse(record.steps[-1].text, OutputSpec(parser="tags", actions=("answer",)))
+    return parsed.explanation if isinstance(parsed, FinalAnswer) else ""

@@ -60,7 +60,9 @@ def timeless(record: RolloutRecord) -> RolloutRecord:
     # The traceback's lines are those of the way that was taken.
     failure = dataclasses.replace(record.failure, traceback="") if record.failure else None
     attempts = [timeless(attempt) for attempt in record.attempts]
-    return dataclasses.replace(record, seconds=0.0, steps=steps, attempts=attempts, failure=failure)
+    return dataclasses.replace(
+        record, seconds=0.0, queued=0.0, began=0.0, steps=steps, attempts=attempts, failure=failure
+    )
 
 
 async def both_ways(runner: GraphRunner, *, seeds: int) -> list[tuple[RolloutRecord, RolloutRecord]]:

@@ -107,6 +107,22 @@ async def test_limited_concurrency_changes_neither_order_nor_seeds() -> None:
     assert answers[0] == answers[1] == answers[2] and len(set(answers[0])) == 5
 
 
+async def test_an_attempts_wait_for_a_place_is_not_its_own_time() -> None:
+    async def respond(request: GenerateRequest) -> str:
+        await asyncio.sleep(0.05)
+        return ANSWER
+
+    waits: dict[int | None, list[float]] = {}
+    for concurrency in (1, 2, None):
+        record = await aggregate(scripted_policy(respond), concurrency=concurrency, runs=3)
+        attempts = record.attempts
+        waits[concurrency] = [attempt.queued for attempt in attempts]
+        assert all(attempt.began >= attempt.queued for attempt in attempts)
+        assert max(attempt.began + attempt.seconds for attempt in attempts) < record.seconds
+    assert waits[None] == [0.0, 0.0, 0.0] == [waits[2][0], waits[2][1], waits[1][0]]
+    assert waits[2][2] > 0.045 and waits[1][1] > 0.045 and waits[1][2] > 0.09
+
+
 async def test_progress_is_told_and_attempts_speak_under_their_own_keys() -> None:
     heard: list[Event] = []
     await aggregate(attempts_then_answer(broken=(1,)), emit=heard.append)

@@ -13,7 +13,6 @@ from agents.policy import Policy
 from graphs.events import AnswerGiven
 from graphs.harness import step_seed
 from graphs.loading import load_runner
-from graphs.runner import GraphRunner
 from graphs.state import Example, RolloutInputs
 from store.errors import UsageError
 from store.types import FailureKind, Purpose, RolloutRecord, RolloutStatus, StepKind, StepRecord
@@ -27,7 +26,7 @@ ANSWER = "[2] so <answer>oslo</answer>"
 async def solve(
     policy: Policy, *, graph: str = "solver", searcher: Any = None, inputs: RolloutInputs = QUESTION, **run: Any
 ) -> RolloutRecord:
-    make = small_runner if policy.profile.prompt_variant else GraphRunner.load
+    make = small_runner if policy.profile.prompt_variant else load_runner
     runner = make(graph, policy=policy, searcher=searcher or ListSearcher(NOTES))
     return await runner.run(inputs, **{"key": "r", "purpose": Purpose.TRAIN, "seed": 1, **run})
 
@@ -276,7 +275,9 @@ def timeless(record: RolloutRecord) -> RolloutRecord:
         return dataclasses.replace(step, policy_seconds=0.0, tool_seconds=0.0, calls=calls)
 
     steps = [still(step) for step in record.steps]
-    return dataclasses.replace(record, seconds=0.0, steps=steps, attempts=[timeless(a) for a in record.attempts])
+    return dataclasses.replace(
+        record, seconds=0.0, queued=0.0, began=0.0, steps=steps, attempts=[timeless(a) for a in record.attempts]
+    )
 
 
 @pytest.mark.parametrize("graph", ["solver", "value_guided_search", "aggregator"])

@@ -189,6 +189,20 @@ def test_attempts_are_agents_inside() -> None:
     assert [milliseconds(span, agent) for span in own] == [(500, 800)]
 
 
+def test_an_attempt_that_waited_starts_where_it_began() -> None:
+    traced = Traced()
+    first, second = rollout(key="a/0", seconds=0.4, began=0.1), rollout(key="a/1", seconds=0.2, queued=0.4, began=0.5)
+    outer = replace(STAMP, graph="aggregator")
+    traced.spans(rollout(provenance=outer, attempts=[first, second], steps=[ANSWER]))
+    (agent,) = traced.named("invoke_agent aggregator")
+    inner = traced.named("invoke_agent solver")
+    assert [milliseconds(span, agent) for span in inner] == [(100, 500), (500, 700)]
+    assert [attributes(span).get("karl.rollout.queued") for span in inner] == [None, 0.4]
+    assert agent.context is not None
+    own = [s for s in traced.named("chat karl-tiny") if s.parent and s.parent.span_id == agent.context.span_id]
+    assert [milliseconds(span, agent) for span in own] == [(700, 1000)]
+
+
 @pytest.mark.parametrize("sampled", [True, False])
 def test_the_callers_span_is_the_parent(sampled: bool) -> None:
     traced = Traced(sampler=None if sampled else ALWAYS_OFF)

@@ -128,7 +128,7 @@ async def test_candidates_with_the_same_text_are_scored_once() -> None:
 
 def timeless(record: RolloutRecord) -> RolloutRecord:
     steps = [dataclasses.replace(step, policy_seconds=0.0, tool_seconds=0.0, calls=[]) for step in record.steps]
-    return dataclasses.replace(record, seconds=0.0, steps=steps)
+    return dataclasses.replace(record, seconds=0.0, queued=0.0, began=0.0, steps=steps)
 
 
 async def test_one_candidate_is_the_plain_solver() -> None:

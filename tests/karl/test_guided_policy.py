@@ -82,7 +82,9 @@ def timeless(record: RolloutRecord) -> RolloutRecord:
     # The last bits of log-probs depend on who was computed in the same batch.
     segments = [dataclasses.replace(s, logprobs=[round(p, 3) for p in s.logprobs]) for s in record.segments]
     attempts = [timeless(attempt) for attempt in record.attempts]
-    return dataclasses.replace(record, seconds=0.0, steps=steps, segments=segments, attempts=attempts)
+    return dataclasses.replace(
+        record, seconds=0.0, queued=0.0, began=0.0, steps=steps, segments=segments, attempts=attempts
+    )
 
 
 async def test_one_candidate_gives_the_solvers_own_rollouts(policy: Policy) -> None:
