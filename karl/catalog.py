@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,9 @@ from graphs.occasions import check_tasks, check_variant
 from graphs.schema import GraphSpec, load_spec, read_spec
 from karl.settings import Settings
 from prompts import Prompt, load_prompt
+from prompts.closed_yaml import closest
 from prompts.loader import read_prompt
+from store.errors import UsageError
 
 GRAPHS = Path(graphs.__file__).parent
 PROMPTS = Path(prompts.__file__).parent
@@ -70,14 +73,20 @@ def _graph(reference: str, settings: Settings, *, variant: str, tasks: Sequence[
     if _is_file(reference, ".yaml"):
         return read_spec(known_as(Path(reference), path), variant=variant, tasks=tasks, path=path)
     name, built_in = _split(reference)
+    if built_in:
+        _check_shipped("graph", GRAPHS / f"{name}.yaml", graph_entries(settings))
     return load_spec(name, variant=variant, tasks=tasks, path=[] if built_in else path)
 
 
 def find_prompt(reference: str, *, settings: Settings, variant: str = "") -> Prompt:
-    """Raises: UsageError for an unknown name and for whatever is wrong in the file."""
+    """Raises: UsageError for an unknown name or variant and for whatever is wrong in the file."""
+    entries = prompt_entries(settings)
+    _check_variant(variant, entries, settings)
     if _is_file(reference, ".md"):
         return read_prompt(Path(reference), name=Path(reference).stem, variant=variant)
     name, built_in = _split(reference)
+    if built_in:
+        _check_shipped("prompt", PROMPTS / f"{name}.md", entries)
     return load_prompt(name, variant=variant, path=[] if built_in else settings.prompt_path)
 
 
@@ -118,6 +127,36 @@ def _entries(folders: Sequence[Path], pattern: str, *, built_in: Path) -> list[E
         Entry(name, variant, files[0], built_in in files[0].parents, tuple(files[1:]))
         for (name, variant), files in found.items()
     )
+
+
+def _check_shipped(kind: str, shipped: Path, entries: Sequence[Entry]) -> None:
+    """Raises: UsageError for a name that only files of the user's have; one that nobody has is the reader's matter."""
+    own = next((entry.path for entry in entries if entry.name == shipped.stem), None)
+    if own is not None and not shipped.is_file():
+        message = f"this {kind} is yours alone; there is no built-in '{shipped.stem}' to compare it with or to copy"
+        raise UsageError(f"{own}: {message}")
+
+
+def _check_variant(variant: str, entries: Sequence[Entry], settings: Settings) -> None:
+    """A policy may have overrides of graphs and no prompts of its own. Raises: UsageError for one that has neither."""
+    known = {entry.variant for entry in entries if entry.variant}
+    if not variant or variant in known or variant in _overridden(settings):
+        return
+    listed = ", ".join(sorted(known)) or "none"
+    raise UsageError(
+        f"no variant '{variant}' of any prompt; there are: {listed}{closest(variant, known)}; "
+        f"write prompts/{variant}/NAME.md, or leave the variant out"
+    )
+
+
+def _overridden(settings: Settings) -> set[str]:
+    """Tasks and policies that some graph has overrides for; a broken graph, which is told elsewhere, has none."""
+    found: set[str] = set()
+    for entry in graph_entries(settings):
+        with suppress(UsageError):
+            document = load_spec(entry.name, path=settings.graph_path).document
+            found.update(document.occasions if document else ())
+    return found
 
 
 def _is_file(reference: str, suffix: str) -> bool:

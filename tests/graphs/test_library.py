@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,3 +90,20 @@ def test_a_graph_that_is_no_longer_run_is_no_longer_read(folder: Path) -> None:
     (folder / "aggregator.yaml").write_text("extends: aggregator\n", encoding="utf-8")
     (folder / "mine.yaml").unlink()
     assert "aggregator" in held.reload()
+
+
+def test_a_task_that_nobody_has_overrides_for_is_refused(folder: Path) -> None:
+    given: Any = {"policy": text_policy("x", variant=""), "searcher": ListSearcher(NOTES), "graph_path": [folder]}
+    with pytest.raises(UsageError, match=r"no task 'freshstak' in solver; there are: .*did you mean 'freshstack'"):
+        load_runner("solver", tasks=["freshstak"], **given)
+    assert load_runner("solver", tasks=["freshstack"], **given).spec.tools.search.k == 10
+    (folder / "crowd.yaml").write_text("extends: aggregator\noverrides: {acme: {sampling: {top_p: 0.9}}}\n")
+    # One that only a graph knows which another runs, and one that only the outer graph knows.
+    tasks = ["freshstack", "acme"]
+    inner = load_runner("crowd", tasks=tasks, **given).harness.runners
+    assert [runner.spec.tools.search.k for runner in inner.values()] == [10]
+
+
+def test_tasks_beside_a_library_are_refused(folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"give them to Library\(tasks=\.\.\.\)"):
+        load_runner("solver", policy=text_policy("x"), library=library(folder), tasks=["freshstack"])

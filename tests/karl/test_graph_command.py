@@ -128,6 +128,15 @@ def test_diff_compares_what_takes_effect(capsys: Capture) -> None:
     assert files.out.splitlines()[2:] == ended.out.splitlines()[2:]
 
 
+def test_a_graph_of_ones_own_has_no_built_in_one(capsys: Capture) -> None:
+    mine(MINE, "mine")
+    for arguments in (["diff", "mine"], ["diff", "graphs/mine.yaml"], ["copy", "mine"], ["hash", "mine@built-in"]):
+        ended = call(capsys, "graph", *arguments)
+        assert ended.code == 2 and ended.err.count("\n") == 1
+        assert "graphs/mine.yaml: this graph is yours alone; there is no built-in 'mine' to compare it" in ended.err
+    assert "+  search: {k: 7" in call(capsys, "graph", "diff", "solver", "mine").out
+
+
 def test_validate_finds_nothing_in_what_is_shipped(capsys: Capture) -> None:
     checked = call(capsys, "graph", "validate", "--strict")
     assert (checked.code, checked.out) == (0, "")

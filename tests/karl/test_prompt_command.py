@@ -110,3 +110,33 @@ def test_a_variant_of_ones_own_is_linted_as_one(capsys: Capture, project: Path) 
     (project / "prompts" / "mine").mkdir()
     (project / "prompts" / "mine" / "solver.md").write_text((BUILT_IN / "tiny" / "solver.md").read_text())
     assert call(capsys, "prompt", "lint", "prompts", "--strict").code == 0
+
+
+def test_a_prompt_of_ones_own_has_no_built_in_one(capsys: Capture) -> None:
+    Path("prompts", "verify.md").write_text("---\ndescription: d\n---\nAnswer.\n")
+    told = "karl: prompts/verify.md: this prompt is yours alone; there is no built-in 'verify' to compare it with"
+    for arguments in (
+        ["diff", "verify"],
+        ["diff", "prompts/verify.md"],
+        ["copy", "verify"],
+        ["show", "verify@built-in"],
+    ):
+        ended = call(capsys, "prompt", *arguments)
+        assert ended.code == 2 and ended.err.startswith(told) and ended.err.count("\n") == 1, ended.err
+    assert "did you mean 'solver'" in call(capsys, "prompt", "diff", "solvr").err
+
+
+@pytest.mark.parametrize("command", ["show", "diff", "copy"])
+def test_an_unknown_variant_is_refused(capsys: Capture, command: str) -> None:
+    ended = call(capsys, "prompt", command, "solver", "--variant", "tinny")
+    assert ended.code == 2 and ended.err.count("\n") == 1
+    assert "no variant 'tinny' of any prompt; there are: tiny; did you mean 'tiny'?" in ended.err
+
+
+def test_a_policy_that_only_graphs_know_reads_the_plain_prompts(capsys: Capture, project: Path) -> None:
+    (project / "karl.toml").write_text('prompt_path = ["prompts"]\ngraph_path = ["graphs"]\n')
+    (project / "graphs").mkdir()
+    assert call(capsys, "prompt", "show", "solver", "--variant", "novel").code == 2
+    (project / "graphs" / "broken.yaml").write_text("[\n")
+    (project / "graphs" / "mine.yaml").write_text("extends: solver\noverrides: {novel: {tools: {search: {k: 3}}}}\n")
+    assert call(capsys, "prompt", "show", "solver", "--variant", "novel").out == (BUILT_IN / "solver.md").read_text()
