@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
 from pydantic import ValidationError
@@ -27,7 +28,12 @@ class PluginClass(Protocol):
 
 def installed() -> dict[str, EntryPoint]:
     """Looked up anew at every call: a package may have been installed meanwhile."""
-    return {point.name: point for point in entry_points(group=GROUP) if point.name not in BUILT_IN_PLUGINS}
+    return {point.name: point for point in _points() if point.name not in BUILT_IN_PLUGINS}
+
+
+def plugin_clashes() -> list[tuple[Path, str]]:
+    """Plugins that no graph gets, or no graph can choose: the folder of the package, and what to do about it."""
+    return [(_folder(point), message) for point in _points() if (message := _clash(point))]
 
 
 def external_settings(value: Any) -> PluginSettings:
@@ -53,6 +59,8 @@ def external_settings(value: Any) -> PluginSettings:
 def load_plugin(kind: str) -> PluginClass:
     """The class that an installed package offers as `kind`. Raises: PydanticCustomError when it is none."""
     point = installed()[kind]
+    if clash := _clash(point):
+        raise _complaint(clash)
     try:
         found = point.load()
     except Exception as exc:  # importing someone else's code can raise anything
@@ -71,8 +79,31 @@ def _complaint(message: str, *, kind: Literal["plugin", "plugin_key", "missing"]
 
 
 def _unusable(point: EntryPoint, why: str) -> PydanticCustomError:
+    return _complaint(f"plugin '{point.name}' of {_package(point)} can't be used: {why}")
+
+
+def _points() -> list[EntryPoint]:
+    return list(entry_points(group=GROUP))
+
+
+def _clash(point: EntryPoint) -> str:
+    """Whom else its name belongs to, with the mend; empty where it is alone."""
+    others = [other for other in _points() if other.name == point.name and other != point]
+    who = f"plugin '{point.name}' of {_package(point)}"
+    if point.name in BUILT_IN_PLUGINS:
+        return f"{who} is never used: karl has a plugin of that name; its entry point needs another, or uninstall it"
+    if others:
+        return f"{who} can't be told from that of {' and '.join(map(_package, others))}; uninstall all but one"
+    return ""
+
+
+def _package(point: EntryPoint) -> str:
     package = f"{point.dist.name} {point.dist.version}" if point.dist else "an unnamed package"
-    return _complaint(f"plugin '{point.name}' of {package} ({point.value}) can't be used: {why}")
+    return f"{package} ({point.value})"
+
+
+def _folder(point: EntryPoint) -> Path:
+    return Path(str(point.dist.locate_file(""))) if point.dist else Path()
 
 
 def _named_keys(exc: ValidationError, settings: type[PluginSettings]) -> ValidationError:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from karl.commands.common import print_json, settings_of
+from karl.commands.findings import report
 from karl.commands.listing import list_entries, print_table
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def graph() -> None:
 @click.pass_context
 def list_graphs(context: click.Context, as_json: bool) -> None:
     """List the graphs in effect: where each comes from and what it is made of."""
+    from graphs.plugins.external import plugin_clashes
     from karl.catalog import find_graph, graph_entries, misnamed
 
     settings = settings_of(context)
@@ -36,7 +38,7 @@ def list_graphs(context: click.Context, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    for file, message in misnamed(settings.graph_path):
+    for file, message in [*misnamed(settings.graph_path), *plugin_clashes()]:
         click.echo(f"karl: {file}: {message}", err=True)
     print_table({"graph": "name", "from": "origin", "nodes": "nodes", "sha256": "sha256", "": "description"}, rows)
 
@@ -94,22 +96,16 @@ def validate(context: click.Context, paths: tuple[Path, ...], strict: bool, as_j
 
     Exit code 1 when something is wrong.
     """
+    from graphs.plugins.external import plugin_clashes
     from karl.catalog import files_under, graph_entries, misnamed
     from karl.validation import Finding, validate_graph
 
     settings = settings_of(context)
     files = list(files_under(paths, ".yaml")) if paths else [entry.path for entry in graph_entries(settings)]
     findings = [finding for file in files for finding in validate_graph(file, settings=settings)]
-    ignored = misnamed(paths or settings.graph_path)
+    ignored = [*misnamed(paths or settings.graph_path), *plugin_clashes()]
     findings += [Finding(file, 1, 1, "warning", "", message) for file, message in ignored]
-    if as_json:
-        print_json([finding._asdict() for finding in findings])
-    else:
-        for finding in findings:
-            click.echo(finding)
-        click.echo(f"{len(files)} graphs, {len(findings)} findings", err=True)
-    if any(finding.level == "error" or strict for finding in findings):
-        raise click.exceptions.Exit(1)
+    report(findings, looked_at=f"{len(files)} graphs", strict=strict, as_json=as_json)
 
 
 @graph.command(epilog=REFERENCE)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from karl.commands.common import print_json, settings_of
+from karl.commands.findings import report
 from karl.commands.listing import list_entries, print_table
 
 if TYPE_CHECKING:
@@ -121,14 +122,7 @@ def lint(context: click.Context, paths: tuple[Path, ...], strict: bool, max_char
         for file in files
         for finding in lint_prompt(file, variant=file.resolve() in variants, max_chars=max_chars)
     ]
-    if as_json:
-        print_json([finding._asdict() for finding in findings])
-    else:
-        for finding in findings:
-            click.echo(finding)
-        click.echo(f"{len(files)} prompts, {len(findings)} findings", err=True)
-    if any(finding.level == "error" or strict for finding in findings):
-        raise click.exceptions.Exit(1)
+    report(findings, looked_at=f"{len(files)} prompts", strict=strict, as_json=as_json)
 
 
 def _summary(read: Prompt) -> dict[str, Any]:

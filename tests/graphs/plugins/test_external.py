@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from graphs.schema import GraphSpec, graph_json_schema, parse_spec
+from graphs.plugins.external import plugin_clashes
+from graphs.schema import GraphSpec, StepBudget, graph_json_schema, parse_spec
 from graphs.state import RolloutInputs
 from store.errors import UsageError
 from store.types import Purpose, RolloutStatus
 from tests.graphs.small import small_runner, small_spec
 from tests.harness_kit import text_policy
+from tests.karl.kit import call
 
 MODULE = """
 from typing import ClassVar, Literal
@@ -106,6 +108,57 @@ def test_its_mistakes_are_named_like_ours(installed: None, settings: str, messag
     text = f"plugins:\n  - {settings}\n{yaml.safe_dump(data)}"
     with pytest.raises(UsageError, match=rf"f:2:\d+: .*{message}"):
         parse_spec(text, source="f")
+
+
+RIVAL = """[karl.plugins]
+patience = rival:Patience
+step_budget = rival:Budget
+"""
+
+
+@pytest.fixture
+def rival(tmp_path: Path) -> Path:
+    """Another package: one of its plugins is named like one of ours, the other like that of `fake_patience`."""
+    info = tmp_path / "rival-3.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: rival\nVersion: 3.0\n")
+    (info / "entry_points.txt").write_text(RIVAL)
+    return tmp_path
+
+
+def test_plugins_that_share_a_name_are_told_with_package_and_entry_point(installed: None, rival: Path) -> None:
+    folders, messages = zip(*plugin_clashes(), strict=True)
+    assert set(folders) == {rival} and len(messages) == 3
+    assert (
+        "plugin 'step_budget' of rival 3.0 (rival:Budget) is never used: karl has a plugin of that name; its entry "
+        "point needs another, or uninstall it"
+    ) in messages
+    ours, theirs = "fake-patience 1.2 (fake_patience:Patience)", "rival 3.0 (rival:Patience)"
+    assert f"plugin 'patience' of {ours} can't be told from that of {theirs}; uninstall all but one" in messages
+    with pytest.raises(UsageError, match=r"plugin 'patience' of .* can't be told from that of .*; uninstall all but"):
+        with_plugin(kind="patience", malformed=2)
+
+
+def test_ours_stays_where_another_package_takes_its_name(installed: None, rival: Path) -> None:
+    (budget,) = small_spec("solver", plugins=[{"kind": "step_budget", "steps": 6}]).plugins
+    assert isinstance(budget, StepBudget)
+
+
+def test_a_plugin_alone_is_no_clash(installed: None) -> None:
+    assert plugin_clashes() == []
+
+
+def test_karl_graph_warns_of_a_name_that_is_taken(
+    rival: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(rival)
+    monkeypatch.syspath_prepend(str(rival))
+    told = "plugin 'step_budget' of rival 3.0 (rival:Budget) is never used: karl has a plugin of that name"
+    listed = call(capsys, "graph", "list")
+    assert listed.code == 0 and f"karl: {rival}: {told}" in listed.err
+    checked = call(capsys, "graph", "validate")
+    assert checked.code == 0 and f"{rival}:1:1: warning: {told}" in checked.out
+    assert call(capsys, "graph", "validate", "--strict").code == 1
 
 
 def test_without_the_package_the_kind_is_unknown() -> None:
