@@ -13,6 +13,8 @@ from threading import RLock
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from graphs.lazy_imports import check_lazy_imports
+
 # Where karl itself is installed: what lies there is imported as usual.
 _INSTALLED = frozenset({Path(__file__).resolve().parent, Path(__file__).resolve().parent.parent})
 _LOCK = RLock()
@@ -44,7 +46,8 @@ def source_sha256(file: Path) -> str:
 def local_module(name: str, folders: Sequence[Path]) -> LocalModule | None:
     """The module `name` of the first folder that holds it; the one read before while its sources are the same.
 
-    None: no folder holds it. Raises: whatever the module raises when it is imported.
+    None: no folder holds it. Raises: whatever the module raises when it is imported; ImportError where a function of
+    it imports another module of the folders.
     """
     where = tuple(folder.resolve() for folder in folders if folder.resolve() not in _INSTALLED)
     if not any(_file(folder, name) for folder in where):
@@ -57,9 +60,12 @@ def local_module(name: str, folders: Sequence[Path]) -> LocalModule | None:
 
 
 def _import(name: str, folders: Sequence[Path]) -> LocalModule:
-    with _apart(name.partition(".")[0], folders) as loaded:
+    root = name.partition(".")[0]
+    with _apart(root, folders) as loaded:
         module = importlib.import_module(name)
     files = {Path(found.__file__) for found in loaded if found.__file__}
+    for file in sorted(file for file in files if file.suffix == ".py"):
+        check_lazy_imports(file, root=root, folders=folders)
     return LocalModule(module, {file: source_sha256(file) for file in files})
 
 

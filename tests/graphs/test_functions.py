@@ -93,6 +93,50 @@ def test_the_same_sources_are_imported_once(tmp_path: Path) -> None:
     assert one.run is two.run
 
 
+LAZY = """
+from typing import Any
+from graphs.state import GraphState
+async def tidy(state: GraphState) -> dict[str, Any]:
+    IMPORT
+    return {}
+"""
+
+
+@pytest.mark.parametrize("statement", ["from words_of_two import WORD", "import words_of_two", "import kit.words"])
+@pytest.mark.parametrize("where", ["hooks_of_two", "helpers_of_two"])
+def test_an_import_inside_a_function_of_what_lies_beside_is_refused(tmp_path: Path, statement: str, where: str) -> None:
+    """The function itself, or one of a module that it imports."""
+    folder = project(tmp_path / "one", "first")
+    (folder / "kit").mkdir()
+    (folder / "kit" / "words.py").write_text("WORD = 'kit'", encoding="utf-8")
+    (folder / "helpers_of_two.py").write_text(LAZY.replace("IMPORT", "pass"), encoding="utf-8")
+    (folder / "hooks_of_two.py").write_text("from helpers_of_two import tidy as tidy\n", encoding="utf-8")
+    (folder / f"{where}.py").write_text(LAZY.replace("IMPORT", statement), encoding="utf-8")
+    with pytest.raises(UsageError, match=rf"tidy\.yaml:3:.*{where}\.py:5: '.*' lies beside .*at the top of the file"):
+        Library(graph_path=[folder / "graphs"]).get("tidy")
+
+
+async def test_a_relative_import_inside_a_function_is_refused(tmp_path: Path) -> None:
+    folder = project(tmp_path / "one", "first")
+    (folder / "hooks_of_two.py").unlink()
+    package = folder / "hooks_of_two"
+    package.mkdir()
+    (package / "__init__.py").write_text(LAZY.replace("IMPORT", "from .words import WORD"), encoding="utf-8")
+    (package / "words.py").write_text("WORD = 'x'", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"__init__\.py:5: '\.words' lies beside"):
+        Library(graph_path=[folder / "graphs"]).get("tidy")
+
+
+async def test_a_function_may_import_what_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = project(tmp_path / "one", "first")
+    monkeypatch.chdir(folder)
+    (folder / "time.py").write_text("raise RuntimeError", encoding="utf-8")  # the built-in one comes first
+    statement = "import json, time; from graphs.state import cut; from none_such import x as y"
+    lazy = LAZY.replace("IMPORT", f"if not state: {statement}")
+    (folder / "hooks_of_two.py").write_text(lazy, encoding="utf-8")
+    assert (await run(folder)).answer == "oslo"
+
+
 GATED = """extends: solver
 nodes:
   gate: {kind: python, function: "gate_hooks:gate", outcomes: [ok, retry]}
