@@ -3,5 +3,6 @@
 from graphs.plugins.base import Deny, Passive, Plugin, Rewrite
 from graphs.schema import PluginSettings
 from graphs.state import Rollout
+from prompts.output import ToolCall
 
-__all__ = ["Deny", "Passive", "Plugin", "PluginSettings", "Rewrite", "Rollout"]
+__all__ = ["Deny", "Passive", "Plugin", "PluginSettings", "Rewrite", "Rollout", "ToolCall"]

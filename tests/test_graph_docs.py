@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import textwrap
 import tomllib
@@ -30,6 +31,7 @@ from tests.harness_kit import NOTES, ListSearcher, text_policy
 PAGE = (Path(__file__).parents[1] / "docs" / "graphs.md").read_text(encoding="utf-8")
 _FENCE = re.compile(r"^( *)```(\w+) (\S+)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 SNIPPETS = {match[3]: textwrap.dedent(match[4]) for match in _FENCE.finditer(PAGE)}
+FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 GRAPHS = sorted(Path(name).stem for name in SNIPPETS if name.endswith(".yaml"))
 
 
@@ -115,6 +117,13 @@ def test_the_plugin_of_ones_own_decides_about_calls(project: Project) -> None:
     built = plugin.build(plugin.Settings(kind="polite"), {})
     assert built.before_tool(None, ToolCall("search", {"query": "oslo please"})) is None
     assert built.before_tool(None, ToolCall("search", {"query": "oslo"})).reason == "say 'please'"
+
+
+def test_the_python_of_the_page_is_fully_typed() -> None:
+    for name in [name for name in SNIPPETS if name.endswith(".py")]:
+        functions = [node for node in ast.walk(ast.parse(SNIPPETS[name])) if isinstance(node, FUNCTIONS)]
+        bare = [f.name for f in functions for arg in f.args.args if arg.arg != "self" and arg.annotation is None]
+        assert functions and bare + [f.name for f in functions if f.returns is None] == [], name
 
 
 def test_links_inside_the_page_lead_somewhere() -> None:
