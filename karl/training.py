@@ -27,7 +27,9 @@ async def train_checkpoint(
 ) -> TrainResult:
     """Train on a frozen dataset; metrics land in the series `<algorithm>-<iteration>`."""
     from rl_backend.config import load_recipe
-    from rl_backend.train import train_dataset
+    from rl_backend.hooks import Hooks
+    from rl_backend.store_source import StoreSource
+    from rl_backend.train import train as train_policy
 
     series = f"{algorithm}-{number}"
     # The SFT control did not sample this data: comparing its weights with the engine's log-probs would mean nothing.
@@ -38,17 +40,12 @@ async def train_checkpoint(
     with context.reporter.stage(f"iteration {number}: training {series}", 1) as progress:
         recorder = _Recorder(context, number=number, series=series, progress=progress)
 
+        hooks = Hooks(on_start=recorder.start, on_step=recorder.step, should_stop=context.stop.is_set)
+        source = StoreSource(context.store, dataset.id)
+        out = context.folder / series
+
         def work() -> TrainResult:
-            with context.store.session() as session:
-                return train_dataset(
-                    session,
-                    dataset.id or 0,
-                    base=Path(start.path),
-                    out=context.folder / series,
-                    config=config,
-                    on_step=recorder,
-                    should_stop=context.stop.is_set,
-                )
+            return train_policy(source, base=Path(start.path), out=out, config=config, hooks=hooks)
 
         try:
             result = await asyncio.to_thread(work)
@@ -101,7 +98,12 @@ class _Recorder:
         self._context, self._number, self._series, self._progress = context, number, series, progress
         self._points: list[tuple[int, str, float]] = []
 
-    def __call__(self, step: int, steps: int, values: dict[str, float]) -> None:
+    def start(self, step: int, steps: int) -> None:
+        if step:
+            self._context.reporter.say(f"{self._series}: going on behind step {step} of {steps}")
+            self._progress.advance(step, total=steps)
+
+    def step(self, step: int, steps: int, values: dict[str, float]) -> None:
         self._points += [(step, name, value) for name, value in values.items()]
         note = "  ".join(f"{label} {values[name]:+.2f}" for name, label in SHOWN.items() if name in values)
         self._progress.advance(1, note=note, total=steps)

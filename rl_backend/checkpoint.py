@@ -93,7 +93,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     Raises KarlError when the disk is full or not writable. A folder that was at `path` is replaced last of all.
     """
-    aside = path.with_name(f".{path.name}.partial")
+    aside = aside_of(path)
     retired = path.with_name(f".{path.name}.replaced")
     try:
         _recover(path, retired=retired)
@@ -115,6 +115,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                 "nothing that was stored before has changed"
             ) from exc
         raise
+
+
+def aside_of(path: Path) -> Path:
+    """Where `atomic_folder` writes what is to become `path`."""
+    return path.with_name(f".{path.name}.partial")
 
 
 def _recover(path: Path, *, retired: Path) -> None:

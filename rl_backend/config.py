@@ -14,7 +14,7 @@ RECIPES = Path(__file__).parent / "recipes"
 
 
 class TrainConfig(BaseModel, frozen=True, extra="forbid"):
-    algorithm: Literal["oapl", "sft"] = "oapl"
+    algorithm: Literal["oapl", "grpo", "sft"] = "oapl"
 
     beta1: float = Field(default=1.0, gt=0)
     "Temperature of V, in units of reward: near 0 V is the group's best reward, for large values its mean."
@@ -49,9 +49,22 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     "Padded tokens per forward pass, about."
     max_segment_tokens: int = Field(default=4096, ge=2)
     "Longer segments are dropped and counted, never cut."
+    balance: Literal["tokens", "none"] = "tokens"
+    "Draw groups again until every task contributes as many training tokens an epoch as the largest, or take each once."
 
     drift_segments: int = Field(default=256, ge=0)
     "Segments on which engine and trainer log-probs are compared before the first step; 0 for unrecorded log-probs."
+    drift_warning: float = Field(default=1e-3, gt=0)
+    "Warn when they differ by more nats a token in the mean. fp32 engines agree to about 1e-5."
+
+    checkpoint_steps: int | None = Field(default=50, ge=1)
+    "Save weights and optimiser after so many steps, to resume from; None saves only when stopped and between epochs."
+    keep_checkpoints: int = Field(default=1, ge=1)
+    "How many of them to keep while training, the best by evaluation beside them; all go when the training is done."
+    patience: int | None = Field(default=None, ge=1)
+    "Stop after so many epochs without a better evaluation, where one is made between epochs; None never stops."
+    max_unfinished: float | None = Field(default=0.5, gt=0, le=1)
+    "Stop when an evaluation between epochs finds a larger share of rollouts that never finish; None never stops."
     collapse_nats: float | None = Field(default=10.0, gt=0)
     "Stop when the winners' log-ratio has fallen below minus this many nats (smoothed); None never stops."
     log_entropy: bool = False

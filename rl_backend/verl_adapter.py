@@ -16,11 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rl_backend import verl_runtime
-from rl_backend.batch import Batch, Row, TrainingSegment, pack_rows
-from rl_backend.checkpoint import atomic_folder, check_model_folder, copy_companions, load_weights, write_config
+from rl_backend import ranks, verl_runtime
+from rl_backend.batch import Batch, Row, pack_rows, share
+from rl_backend.checkpoint import check_model_folder, copy_companions, load_weights, write_config
 from rl_backend.config import TrainConfig
 from rl_backend.oapl import oapl_loss, oapl_metrics, segment_logratios
+from rl_backend.rollouts import TrainingSegment
 
 # Segments per call of `logprobs`: bounds what verl holds at once, whatever the size of the dataset.
 INFER_SEGMENTS = 1024
@@ -39,15 +40,26 @@ class Trainer:
         self._worker = verl_runtime.make_worker(base, config=config, total_steps=total_steps)
         self._worker.set_loss_fn(functools.partial(_LOSSES[config.algorithm], config=config))
 
+    @property
+    def data_ranks(self) -> int:
+        """How many ranks share the rows of a batch: all of them, but for those that share a sequence."""
+        return self._worker.engine.get_data_parallel_size()
+
     def train_step(self, batch: Batch) -> dict[str, float]:
-        """One optimiser step on the whole batch; figures of the reference, loss, gradient norm and learning rate."""
+        """One optimiser step on the whole batch; figures of the reference, loss, gradient norm and learning rate.
+
+        Every rank is given the same batch, works on its share, and returns the same figures.
+        """
         learning_rate = self._worker.engine.lr_scheduler.get_last_lr()[0]
-        data = self._tensors(batch.rows, micro_rows=batch.micro_rows, loss_terms=self._term_count(batch))
+        rows = batch.share(self._worker.engine.get_data_parallel_rank())
+        data = self._tensors(rows, micro_rows=batch.micro_rows, loss_terms=self._term_count(batch))
         with verl_runtime.quiet():
             output = self._worker.train_batch(data)
+        if output is None:  # a rank that only shares sequences; rank 0 never is
+            return ranks.from_first({})
         raw = output["metrics"]
         figures = {"loss": raw["loss"], "grad_norm": raw["grad_norm"], "lr": learning_rate}
-        return {**figures, **self._step_metrics(raw, batch)}
+        return ranks.from_first({**figures, **self._step_metrics(raw, batch)})
 
     def logprobs(self, segments: Sequence[TrainingSegment]) -> list[NDArray[np.float32]]:
         """ln pi(y_t) of the current weights: float32 (T,) per segment, aligned with its tokens, 0 where masked."""
@@ -58,10 +70,23 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Write a Hugging Face folder at `path`, all or nothing. Raises KarlError when the disk is full."""
-        with atomic_folder(path) as aside:
-            verl_runtime.save_weights(self._worker, aside)
-            copy_companions(self.base, aside)
-            write_config(self.base, aside, dtype="float32")
+        with ranks.shared_folder(path) as aside:
+            self.save_into(aside)
+
+    def save_into(self, folder: Path) -> None:
+        """Weights, configuration, tokenizer and policy profile into an existing folder: what `save` writes."""
+        verl_runtime.save_weights(self._worker, folder)
+        if ranks.rank() == 0:
+            copy_companions(self.base, folder)
+            write_config(self.base, folder, dtype="float32")
+
+    def save_state(self, folder: Path) -> None:
+        """Weights, optimiser, schedule and random state as verl shards them, to go on from exactly."""
+        verl_runtime.save_state(self._worker, folder)
+
+    def load_state(self, folder: Path) -> None:
+        """Go on from a `save_state` of as many ranks."""
+        verl_runtime.load_state(self._worker, folder)
 
     def load(self, path: Path) -> None:
         """Put the weights of a Hugging Face folder into the worker; optimiser and schedule go on as they are."""
@@ -74,12 +99,19 @@ class Trainer:
 
     def _infer(self, segments: Sequence[TrainingSegment]) -> list[NDArray[np.float32]]:
         units = [[Row(segment, position, 0.0)] for position, segment in enumerate(segments)]
-        rows, micro_rows = pack_rows(units, budget=self.config.micro_batch_tokens)
-        data = self._tensors(rows, micro_rows=micro_rows, loss_terms=1, compute_loss=False)
+        rows, micro_rows = pack_rows(units, budget=self.config.micro_batch_tokens, ranks=self.data_ranks)
+        own = share(
+            rows, micro_rows=micro_rows, rank=self._worker.engine.get_data_parallel_rank(), ranks=self.data_ranks
+        )
+        data = self._tensors(own, micro_rows=micro_rows, loss_terms=1, compute_loss=False)
         with verl_runtime.quiet():
             output = self._worker.infer_batch(data)
-        by_position = {row.rollout: values for row, values in zip(rows, output["log_probs"].unbind(), strict=True)}
-        return [_aligned(by_position[i].numpy(), segment.loss_mask) for i, segment in enumerate(segments)]
+        found: dict[int, NDArray[np.float32]] = {}
+        if output is not None:
+            values = output["log_probs"].unbind()
+            found = {row.rollout: value.numpy() for row, value in zip(own, values, strict=True)}
+        by_position = {at: value for part in ranks.from_all(found) for at, value in part.items()}
+        return [_aligned(by_position[i], segment.loss_mask) for i, segment in enumerate(segments)]
 
     def _tensors(self, rows: Sequence[Row], *, micro_rows: int, loss_terms: int, compute_loss: bool = True) -> Any:
         jagged = {

@@ -17,6 +17,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch._C._distributed_c10d import HashStore
 
+from rl_backend import ranks
 from rl_backend.config import TrainConfig
 
 logger = logging.getLogger(__name__)
@@ -66,11 +67,28 @@ def tensordict(tensors: dict[str, Tensor], settings: dict[str, Any]) -> Any:
 def save_weights(worker: Any, folder: Path) -> None:
     """Write verl's own Hugging Face weights straight into `folder`; verl's other files are left out."""
     inner = folder / ".verl"
+    _save(worker, inner, contents=["hf_model"])
+    if ranks.rank() == 0:
+        for file in sorted((inner / "huggingface").glob("*.safetensors*")):
+            file.rename(folder / file.name)
+        shutil.rmtree(inner)
+    ranks.barrier()
+
+
+def save_state(worker: Any, folder: Path) -> None:
+    """verl's shards of weights, optimiser, schedule and random state, one of each per rank."""
+    _save(worker, folder, contents=["model", "optimizer", "extra"])
+
+
+def load_state(worker: Any, folder: Path) -> None:
     with quiet():
-        worker.save_checkpoint(str(inner))
-    for file in sorted((inner / "huggingface").glob("*.safetensors*")):
-        file.rename(folder / file.name)
-    shutil.rmtree(inner)
+        worker.load_checkpoint(str(folder), del_local_after_load=False)
+
+
+def _save(worker: Any, folder: Path, *, contents: list[str]) -> None:
+    worker.engine.checkpoint_manager.checkpoint_save_contents = contents
+    with quiet():
+        worker.save_checkpoint(str(folder))
 
 
 def set_weights(worker: Any, weights: dict[str, Tensor]) -> None:
@@ -155,5 +173,5 @@ def _worker_config(base: Path, *, config: TrainConfig, total_steps: int) -> Any:
             # Counting from 1: the first step of a warm-up would otherwise have a learning rate of 0.
             zero_indexed_step=False,
         ),
-        checkpoint_config=CheckpointConfig(save_contents=["hf_model"], load_contents=[]),
+        checkpoint_config=CheckpointConfig(load_contents=["model", "optimizer", "extra"]),
     )

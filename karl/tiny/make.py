@@ -222,7 +222,7 @@ class _SolverRole:
 
 def training_rollouts(demonstrations: Sequence[Sequence[SegmentRecord]]) -> Iterator[Any]:
     """Demonstrations as training rollouts, each its own group."""
-    from rl_backend.batch import TrainingRollout, TrainingSegment
+    from rl_backend.rollouts import TrainingRollout, TrainingSegment
 
     for index, segments in enumerate(demonstrations):
         arrays = tuple(
@@ -254,6 +254,8 @@ def make_policy(out: Path, *, config: MakeConfig, reporter: Reporter) -> MakeRep
     """Tokenizer, random weights, demonstrations, behaviour cloning; the checkpoint lands in `out`."""
     from rl_backend.config import load_recipe
     from rl_backend.fresh_model import write_fresh_model
+    from rl_backend.hooks import Hooks
+    from rl_backend.source import MemorySource
     from rl_backend.train import train
 
     tokenizer = make_tokenizer(vocabulary_texts(), kind=config.tokenizer)
@@ -271,11 +273,11 @@ def make_policy(out: Path, *, config: MakeConfig, reporter: Reporter) -> MakeRep
         profile = PolicyProfile(name="karl-tiny", prompt_variant="tiny", context_tokens=1024)
         (Path(folder) / PROFILE_FILE).write_text(json.dumps(profile.model_dump(), indent=2) + "\n", encoding="utf-8")
         result = train(
-            training_rollouts(shown.segments),
+            MemorySource(training_rollouts(shown.segments)),
             base=Path(folder),
             out=out,
             config=recipe,
-            on_step=lambda step, steps, figures: progress.advance(1, note=f"loss {figures['loss']:.3f}"),
+            hooks=Hooks(on_step=lambda step, steps, figures: progress.advance(1, note=f"loss {figures['loss']:.3f}")),
         )
     return MakeReport(
         folder=str(out),

@@ -26,6 +26,7 @@ class DatasetRow(NamedTuple):
 
     rollout_id: int
     group_id: int
+    kind: str
     reward: float
     segments: list[SegmentArrays]
 
@@ -188,11 +189,16 @@ def _segments(session: Session, rollout_ids: Iterable[int]) -> dict[int, list[An
     return found
 
 
-def _frozen_members(session: Session, dataset_id: int) -> list[_Member]:
-    table = table_of(DatasetRollout)
+def _frozen_members(session: Session, dataset_id: int, *, rollout_ids: Sequence[int] | None = None) -> list[_Member]:
+    """By group and rollout; only those of `rollout_ids` where given."""
+    table, found = table_of(DatasetRollout), list[Any]()
     query = select(table.c.group_id, table.c.rollout_id, table.c.reward).where(table.c.dataset_id == dataset_id)
-    rows = session.connection().execute(query.order_by(table.c.group_id, table.c.rollout_id))
-    return [_Member(row.group_id, row.rollout_id, row.reward) for row in rows]
+    if rollout_ids is None:
+        found = list(session.connection().execute(query))
+    else:
+        for part in slices(set(rollout_ids)):
+            found += session.connection().execute(query.where(table.c.rollout_id.in_(part))).all()
+    return sorted(_Member(row.group_id, row.rollout_id, row.reward) for row in found)
 
 
 def dataset_by_name(session: Session, name: str) -> Dataset:
@@ -219,11 +225,36 @@ def dataset_groups(session: Session, dataset_id: int) -> Iterator[DatasetGroup]:
     for member in _frozen_members(session, dataset_id):
         by_group.setdefault(member.group_id, []).append(member)
     for part in slices(by_group.items(), size=GROUPS_AT_ONCE):
-        segments = _segments(session, [member.rollout_id for _, members in part for member in members])
+        rows = _rows(session, [member for _, members in part for member in members])
         for group_id, members in part:
-            yield DatasetGroup(group_id, [_row(member, segments=segments) for member in members])
+            yield DatasetGroup(group_id, [rows[member.rollout_id] for member in members])
 
 
-def _row(member: _Member, *, segments: Mapping[int, Sequence[Any]]) -> DatasetRow:
+def dataset_rollouts(session: Session, dataset_id: int, rollout_ids: Sequence[int]) -> list[DatasetRow]:
+    """These rollouts of the dataset, in this order. Raises: KarlError for one that is not in it."""
+    rows = _rows(session, _frozen_members(session, dataset_id, rollout_ids=rollout_ids))
+    missing = [rollout_id for rollout_id in rollout_ids if rollout_id not in rows]
+    if missing:
+        raise KarlError(f"dataset {dataset_id} does not hold rollout {missing[0]}")
+    return [rows[rollout_id] for rollout_id in rollout_ids]
+
+
+def _rows(session: Session, members: Sequence[_Member]) -> dict[int, DatasetRow]:
+    segments = _segments(session, [member.rollout_id for member in members])
+    kinds = _kinds(session, {member.group_id for member in members})
+    return {member.rollout_id: _row(member, kind=kinds[member.group_id], segments=segments) for member in members}
+
+
+def _kinds(session: Session, task_ids: Iterable[int]) -> dict[int, str]:
+    table, found = table_of(Task), dict[int, str]()
+    for part in slices(task_ids):
+        found.update(
+            (row.id, row.kind)
+            for row in session.connection().execute(select(table.c.id, table.c.kind).where(table.c.id.in_(part)))
+        )
+    return found
+
+
+def _row(member: _Member, *, kind: str, segments: Mapping[int, Sequence[Any]]) -> DatasetRow:
     arrays = [segment_arrays(row) for row in segments.get(member.rollout_id, [])]
-    return DatasetRow(member.rollout_id, member.group_id, member.reward, arrays)
+    return DatasetRow(member.rollout_id, member.group_id, kind, member.reward, arrays)

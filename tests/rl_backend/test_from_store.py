@@ -8,7 +8,9 @@ import pytest
 from sqlmodel import Session
 
 from rl_backend.config import TrainConfig
-from rl_backend.train import train, train_dataset
+from rl_backend.source import MemorySource
+from rl_backend.store_source import StoreSource
+from rl_backend.train import train
 from store.errors import UsageError
 from store.queries import RolloutLinks, freeze_dataset, groups, save_rollouts
 from store.session import Store
@@ -48,10 +50,10 @@ def test_a_frozen_dataset_trains_as_its_rollouts_do(base: Path, tmp_path: Path):
     try:
         with store.session() as session:
             dataset_id = frozen(session, base)
-            found = train_dataset(session, dataset_id, base=base, out=tmp_path / "stored", config=CONFIG)
+        found = train(StoreSource(store, dataset_id), base=base, out=tmp_path / "stored", config=CONFIG)
     finally:
         store.close()
-    direct = train(random_rollouts(base, groups=3), base=base, out=tmp_path / "direct", config=CONFIG)
+    direct = train(MemorySource(random_rollouts(base, groups=3)), base=base, out=tmp_path / "direct", config=CONFIG)
     assert (found.groups, found.rollouts, found.steps) == (3, 12, 2)
     assert found.drift is not None and found.drift.max < 1e-3
     assert found.weights_sha256 == direct.weights_sha256
@@ -60,7 +62,7 @@ def test_a_frozen_dataset_trains_as_its_rollouts_do(base: Path, tmp_path: Path):
 def test_an_unknown_dataset_is_said_to_be_empty(base: Path, tmp_path: Path):
     store = Store.open(f"sqlite:///{tmp_path}/karl.db")
     try:
-        with store.session() as session, pytest.raises(UsageError, match="no rollouts to train on"):
-            train_dataset(session, 99, base=base, out=tmp_path / "out", config=CONFIG)
+        with pytest.raises(UsageError, match="no rollouts to train on"):
+            train(StoreSource(store, 99), base=base, out=tmp_path / "out", config=CONFIG)
     finally:
         store.close()

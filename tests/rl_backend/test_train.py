@@ -7,6 +7,7 @@ import logging
 import os
 import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,16 +15,25 @@ import torch
 from transformers import Qwen3ForCausalLM
 
 from rl_backend.bare import BareTrainer
-from rl_backend.batch import TrainingRollout, TrainingSegment, batches, pack, training_set
+from rl_backend.batch import pack
 from rl_backend.checkpoint import load_weights, weights_sha256
 from rl_backend.config import TrainConfig
+from rl_backend.hooks import Hooks
+from rl_backend.plan import Plan
+from rl_backend.rollouts import TrainingRollout, TrainingSegment
+from rl_backend.source import MemorySource
 from rl_backend.train import train
 from rl_backend.verl_adapter import Trainer
 from store.errors import KarlError, UsageError
 from tests.rl_backend.test_checkpoint import largest_file
-from tests.rl_backend.toy import make_base, plain_logprobs, random_rollouts
+from tests.rl_backend.toy import examples_of, loader_of, make_base, plain_logprobs, random_rollouts
 
 CONFIG = TrainConfig(lr=2e-3, epochs=6, batch_rollouts=8, micro_batch_tokens=400, threads=1)
+
+
+def stepped(seen: list[Any], *, name: str | None = None) -> Hooks:
+    """Hooks that put every step's figures, or the one called `name`, into `seen`."""
+    return Hooks(on_step=lambda step, steps, figures: seen.append(figures[name] if name else figures))
 
 
 def class_logratios(before: Path, after: Path, rollouts: list[TrainingRollout]) -> tuple[float, float]:
@@ -39,7 +49,11 @@ def class_logratios(before: Path, after: Path, rollouts: list[TrainingRollout]) 
 def test_oapl_raises_winners_over_losers(base: Path, tmp_path: Path):
     rollouts, seen = random_rollouts(base), []
     result = train(
-        rollouts, base=base, out=tmp_path / "out", config=CONFIG, on_step=lambda i, n, f: seen.append((i, n, f))
+        MemorySource(rollouts),
+        base=base,
+        out=tmp_path / "out",
+        config=CONFIG,
+        hooks=Hooks(on_step=lambda i, n, f: seen.append((i, n, f))),
     )
     winners, losers = class_logratios(base, tmp_path / "out", rollouts)
     assert winners > 1.0 and losers < -1.0
@@ -70,7 +84,13 @@ def test_first_loss_is_the_equation_in_float64(base: Path, tmp_path: Path):
     ]
     for segment_loss in ("per_segment", "per_rollout"):
         config = CONFIG.model_copy(update={"segment_loss": segment_loss, "batch_rollouts": 99, "max_steps": 1})
-        train(shifted, base=base, out=tmp_path / "x", config=config, on_step=lambda i, n, f: seen.append(f["loss"]))
+        train(
+            MemorySource(shifted),
+            base=base,
+            out=tmp_path / "x",
+            config=config,
+            hooks=stepped(seen, name="loss"),
+        )
     exact = np.log((np.e + 1) / 2)  # V of two winners and two losers at beta1 = 1
     squares: dict[str, list[float]] = {"per_segment": [], "per_rollout": []}
     for rollout in shifted:
@@ -85,7 +105,7 @@ def test_first_loss_is_the_equation_in_float64(base: Path, tmp_path: Path):
 
 
 def test_micro_batching_does_not_change_the_gradient(base: Path):
-    examples = training_set(random_rollouts(base), config=CONFIG).examples
+    examples = examples_of(random_rollouts(base), config=CONFIG)
     losses, norms = [], []
     for budget in (100, 10**6):
         config = CONFIG.model_copy(update={"micro_batch_tokens": budget, "segment_loss": "per_rollout"})
@@ -99,7 +119,7 @@ def test_micro_batching_does_not_change_the_gradient(base: Path):
 
 
 def test_drift_against_plain_transformers_is_below_a_thousandth(base: Path, tmp_path: Path):
-    result = train(random_rollouts(base), base=base, out=tmp_path / "out", config=CONFIG)
+    result = train(MemorySource(random_rollouts(base)), base=base, out=tmp_path / "out", config=CONFIG)
     assert result.drift is not None
     assert result.drift.mean < 1e-5 and result.drift.max < 1e-3
     assert result.drift.tokens > 500
@@ -108,10 +128,10 @@ def test_drift_against_plain_transformers_is_below_a_thousandth(base: Path, tmp_
 def test_verl_and_a_plain_loop_have_the_same_losses(base: Path):
     rollouts = random_rollouts(base)
     config = CONFIG.model_copy(update={"epochs": 4})
-    examples = training_set(rollouts, config=config).examples
+    loader = loader_of(rollouts, config=config)
     ours = Trainer(base, config=config, total_steps=12)
     plain = [BareTrainer(base, config=config, total_steps=12, selective=selective) for selective in (True, False)]
-    for batch in batches(examples, config=config):
+    for _, batch in loader.batches(Plan(loader.index.entries, config=config)):
         found, *expected = (trainer.train_step(batch) for trainer in (ours, *plain))
         for figures in expected:
             assert found["loss"] == pytest.approx(figures["loss"], rel=1e-3)
@@ -125,7 +145,7 @@ def test_drift_sees_a_wrong_log_prob(base: Path, tmp_path: Path, caplog: pytest.
         for segment in rollout.segments:
             segment.logprobs[segment.loss_mask > 0] += 0.5
     config = CONFIG.model_copy(update={"epochs": 1, "collapse_nats": None})
-    result = train(rollouts, base=base, out=tmp_path / "out", config=config)
+    result = train(MemorySource(rollouts), base=base, out=tmp_path / "out", config=config)
     assert result.drift is not None and result.drift.mean == pytest.approx(0.5, abs=1e-3)
     assert "differ by 0.5 nats" in caplog.text
 
@@ -136,17 +156,23 @@ def test_trainer_reference_replaces_what_the_engine_recorded(base: Path, tmp_pat
         for segment in rollout.segments:
             segment.logprobs[:] = -99.0
     config = CONFIG.model_copy(update={"reference": "trainer", "max_steps": 1})
-    train(rollouts, base=base, out=tmp_path / "out", config=config, on_step=lambda i, n, f: seen.append(f))
+    train(
+        MemorySource(rollouts),
+        base=base,
+        out=tmp_path / "out",
+        config=config,
+        hooks=stepped(seen),
+    )
     assert seen[0]["logratio"] == pytest.approx(0.0, abs=1e-4)
 
 
 def test_reloaded_checkpoint_is_the_trained_policy(base: Path, tmp_path: Path):
     rollouts = random_rollouts(base)
     segments = [segment for rollout in rollouts for segment in rollout.segments]
-    data = training_set(rollouts, config=CONFIG)
+    examples = examples_of(rollouts, config=CONFIG)
     trainer = Trainer(base, config=CONFIG, total_steps=3)
     for _ in range(3):
-        trainer.train_step(pack(data.examples, config=CONFIG))
+        trainer.train_step(pack(examples, config=CONFIG))
     trained = trainer.logprobs(segments)
     trainer.save(tmp_path / "out")
     for ours, plain in zip(trained, plain_logprobs(tmp_path / "out", segments), strict=True):
@@ -163,7 +189,9 @@ def test_reloaded_checkpoint_is_the_trained_policy(base: Path, tmp_path: Path):
 def test_an_untied_head_trains_saves_and_loads(tmp_path: Path):
     base = make_base(tmp_path / "untied", seed=3, tied=False)
     rollouts = random_rollouts(base, groups=2)
-    result = train(rollouts, base=base, out=tmp_path / "out", config=CONFIG.model_copy(update={"epochs": 2}))
+    result = train(
+        MemorySource(rollouts), base=base, out=tmp_path / "out", config=CONFIG.model_copy(update={"epochs": 2})
+    )
     assert result.drift is not None and result.drift.max < 1e-3
     moved = load_weights(tmp_path / "out")
     assert (moved["lm_head.weight"] - load_weights(base)["lm_head.weight"]).abs().max() > 1e-4
@@ -174,7 +202,7 @@ def test_a_full_disk_loses_nothing_and_the_save_can_be_repeated(base: Path, tmp_
     trainer = Trainer(base, config=CONFIG, total_steps=1)
     trainer.save(tmp_path / "out")
     before = weights_sha256(tmp_path / "out")
-    trainer.train_step(pack(training_set(random_rollouts(base), config=CONFIG).examples, config=CONFIG))
+    trainer.train_step(pack(examples_of(random_rollouts(base), config=CONFIG), config=CONFIG))
     with pytest.raises(KarlError, match="could not be written"), largest_file(10_000):
         trainer.save(tmp_path / "out")
     assert weights_sha256(tmp_path / "out") == before
@@ -187,33 +215,19 @@ def test_a_full_disk_loses_nothing_and_the_save_can_be_repeated(base: Path, tmp_
 def test_two_trainings_in_one_process_do_not_meet(base: Path, tmp_path: Path):
     other = make_base(tmp_path / "other", seed=9)
     config = CONFIG.model_copy(update={"epochs": 1})
-    first = train(random_rollouts(base), base=base, out=tmp_path / "a", config=config)
-    train(random_rollouts(other), base=other, out=tmp_path / "b", config=config)
-    again = train(random_rollouts(base), base=base, out=tmp_path / "c", config=config)
+    first = train(MemorySource(random_rollouts(base)), base=base, out=tmp_path / "a", config=config)
+    train(MemorySource(random_rollouts(other)), base=other, out=tmp_path / "b", config=config)
+    again = train(MemorySource(random_rollouts(base)), base=base, out=tmp_path / "c", config=config)
     assert first.weights_sha256 == again.weights_sha256
 
 
 def test_a_closed_trainer_gives_its_memory_back(base: Path):
     trainer = Trainer(base, config=CONFIG, total_steps=1)
-    trainer.train_step(pack(training_set(random_rollouts(base), config=CONFIG).examples, config=CONFIG))
+    trainer.train_step(pack(examples_of(random_rollouts(base), config=CONFIG), config=CONFIG))
     weight = weakref.ref(next(trainer._worker.engine.module.parameters()))
     trainer.close()
     gc.collect()
     assert weight() is None
-
-
-def test_stopping_writes_nothing(base: Path, tmp_path: Path):
-    seen: list[int] = []
-    result = train(
-        random_rollouts(base),
-        base=base,
-        out=tmp_path / "out",
-        config=CONFIG,
-        on_step=lambda i, n, f: seen.append(i),
-        should_stop=lambda: len(seen) == 2,
-    )
-    assert result.stopped and result.steps == 2 and result.out is None
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_sft_on_all_clones_from_a_random_start(base: Path, tmp_path: Path):
@@ -223,7 +237,11 @@ def test_sft_on_all_clones_from_a_random_start(base: Path, tmp_path: Path):
     )
     seen: list[float] = []
     result = train(
-        rollouts, base=base, out=tmp_path / "out", config=config, on_step=lambda i, n, f: seen.append(f["loss"])
+        MemorySource(rollouts),
+        base=base,
+        out=tmp_path / "out",
+        config=config,
+        hooks=stepped(seen, name="loss"),
     )
     assert seen[0] == pytest.approx(np.log(128), abs=0.3) and seen[-1] < 0.5 * seen[0]
     trained = sum(int(s.loss_mask.sum()) for r in rollouts for s in r.segments)
@@ -235,7 +253,13 @@ def test_sft_on_all_clones_from_a_random_start(base: Path, tmp_path: Path):
 def test_entropy_is_measured_when_asked(base: Path, tmp_path: Path):
     seen: list[dict[str, float]] = []
     config = CONFIG.model_copy(update={"log_entropy": True, "max_steps": 1})
-    train(random_rollouts(base), base=base, out=tmp_path / "x", config=config, on_step=lambda i, n, f: seen.append(f))
+    train(
+        MemorySource(random_rollouts(base)),
+        base=base,
+        out=tmp_path / "x",
+        config=config,
+        hooks=stepped(seen),
+    )
     assert 0.8 * np.log(128) < seen[0]["entropy"] < np.log(128)
 
 
@@ -244,25 +268,30 @@ def test_nan_weights_stop_the_training(base: Path, tmp_path: Path):
     model.model.norm.weight.data[0] = float("nan")
     model.save_pretrained(tmp_path / "nan")
     with pytest.raises(KarlError, match=r"training step 1: loss is nan.*lr"):
-        train(random_rollouts(base), base=tmp_path / "nan", out=tmp_path / "out", config=CONFIG)
+        train(MemorySource(random_rollouts(base)), base=tmp_path / "nan", out=tmp_path / "out", config=CONFIG)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_collapse_stops_the_training(base: Path, tmp_path: Path):
     config = CONFIG.model_copy(update={"beta2": 1e-4, "lr": 0.1, "epochs": 40})
-    with pytest.raises(KarlError, match=r"collapsing\. Raise beta2"):
-        train(random_rollouts(base), base=base, out=tmp_path / "out", config=config)
-    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(
+        KarlError, match=r"collapsing\. Raise beta2 .* No checkpoint was written\. The batch of"
+    ) as found:
+        train(MemorySource(random_rollouts(base)), base=base, out=tmp_path / "out", config=config)
+    (kept,) = (tmp_path / "out.training").iterdir()
+    assert str(kept) in str(found.value)
+    held = np.load(kept)
+    assert held["lengths"].sum() == len(held["token_ids"]) and set(held["advantage"] > 0) == {True, False}
 
 
 def test_a_missing_base_is_named_before_anything_is_loaded(tmp_path: Path):
     with pytest.raises(UsageError, match="no such model folder"):
-        train([], base=tmp_path / "none", out=tmp_path / "out", config=CONFIG)
+        train(MemorySource([]), base=tmp_path / "none", out=tmp_path / "out", config=CONFIG)
 
 
 def test_nothing_is_printed_and_nothing_stays_behind(base: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     environment, handlers, threads = dict(os.environ), list(logging.root.handlers), torch.get_num_threads()
-    train(random_rollouts(base, groups=1), base=base, out=tmp_path / "out", config=CONFIG)
+    train(MemorySource(random_rollouts(base, groups=1)), base=base, out=tmp_path / "out", config=CONFIG)
     assert capfd.readouterr().out == ""
     assert dict(os.environ) == environment
     assert logging.root.handlers == handlers

@@ -8,7 +8,11 @@ import numpy as np
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from rl_backend.batch import TrainingRollout, TrainingSegment
+from rl_backend.config import TrainConfig
+from rl_backend.index import build_index
+from rl_backend.loader import Loader
+from rl_backend.rollouts import Example, TrainingRollout, TrainingSegment
+from rl_backend.source import MemorySource
 
 VOCAB = 128
 
@@ -84,3 +88,14 @@ def random_rollouts(base: Path, *, groups: int = 6, size: int = 4, seed: int = 0
         for i in range(size)
     ]
     return recorded(base, rollouts)
+
+
+def loader_of(rollouts: list[TrainingRollout], *, config: TrainConfig) -> Loader:
+    source = MemorySource(rollouts)
+    return Loader(source, build_index(source, config=config), config=config)
+
+
+def examples_of(rollouts: list[TrainingRollout], *, config: TrainConfig) -> list[Example]:
+    """All examples in the order of the dataset."""
+    loader = loader_of(rollouts, config=config)
+    return loader.examples(range(len(loader.index.entries)))

@@ -24,8 +24,8 @@ from graphs.state import RolloutInputs
 from karl.health import checks
 from karl.policies import open_policy
 from karl.settings import Settings
-from rl_backend.batch import TrainingSegment
 from rl_backend.config import TrainConfig
+from rl_backend.rollouts import TrainingSegment
 from rl_backend.verl_adapter import Trainer
 from store import queries
 from store.models import Rollout

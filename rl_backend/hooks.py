@@ -1,0 +1,47 @@
+"""What a training tells its caller, and asks: all optional, called on rank 0 only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Evaluation(NamedTuple):
+    """Of a policy between epochs. score: higher is better; unfinished: share of rollouts without an answer."""
+
+    score: float
+    unfinished: float = 0.0
+
+
+def _started(step: int, steps: int) -> None: ...
+
+
+def _stepped(step: int, steps: int, figures: dict[str, float]) -> None: ...
+
+
+def _not_evaluated(epoch: int, step: int, folder: Path) -> Evaluation | None:
+    return None
+
+
+def _go_on() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """on_start(step, steps): the training begins behind `step` (0, or where it was resumed): later figures are void.
+    on_step(step, steps, figures): a step is done.
+    evaluate(epoch, step, folder): between epochs, with the weights as a Hugging Face folder; None for no evaluation.
+    should_stop(): asked before every step; a stopped training saves its state and writes no checkpoint.
+    """
+
+    on_start: Callable[[int, int], None] = _started
+    on_step: Callable[[int, int, dict[str, float]], None] = _stepped
+    evaluate: Callable[[int, int, Path], Evaluation | None] = _not_evaluated
+    should_stop: Callable[[], bool] = _go_on
+
+    @property
+    def evaluates(self) -> bool:
+        return self.evaluate is not _not_evaluated
