@@ -17,7 +17,7 @@ async def main() -> None:
                         print(f"attempt {finished} of {total}: {answer or 'no answer'}")
                     case Finished(result=result):
                         print(f"{question} {result} (expected {expected})")
-                        print(f"{result.usage.turns} turns in all, the last attempt ran {result.timings.attempts:.2f} s")
+                        print(f"{result.usage.turns} turns in all, last attempt {result.timings.attempts:.2f} s")
 
 
 asyncio.run(main())

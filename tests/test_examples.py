@@ -23,7 +23,7 @@ SAID = {
         r"at most [12] passages a search",
     ),
     "own_searcher.py": (r"(?m)^\S.*\n  facts#\d: ",),
-    "aggregate.py": (r"attempt 1 of 5: ", r"attempt 5 of 5: ", r"turns in all, the last attempt ran \d"),
+    "aggregate.py": (r"attempt 1 of 5: ", r"attempt 5 of 5: ", r"turns in all, last attempt \d"),
     "read_trace.py": (r"graph solver \w{12}", r"search: .*<search>", r"segment: \d+ tokens, \d+ of them sampled"),
 }
 HELPERS = {"company.py", "shout.py"}
