@@ -18,7 +18,7 @@ from agents.engines.local import LocalEngine
 from agents.errors import EngineError
 from agents.policy import load_tokenizer
 from karl.tiny import POLICY_FOLDER
-from tests.agents.test_local_engine import qwen, random_prompt, request, soon
+from tests.agents.local.kit import qwen, random_prompt, request, soon
 from tests.harness_kit import QWEN_TEMPLATE, byte_tokenizer, word_tokenizer
 
 

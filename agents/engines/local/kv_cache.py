@@ -66,6 +66,7 @@ class SlotCache:
 
     def __init__(self, config: PretrainedConfig, *, rows: int, capacity: int, device: str, dtype: torch.dtype) -> None:
         self._layers, heads, dim = _shape(config)
+        self.rows = rows
         self._shape = (rows, heads, dim)
         self._device, self._dtype = device, dtype
         self.capacity = 0

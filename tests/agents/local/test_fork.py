@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
 from agents.engines.base import GenerateRequest, Generation, SamplingParams
 from agents.engines.local import LocalEngine
-from tests.agents.test_local_engine import assert_agrees, qwen, random_prompt, soon
-
-
-@pytest.fixture
-async def engine() -> AsyncIterator[LocalEngine]:
-    opened = LocalEngine(qwen(), max_rows=4, capacity=16)
-    yield opened
-    await soon(opened.aclose())
+from tests.agents.local.kit import assert_agrees, qwen, random_prompt, soon
 
 
 def ask(prompt: list[int], session: str, *, fork_of: str = "", tokens: int = 4, seed: int = 0) -> GenerateRequest:

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 
 from agents.engines.base import SamplingParams
+
+
+class Drawn(NamedTuple):
+    """One token a row, and its log-prob (nats, of the raw model)."""
+
+    tokens: list[int]
+    logprobs: list[float]
+
+
+def sample(logits_BV: torch.Tensor, settings: Sequence[SamplingParams], *, uniforms: Sequence[float]) -> Drawn:
+    """Raises: ValueError for logits that are not finite."""
+    logprobs_BV = logits_BV.log_softmax(-1)
+    tokens_B = draw(logits_BV, settings, uniforms=uniforms)
+    chosen = logprobs_BV.gather(1, tokens_B[:, None])[:, 0].tolist()
+    if not all(map(math.isfinite, chosen)):
+        raise ValueError("the model's output is not finite; its weights are corrupt or a training diverged")
+    return Drawn(tokens_B.tolist(), chosen)
 
 
 def draw(logits_BV: torch.Tensor, settings: Sequence[SamplingParams], *, uniforms: Sequence[float]) -> torch.Tensor:
