@@ -1,23 +1,18 @@
-"""Any OpenAI-compatible chat endpoint: messages in, a message out. Its tokens are unknown, so nothing trains on it.
-
-One request, one try; `agents.engines.router` tries again where a request failed.
-"""
+"""Any OpenAI-compatible chat endpoint: messages in, a message out. Its tokens are unknown, so nothing trains on it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-import httpx
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from agents.engines.base import FinishReason, GenerateRequest, Generation
-from agents.engines.endpoint import Endpoint
+from agents.engines.http_engine import HttpEngine
 from agents.engines.settings import ChatSettings
 from agents.errors import EngineError
 
-PATH = "/chat/completions"
 SEED_BITS = 0x7FFF_FFFF  # servers written in other languages have no 63-bit integers
 
 
@@ -91,42 +86,27 @@ class _Completion(BaseModel):
     usage: _Usage | None = None
 
 
-class ChatEngine:
-    """`Engine` for `ChatRequest`s. Raises: EndpointError for a server in trouble, else EngineError."""
+class ChatEngine(HttpEngine):
+    """`Engine` for `ChatRequest`s."""
 
-    def __init__(self, settings: ChatSettings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    path = "/chat/completions"
+    ends: ClassVar[dict[str, FinishReason]] = {**HttpEngine.ends, "tool_calls": "stop"}
+
+    def __init__(self, settings: ChatSettings) -> None:
+        super().__init__(settings.endpoint)
         self.settings = settings
-        self._endpoint = Endpoint(settings.endpoint, transport=transport)
-
-    @property
-    def model(self) -> str:
-        return self.settings.model
-
-    @property
-    def url(self) -> str:
-        return self._endpoint.url
 
     async def generate(self, request: GenerateRequest) -> ChatReply:
         """Raises: EngineError for a request of tokens, or an answer that is none."""
         if not isinstance(request, ChatRequest):
             raise EngineError(f"{self.url} is a chat endpoint: it takes messages, not token ids")
-        response = await self._endpoint.post(PATH, self._payload(request))
-        try:
-            completion = _Completion.model_validate_json(response.content)
-        except ValidationError as exc:
-            where = ".".join(map(str, exc.errors()[0]["loc"]))
-            raise EngineError(f"{self.url}{PATH} answered without a readable '{where}'") from exc
+        response = await self._endpoint.post(self.path, self._payload(request))
+        completion = self._read(_Completion, response.content)
         return self._reply(completion.choices[0], completion.usage or _Usage())
 
     async def probe(self) -> None:
         """Raises: EndpointError when the server does not answer. Not every one lists its models."""
         await self._endpoint.models()
-
-    def release(self, session: str) -> None:
-        """Nothing to do: the endpoint keeps no sessions."""
-
-    async def aclose(self) -> None:
-        await self._endpoint.aclose()
 
     def _payload(self, request: ChatRequest) -> dict[str, Any]:
         sampling, settings = request.sampling, self.settings
@@ -143,14 +123,12 @@ class ChatEngine:
         return {key: value for key, value in {**body, **settings.extra}.items() if key not in settings.omit}
 
     def _reply(self, choice: _Choice, usage: _Usage) -> ChatReply:
-        if choice.finish_reason not in ("stop", "length", "tool_calls"):
-            raise EngineError(f"{self.url}{PATH} broke off the generation: {choice.finish_reason}")
         calls = [
             NativeCall(call.id, call.function.name, call.function.arguments) for call in choice.message.tool_calls or ()
         ]
         return ChatReply.make(
             choice.message.content or "",
-            "length" if choice.finish_reason == "length" else "stop",
+            self._reason(choice.finish_reason),
             calls=tuple(calls),
             prompt_tokens=usage.prompt_tokens,
             sampled_tokens=usage.completion_tokens,

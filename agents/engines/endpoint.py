@@ -26,12 +26,11 @@ LONGEST_WAIT = 300.0  # seconds that a Retry-After is believed
 class Endpoint:
     """A client of one server. Raises EndpointError when the server fails, EngineError when it refuses a request."""
 
-    def __init__(self, settings: EndpointSettings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, settings: EndpointSettings) -> None:
         self.url = settings.base_url.rstrip("/")
         self._client = httpx.AsyncClient(
             base_url=self.url,
             headers={"Authorization": f"Bearer {settings.api_key}"} if settings.api_key else {},
-            transport=transport,
             timeout=httpx.Timeout(settings.timeout_seconds, connect=settings.connect_seconds),
             limits=httpx.Limits(max_connections=settings.connections, max_keepalive_connections=settings.connections),
         )

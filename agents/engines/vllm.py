@@ -1,24 +1,20 @@
 """A vLLM server behind `/v1/completions`: token ids in; token ids and raw log-probs out. Nothing is retokenised.
 
 Needs a vLLM that knows `return_token_ids` (0.10.2 and later), in its default `--logprobs-mode raw_logprobs`. It caches
-prefixes by itself: sessions need no release. `agents.engines.router` tries again where a request failed.
+prefixes by itself: sessions need no release.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, TypeVar
+from typing import Any
 
-import httpx
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from agents.engines.base import Delta, FinishReason, GenerateRequest, Generation
-from agents.engines.endpoint import Endpoint
-from agents.engines.settings import EndpointSettings
+from agents.engines.base import Delta, GenerateRequest, Generation
+from agents.engines.http_engine import HttpEngine
 from agents.errors import EndpointError, EngineError
-
-PATH = "/completions"
 
 
 class _LogProbs(BaseModel):
@@ -51,30 +47,15 @@ class _Chunk(BaseModel):
     choices: list[_Piece] = Field(min_length=1)
 
 
-BodyT = TypeVar("BodyT", _Completion, _Chunk)
+class VllmEngine(HttpEngine):
+    """`Engine` and `StreamingEngine`."""
 
-
-class VllmEngine:
-    """`Engine` and `StreamingEngine` over HTTP, one try a request.
-
-    Raises: EndpointError for a server in trouble, else EngineError.
-    """
-
-    def __init__(self, settings: EndpointSettings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self.settings = settings
-        self._endpoint = Endpoint(settings, transport=transport)
-
-    @property
-    def model(self) -> str:
-        return self.settings.model
-
-    @property
-    def url(self) -> str:
-        return self._endpoint.url
+    path = "/completions"
+    mend = ": token ids and log-probs are needed; use vLLM 0.10.2 or later"
 
     async def generate(self, request: GenerateRequest) -> Generation:
         """Raises: EngineError when the endpoint is down, refuses, or answers without token ids."""
-        response = await self._endpoint.post(PATH, _payload(request, model=self.model))
+        response = await self._endpoint.post(self.path, _payload(request, model=self.model))
         choice = self._read(_Completion, response.content).choices[0]
         self._check(choice, request)
         return Generation(choice.token_ids, choice.logprobs.token_logprobs, self._reason(choice.finish_reason))
@@ -82,7 +63,7 @@ class VllmEngine:
     async def stream(self, request: GenerateRequest) -> AsyncGenerator[Delta, None]:
         """Raises: as `generate`; EndpointError when the stream breaks off."""
         payload = {**_payload(request, model=self.model), "stream": True}
-        async with aclosing(self._endpoint.stream(PATH, payload)) as events:
+        async with aclosing(self._endpoint.stream(self.path, payload)) as events:
             async for event in events:
                 piece = self._read(_Chunk, event).choices[0]
                 self._check(piece, request)
@@ -95,36 +76,15 @@ class VllmEngine:
         if models is not None and self.model not in models:
             raise EndpointError(f"{self.url} serves {', '.join(sorted(models))}, not {self.model}", down=True)
 
-    def release(self, session: str) -> None:
-        """Nothing to do: the server evicts by itself."""
-
-    async def aclose(self) -> None:
-        await self._endpoint.aclose()
-
-    def _read(self, kind: type[BodyT], body: bytes | str) -> BodyT:
-        try:
-            return kind.model_validate_json(body)
-        except ValidationError as exc:
-            where = ".".join(map(str, exc.errors()[0]["loc"]))
-            raise EngineError(
-                f"{self.url}{PATH} answered without '{where}': token ids and log-probs are needed; "
-                "use vLLM 0.10.2 or later"
-            ) from exc
-
     def _check(self, piece: _Tokens, request: GenerateRequest) -> None:
         """A server that cut the prompt, or put a token before it, sampled from another context than is recorded."""
         ids, logprobs, echoed = piece.token_ids, piece.logprobs.token_logprobs, piece.prompt_token_ids
         if len(ids) != len(logprobs):
-            raise EngineError(f"{self.url}{PATH} answered {len(ids)} token ids with {len(logprobs)} log-probs")
+            raise EngineError(f"{self.url}{self.path} answered {len(ids)} token ids with {len(logprobs)} log-probs")
         if echoed is not None and echoed != list(request.prompt_ids):
             raise EngineError(
-                f"{self.url}{PATH} read {len(echoed)} prompt tokens, other than the {len(request.prompt_ids)} sent"
+                f"{self.url}{self.path} read {len(echoed)} prompt tokens, other than the {len(request.prompt_ids)} sent"
             )
-
-    def _reason(self, reason: str) -> FinishReason:
-        if reason not in ("stop", "length"):
-            raise EngineError(f"{self.url}{PATH} broke off the generation: {reason}")
-        return "stop" if reason == "stop" else "length"
 
 
 def _payload(request: GenerateRequest, *, model: str) -> dict[str, Any]:

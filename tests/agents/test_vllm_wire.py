@@ -51,12 +51,12 @@ async def test_wire_double_token_ids_in_and_out() -> None:
     ("answer", "message"),
     [
         (Answer(400, {"error": "too long"}), "refused with status 400.*too long"),
-        (completion([8], token_ids=None), "without 'choices.0.token_ids'.*vLLM 0.10.2"),
-        (completion([8], logprobs=None), "without 'choices.0.logprobs'"),
+        (completion([8], token_ids=None), "without a readable 'choices.0.token_ids'.*vLLM 0.10.2"),
+        (completion([8], logprobs=None), "without a readable 'choices.0.logprobs'"),
         (completion([8, 9], logprobs={"token_logprobs": [-1.0]}), "2 token ids with 1 log-probs"),
         (completion([8], "abort"), "broke off the generation: abort"),
         (completion([8], prompt_token_ids=[1, 5, 6, 7]), "read 4 prompt tokens, other than the 3 sent"),
-        (Answer(200, {"choices": []}), "without 'choices'"),
+        (Answer(200, {"choices": []}), "without a readable 'choices'"),
     ],
 )
 async def test_wire_double_what_no_other_server_would_mend(answer: Answer, message: str) -> None:
@@ -125,7 +125,11 @@ async def test_wire_double_streams_token_ids() -> None:
         (Answer(200, [*chunks([8], finish=None), {"error": {"message": "dead"}}]), EndpointError, "broke off.*dead"),
         (Answer(503, {"error": "loading"}), EndpointError, "status 503.*loading"),
         (Answer(400, {"error": "too long"}), EngineError, "status 400.*too long"),
-        (Answer(200, [{"choices": [{"text": "x"}]}, "[DONE]"]), EngineError, "without 'choices.0.token_ids'"),
+        (
+            Answer(200, [{"choices": [{"text": "x"}]}, "[DONE]"]),
+            EngineError,
+            "without a readable 'choices.0.token_ids'",
+        ),
     ],
 )
 async def test_wire_double_broken_streams(answer: Answer, error: type[EngineError], message: str) -> None:
