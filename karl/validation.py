@@ -14,8 +14,8 @@ from graphs.prompting import load_prompts
 from graphs.schema import BUILT_IN, GraphSpec, ParallelNode, PythonNode, StepBudget, read_spec
 from karl.catalog import known_as, prompt_entries
 from karl.settings import Settings
-from prompts.closed_yaml import read_yaml
 from prompts.lint import Finding, Level
+from prompts.yaml_text import read_text, read_yaml
 from store.errors import UsageError
 
 # Super-steps that a turn may take: the turn itself, its tool, a compression.
@@ -59,10 +59,7 @@ def _overrides(file: Path) -> list[str]:
 
 def _data(file: Path) -> dict[str, Any]:
     """Raises: UsageError."""
-    try:
-        return read_yaml(file.read_text(encoding="utf-8-sig"), source=str(file)).data
-    except (OSError, UnicodeDecodeError) as exc:
-        raise UsageError(f"{file}: can't be read: {exc}") from exc
+    return read_yaml(read_text(file), source=str(file)).data
 
 
 def _errors(spec: GraphSpec, variant: str, settings: Settings) -> Iterator[UsageError]:

@@ -1,4 +1,4 @@
-"""Read YAML into a closed pydantic model; a complaint names file, line, column, key, expectation and the closest name.
+"""YAML data as a closed pydantic model; a complaint names file, line, column, key, expectation and the closest name.
 
 Used for the front matter of prompts and for graph files.
 """
@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from store.errors import UsageError, first_of
@@ -19,8 +18,22 @@ from store.errors import UsageError, first_of
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Path = tuple[str | int, ...]
 Mark = tuple[int, int]
-# libyaml's where PyYAML was built with it: some ten times faster, and as safe.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# What pydantic calls the types that YAML has.
+_WANTED = {
+    "model_type": "keys and values",
+    "model_attributes_type": "keys and values",
+    "dict_type": "keys and values",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+}
 
 
 def closest(name: object, names: Iterable[str]) -> str:
@@ -96,7 +109,17 @@ class YamlDocument:
         return path
 
 
+def kind_of(value: Any) -> str:
+    """What stands there, in YAML's words: a short value itself, of others the kind."""
+    if isinstance(value, str | int | float | bool):
+        return repr(value)
+    kinds: dict[type, str] = {dict: "keys and values", list: "a list", type(None): "nothing"}
+    return kinds.get(type(value), f"a {type(value).__name__}")
+
+
 def _plain(error: Any) -> str:
+    if wanted := _WANTED.get(error["type"]):
+        return f"expected {wanted}, found {kind_of(error.get('input'))}"
     message = error["msg"].removeprefix("Value error, ")
     names = [name.strip(" '") for name in str(error.get("ctx", {}).get("expected", "")).replace(" or ", ",").split(",")]
     if error["type"] == "union_tag_invalid":
@@ -164,38 +187,3 @@ def _inner(option: Any, part: str | int) -> Iterator[Any]:
         yield arguments[0]
     elif isinstance(option, type) and issubclass(option, BaseModel):
         yield from (info.annotation for name, info in option.model_fields.items() if part in (name, info.alias))
-
-
-def read_yaml(text: str, *, source: str, first_line: int = 1) -> YamlDocument:
-    """Parse `text`, which begins at line `first_line` of `source`.
-
-    Raises: UsageError for broken YAML and for a key given twice.
-    """
-    try:
-        root = yaml.compose(text, Loader=_LOADER)
-        data = yaml.load(text, Loader=_LOADER)
-    except yaml.MarkedYAMLError as exc:
-        mark = exc.problem_mark or exc.context_mark
-        line, column = (mark.line + first_line, mark.column + 1) if mark else (first_line, 1)
-        raise UsageError(f"{source}:{line}:{column}: not valid YAML: {exc.problem or exc.context}") from exc
-    except yaml.YAMLError as exc:
-        raise UsageError(f"{source}:{first_line}:1: not valid YAML: {exc}") from exc
-    if not isinstance(data, dict):
-        raise UsageError(f"{source}:{first_line}:1: expected keys and values, found {type(data).__name__}")
-    document = YamlDocument(source, data, {(): (first_line, 1)})
-    _collect(root, (), document, first_line)
-    return document
-
-
-def _collect(node: Any, path: Path, document: YamlDocument, first_line: int) -> None:
-    children: list[tuple[str | int, Any, Any]] = []
-    if isinstance(node, yaml.MappingNode):
-        children = [(key.value, key, value) for key, value in node.value]
-    elif isinstance(node, yaml.SequenceNode):
-        children = [(index, value, value) for index, value in enumerate(node.value)]
-    for part, at, value in children:
-        mark = (at.start_mark.line + first_line, at.start_mark.column + 1)
-        if (*path, part) in document.marks:
-            raise UsageError(f"{document.source}:{mark[0]}:{mark[1]}: key '{part}': given twice; keep one")
-        document.marks[(*path, part)] = mark
-        _collect(value, (*path, part), document, first_line)

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from prompts.closed_yaml import read_yaml
 from prompts.loader import Prompt, read_prompt
 from prompts.output import Action
 from prompts.parsers.blocks import has_blocks
 from prompts.parsers.tags import tags_of
+from prompts.yaml_text import read_text, read_yaml
 from store.errors import UsageError
 
 MAX_CHARS = 6_000
@@ -61,11 +61,10 @@ def lint_prompt(path: Path, *, variant: bool = False, max_chars: int = MAX_CHARS
     variables from training: they need no words.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
         prompt = read_prompt(path, name=path.stem)
-    except (OSError, UnicodeDecodeError, UsageError) as exc:
-        problems = [exc, *(exc.others if isinstance(exc, UsageError) else ())]
-        return [Finding.of(problem, file=path, rule="unusable") for problem in problems]
+    except UsageError as exc:
+        return [Finding.of(problem, file=path, rule="unusable") for problem in (exc, *exc.others)]
     checks = [_spaces(path, text), _length(prompt, text, max_chars)]
     if not variant:
         checks += [_descriptions(prompt, text), _unknown_tags(prompt, text), _unmentioned(prompt, text)]

@@ -16,10 +16,11 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, Field
 
-from prompts.closed_yaml import closest, read_yaml
+from prompts.closed_yaml import YamlDocument, closest
 from prompts.output import CallFormatName, OutputSpec, Parsed, ParseFailure
 from prompts.parsers import parse
-from store.errors import UsageError
+from prompts.yaml_text import read_text, read_yaml
+from store.errors import UsageError, first_of
 
 BUILT_IN = Path(__file__).parent
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -117,21 +118,26 @@ def load_prompt(name: str, *, variant: str = "", path: Sequence[Path] = ()) -> P
 
 def read_prompt(path: Path, *, name: str, variant: str = "") -> Prompt:
     """Read and check one file. Raises: UsageError naming file, line and key."""
-    try:
-        raw = path.read_text(encoding="utf-8-sig").replace("\r\n", "\n")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise UsageError(f"{path}: can't be read: {exc}") from exc
+    raw = read_text(path)
     head = _FRONT.match(raw)
     if head is None:
-        raise UsageError(f"{path}:1: a prompt begins with front matter between two lines '---'; none was found")
+        raise _without_front(path, raw)
     document = read_yaml(head[1], source=str(path), first_line=2)
     front = document.validate(FrontMatter)
     body = raw[head.end() :].strip("\n")
     first_line = raw[: head.end()].count("\n") + 1
     template = _compile(body, path=path, first_line=first_line)
-    _check_attributes(body, path=path, first_line=first_line)
-    _check_variables(body, front, path=path)
+    _check_reach(body, path=path, first_line=first_line)
+    _check_variables(body, front, document)
     return Prompt(name, variant, path, body, hashlib.sha256(raw.encode()).hexdigest(), front, template)
+
+
+def _without_front(path: Path, raw: str) -> UsageError:
+    if raw.startswith("---\n"):
+        return UsageError(f"{path}:1: the front matter that begins here has no end; put a line '---' under it")
+    if raw.lstrip().startswith("---"):
+        return UsageError(f"{path}:1: the first line has to be '---' alone, with nothing before or behind it")
+    return UsageError(f"{path}:1: a prompt begins with front matter between two lines '---'; none was found")
 
 
 def _compile(body: str, *, path: Path, first_line: int) -> Template:
@@ -141,29 +147,41 @@ def _compile(body: str, *, path: Path, first_line: int) -> Template:
         raise UsageError(f"{path}:{first_line + exc.lineno - 1}: template: {exc.message}") from exc
 
 
-def _check_attributes(body: str, *, path: Path, first_line: int) -> None:
-    """The sandbox would refuse them only when the prompt is rendered."""
-    for found in _JINJA.parse(body).find_all(nodes.Getattr):
-        if found.attr.startswith("_"):
-            line = first_line + found.lineno - 1
-            raise UsageError(f"{path}:{line}: template: '.{found.attr}' is out of reach; name public fields only")
+def _check_reach(body: str, *, path: Path, first_line: int) -> None:
+    """What the sandbox, or a prompt without a folder of templates, would refuse only when it is rendered."""
+    for found in _JINJA.parse(body).find_all((nodes.Getattr, nodes.Include, nodes.Import, nodes.Extends)):
+        problem = "a prompt stands alone; write out what you include"
+        if isinstance(found, nodes.Getattr):
+            problem = f"'.{found.attr}' is out of reach; name public fields only" if found.attr[:1] == "_" else ""
+        if problem:
+            raise UsageError(f"{path}:{first_line + found.lineno - 1}: template: {problem}")
 
 
-def _check_variables(body: str, front: FrontMatter, *, path: Path) -> None:
+def _check_variables(body: str, front: FrontMatter, document: YamlDocument) -> None:
+    """Raises: UsageError for the first name that is used or declared alone; it knows the others."""
     used, declared = meta.find_undeclared_variables(_JINJA.parse(body)), set(front.variables)
-    if used - declared:
-        name = sorted(used - declared)[0]
-        raise UsageError(
+    path = Path(document.source)
+    problems = [_no_name(document, name) for name in sorted(declared) if not name.isidentifier()]
+    problems = problems or [
+        UsageError(
             f"{path}:{_line_of(path, name)}: the body uses '{name}', which key 'variables' does not declare"
             f"{closest(name, declared)}"
         )
-    if declared - used:
-        name = sorted(declared - used)[0]
-        raise UsageError(f"{path}:{_line_of(path, name)}: key 'variables.{name}': declared, but the body never uses it")
+        for name in sorted(used - declared)
+    ]
+    for name in sorted(declared - used if not problems else ()):
+        problems.append(document.error(("variables", name), "declared, but the body never uses it"))
+    if problems:
+        raise first_of(problems)
+
+
+def _no_name(document: YamlDocument, name: str) -> UsageError:
+    mend = re.sub(r"\W", "_", name)
+    return document.error(("variables", name), f"a variable's name is letters, digits and _; call it '{mend}'")
 
 
 def _line_of(path: Path, word: str) -> int:
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    lines = read_text(path).splitlines()
     hits = [number for number, line in enumerate(lines, 1) if re.search(rf"\b{re.escape(word)}\b", line)]
     return hits[-1] if hits else 1
 

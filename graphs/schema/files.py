@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from graphs.schema.graph import NAME, GraphSpec
 from graphs.schema.layers import Layer, lay
-from prompts.closed_yaml import YamlDocument, closest, read_yaml
+from prompts.closed_yaml import YamlDocument, closest
+from prompts.yaml_text import read_text, read_yaml
 from store.errors import UsageError
 
 BUILT_IN = Path(__file__).resolve().parent.parent
@@ -99,11 +100,7 @@ def merge(base: Any, changes: Any) -> Any:
 
 
 def _open(file: Path) -> _File:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise UsageError(f"{file}: can't be read: {exc}") from exc
-    return _parse(text, str(file))
+    return _parse(read_text(file), str(file))
 
 
 def _parse(text: str, source: str) -> _File:

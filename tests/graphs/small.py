@@ -9,7 +9,7 @@ import yaml
 from agents.policy import Policy
 from graphs.runner import GraphRunner
 from graphs.schema import BUILT_IN, GraphSpec, merge, parse_spec
-from prompts.closed_yaml import read_yaml
+from prompts.yaml_text import read_yaml
 from tests.harness_kit import NOTES, ListSearcher
 
 STEPS = {"qa_generator": 3, "aggregator": 4}

@@ -81,7 +81,7 @@ CASES = [
         "{{ question }} {{ answr }}",
         "p.md:14:1: error: the body uses 'answr', which key 'variables' does not declare",
     ),
-    ("{{ question }}", "who?", "p.md:4:1: error: key 'variables.question': declared, but the body never uses it"),
+    ("{{ question }}", "who?", "p.md:4:3: error: key 'variables.question': declared, but the body never uses it"),
     ("description: Answers one question.\n", "", "p.md:2:1: error: the key 'description' is missing [unusable]"),
     ("variables:", "varables:", "p.md:3:1: error: key 'varables': unknown key; expected one of"),
     ("parser: tags", "parser: tag", "p.md:6:3: error: key 'output.parser': Input should be"),

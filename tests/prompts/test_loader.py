@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from prompts import load_prompt
-from prompts.loader import BUILT_IN
+from prompts.loader import BUILT_IN, read_prompt
 from store.errors import UsageError
 
 GOOD = "---\ndescription: d\nvariables:\n  question: {type: string}\n---\nAsk: {{ question }}\n"
@@ -91,7 +91,10 @@ def test_sha256_covers_front_matter_and_body(tmp_path: Path) -> None:
             r"solver\.md:3:1: key 'description': given twice",
         ),
         (GOOD.replace("{{ question }}", "{{ qestion }}"), r"solver\.md:6: the body uses 'qestion'.*mean 'question'"),
-        (GOOD.replace("{{ question }}", "x"), r"solver\.md:4: key 'variables\.question': declared, but the body never"),
+        (
+            GOOD.replace("{{ question }}", "x"),
+            r"solver\.md:4:3: key 'variables\.question': declared, but the body never",
+        ),
         (GOOD.replace("{{ question }}", "{% if %}"), r"solver\.md:6: template: "),
     ],
 )
@@ -151,3 +154,29 @@ def test_a_byte_order_mark_is_no_part_of_a_prompt(tmp_path: Path) -> None:
     (tmp_path / "solver.md").write_text(GOOD, encoding="utf-8-sig")
     marked = load_prompt("solver", path=[tmp_path])
     assert (marked.sha256, marked.text) == (plain.sha256, plain.text)
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        ("---\ndescription: d\nAsk.\n", ["1: the front matter that begins here has no end; put a line '---' under it"]),
+        ("\n---\ndescription: d\n---\nAsk.\n", ["1: the first line has to be '---' alone"]),
+        (GOOD.replace("{{ question }}", "{{ one }} {{ two }}"), [
+            "6: the body uses 'one'", "6: the body uses 'two'",
+        ]),
+        (GOOD.replace("question", "my-question"), [
+            "4:3: key 'variables.my-question': a variable's name is letters, digits and _; call it 'my_question'",
+        ]),
+        (GOOD.replace("{{ question }}", '{{ question }}{% include "x" %}'), ["6: template: a prompt stands alone"]),
+        (GOOD.replace("{type: string}", "string"), ["4:3: key 'variables.question': expected keys and values, found"]),
+    ],
+)  # fmt: skip
+def test_every_problem_of_its_sort_is_told(tmp_path: Path, text: str, messages: list[str]) -> None:
+    file = tmp_path / "solver.md"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError) as raised:
+        read_prompt(file, name="solver")
+    told = [str(raised.value), *map(str, raised.value.others)]
+    assert len(told) == len(messages)
+    for found, message in zip(told, messages, strict=True):
+        assert found.startswith(f"{file}:{message}")
