@@ -12,7 +12,7 @@ from rich.table import Table
 
 from karl.summary import PAIRED, best_temperature
 
-LABELS = {"base": "base", "oapl": "OAPL", "sft": "SFT"}
+LABELS = {"base": "base", "oapl": "OAPL", "grpo": "GRPO", "sft": "SFT"}
 LEGEND = (
     "means with 95% intervals; OAPL n, SFT n: after iteration n, SFT on the winning rollouts of the same data; "
     "T: sampling temperature where it is not 1, the best of those tried"

@@ -91,6 +91,7 @@ class Algorithm(StrEnum):
     BASE = "base"
     OAPL = "oapl"
     SFT = "sft"
+    GRPO = "grpo"
 
 
 @dataclass(frozen=True, slots=True)

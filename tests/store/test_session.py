@@ -196,6 +196,7 @@ def test_postgres_goes_through_psycopg_and_its_ddl_renders(capsys: pytest.Captur
     assert printed.index("CREATE TABLE task") > 0
     assert "CREATE TABLE rollout" in printed
     assert "ALTER TABLE task ADD CONSTRAINT fk_task_generator_rollout" in printed
+    assert "ALTER TYPE algorithm ADD VALUE IF NOT EXISTS 'GRPO'" in printed
 
 
 def test_pragmas(store: Store) -> None:
