@@ -19,12 +19,16 @@ _NAMED = {"nodes": "node", "edges": "edge"}  # mappings whose keys the author ch
 
 
 class Place(NamedTuple):
-    """Where a key stands. `under`: the section of the file that was laid over the graph; line 0: in no file."""
+    """Where a key stands. `under`: the section of the file that was laid over the graph; line 0: in no file.
+
+    `layer`: the layer that it came with, counted from the lowest.
+    """
 
     source: str
     line: int
     column: int
     under: Path = ()
+    layer: int = 0
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
@@ -47,19 +51,26 @@ class LayeredDocument(YamlDocument):
     occasions: tuple[str, ...] = ()  # tasks and policies that some layer has overrides for
 
     def error(self, path: Path, message: str, *, cause: Path = ()) -> UsageError:
-        """`cause`: the key that most likely made a problem of the one at `path`.
+        """`cause`: the key that made a problem of the one at `path`, if it was laid over that one.
 
         A shipped graph is right by itself: what is wrong in it was done by a file laid over it, and is mended there.
         """
-        place, near = self.place(path), self._mendable(path, cause)
+        place, near = self.place(path), self._to_blame(path, cause)
         if near is None:
             return UsageError(place.told(path, message))
         key = ".".join(map(str, (*place.under, *path)))
         return UsageError(self.places[near].told(near, f"laid over {place}, key '{key}': {message}"))
 
-    def _mendable(self, path: Path, cause: Path) -> Path | None:
-        """The nearest key of the user's, where the one at `path` is shipped and there is such a key."""
-        if not self.place(path).shipped:
+    def _to_blame(self, path: Path, cause: Path) -> Path | None:
+        """The key to be mended instead of the one at `path`: `cause`, or the nearest of the user's."""
+        place = self.place(path)
+        if (
+            cause in self.places
+            and self.places[cause].layer > place.layer
+            and self.places[cause].source != place.source
+        ):
+            return cause
+        if not place.shipped:
             return None
         prefixes = [wanted[:size] for wanted in (cause, path) for size in range(len(wanted), 0, -1)]
         near = (known for known in [*prefixes, ()] if known in self.places and not self.places[known].shipped)
@@ -104,8 +115,8 @@ def lay(layers: Sequence[Layer]) -> LayeredDocument:
     """The layers merged, the last on top. Raises: UsageError for a null that removes what is not there."""
     places: dict[Path, Place] = {}
     data: Any = {}
-    for layer in layers:
-        data = _Merge(layer, places).lay(data, layer.data, ())
+    for number, layer in enumerate(layers):
+        data = _Merge(layer, number, places).lay(data, layer.data, ())
     marks = {path: (place.line, place.column) for path, place in places.items()}
     return LayeredDocument(layers[-1].document.source, data, marks, places)
 
@@ -115,6 +126,7 @@ class _Merge:
     """Lays one layer over what is there, and keeps the places of both."""
 
     layer: Layer
+    number: int
     places: dict[Path, Place]
 
     def lay(self, base: Any, changes: Any, path: Path) -> Any:
@@ -125,9 +137,9 @@ class _Merge:
         else:
             merged = {}
             self._forget(path)
-        self.places[path] = self.layer.place(path)
+        self.places[path] = self._place(path)
         if not isinstance(changes, Mapping):
-            self.places.update({inner: self.layer.place(inner) for inner in self.layer.inner(path)})
+            self.places.update({inner: self._place(inner) for inner in self.layer.inner(path)})
             return changes
         for key, value in changes.items():
             if value is None:
@@ -151,7 +163,7 @@ class _Merge:
             )
         merged.pop(key, None)
         self._forget((*path, key))
-        self.places[(*path, key)] = self.layer.place((*path, key))
+        self.places[(*path, key)] = self._place((*path, key))
 
     def _drop_edges(self, merged: dict[str, Any], changes: Mapping[str, Any]) -> None:
         """A removed node takes the edges that leave it along."""
@@ -161,6 +173,9 @@ class _Merge:
         for name in [name for name, node in nodes.items() if node is None and name in edges]:
             merged["edges"] = edges = {key: edge for key, edge in edges.items() if key != name}
             self._forget(("edges", name))
+
+    def _place(self, path: Path) -> Place:
+        return self.layer.place(path)._replace(layer=self.number)
 
     def _forget(self, path: Path) -> None:
         for known in [known for known in self.places if known[: len(path)] == path]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from graphs.schema import GraphSpec, PolicyNode, ValueSelectNode, load_spec, merge, parse_spec, read_spec
+from graphs.schema import BUILT_IN, GraphSpec, PolicyNode, ValueSelectNode, load_spec, merge, parse_spec, read_spec
 from store.errors import UsageError
 
 
@@ -116,6 +116,15 @@ BROKEN = [
     ("extends: solver\nname: your\n", r"my\.yaml:2:1: key 'name': 'your', but the file is my\.yaml; call it 'my'"),
     ("extends: solver\nnodes:\n  think: {promt: x}\n",
      r"my\.yaml:3:11: key 'nodes\.think\.promt': unknown key.*'prompt'"),
+    # The key's path goes through the kind of the node, and a judge node has a key 'judge' of its own.
+    ("extends: dedup\nnodes:\n  near: {tp: 3}\n",
+     r"my\.yaml:3:10: key 'nodes\.near\.tp': unknown key.*did you mean 'top'"),
+    ("extends: solver\nnodes:\n  search: {tool: search, resutl: x}\n",
+     r"my\.yaml:3:26: key 'nodes\.search\.resutl': unknown key.*did you mean 'result'"),
+    ("extends: iteration\nnodes:\n  solve: {stage: solve, grph: solver}\n",
+     r"my\.yaml:3:25: key 'nodes\.solve\.grph': unknown key.*did you mean 'graph'"),
+    ("extends: dedup\nnodes:\n  near: {judge: duplicate, threshold: 3}\n",
+     r"my\.yaml:3:28: key 'nodes\.near\.threshold': Input should be less than or equal to 1 \(found 3\)"),
     ("extends: solver\nstart: thnk\n", r"my\.yaml:2:1: key 'start': no node named 'thnk'.*did you mean 'think'"),
     ("extends: solver\nstart: null\n", r"my\.yaml:2:1: key 'start': the key 'start' is missing"),
     ("extends: solver\nnodes: {compres: null}\n",
@@ -129,6 +138,12 @@ BROKEN = [
      r"my\.yaml:2:1: key 'plugins': laid over .*solver\.yaml:\d+:\d+, key 'edges\.think': a loop without a limit"),
     ("extends: plain\nplugins: []\n",
      r"my\.yaml:2:1: key 'plugins': laid over .*solver\.yaml:\d+:\d+, key 'edges\.think': a loop without a limit"),
+    ("extends: whole\nplugins: []\n",
+     r"my\.yaml:2:1: key 'plugins': laid over .*whole\.yaml:\d+:\d+, key 'edges\.think': a loop without a limit"),
+    ("extends: whole\nnodes: {compress: null}\n",
+     r"my\.yaml:2:9: key 'nodes\.compress': laid over .*whole\.yaml:\d+:\d+, key 'edges\.search\.compress': no node"),
+    ("extends: lost\ntools: {search: {k: 3}}\nplugins: [{kind: step_budget, steps: 3}]\n",
+     r"lost\.yaml:2:1: key 'start': no node named 'thnk'"),
     ("extends: unbound\ntools: {search: {k: 3}}\n",
      r"unbound\.yaml:2:1: key 'plugins': laid over .*solver\.yaml:\d+:\d+, key 'edges\.think': a loop without"),
     ("extends: solver\nstate: set\n",
@@ -144,7 +159,12 @@ BROKEN = [
 
 
 # A user's own file is placed where it stands, whatever lies over it.
-BASES = {"plain": "extends: solver\n", "unbound": "extends: solver\nplugins: []\n"}
+BASES = {
+    "plain": "extends: solver\n",
+    "unbound": "extends: solver\nplugins: []\n",
+    "lost": "extends: solver\nstart: thnk\n",
+    "whole": (BUILT_IN / "solver.yaml").read_text(encoding="utf-8").replace("name: solver\n", ""),
+}
 
 
 @pytest.mark.parametrize(("text", "message"), BROKEN)
