@@ -63,12 +63,8 @@ class LayeredDocument(YamlDocument):
 
     def _to_blame(self, path: Path, cause: Path) -> Path | None:
         """The key to be mended instead of the one at `path`: `cause`, or the nearest of the user's."""
-        place = self.place(path)
-        if (
-            cause in self.places
-            and self.places[cause].layer > place.layer
-            and self.places[cause].source != place.source
-        ):
+        place, blamed = self.place(path), self.places.get(cause) if cause else None
+        if blamed is not None and blamed.layer > place.layer and blamed.source != place.source:
             return cause
         if not place.shipped:
             return None
