@@ -8,13 +8,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rl_backend.config import TrainConfig
 from rl_backend.rollouts import Example, TrainingSegment
+
+
+class Packing(Protocol):
+    """What of a `TrainConfig` decides how a step is packed."""
+
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def segment_loss(self) -> str: ...
+    @property
+    def micro_batch_tokens(self) -> int: ...
 
 
 class Row(NamedTuple):
@@ -69,7 +79,7 @@ PADDING = Row(
 )
 
 
-def pack(examples: Sequence[Example], *, config: TrainConfig, ranks: int = 1) -> Batch:
+def pack(examples: Sequence[Example], *, config: Packing, ranks: int = 1) -> Batch:
     """One optimiser step. Where a loss term is a whole rollout, its segments stay in one micro-batch."""
     units = [[Row(s, i, e.advantage) for s in e.segments] for i, e in enumerate(examples)]
     if not (config.algorithm == "oapl" and config.segment_loss == "per_rollout"):
