@@ -2,81 +2,52 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple, get_origin, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
-from graphs.local_modules import local_module, source_sha256
 from graphs.nodes.base import Node
+from graphs.references import import_reference, referred
 from graphs.schema import GraphSpec, PythonNode
 from graphs.state import GraphState
+from graphs.toolbox import named_tools
 from store.errors import UsageError
 
 _WANTED = "async def {name}(state: GraphState) -> dict[str, Any]"
+_WHAT = "python node"
 
 
-class NodeFunction(NamedTuple):
-    """`sha256`: of the module's source, and of the sources beside it that it imports."""
-
-    run: Node
-    sha256: str
-
-
-def node_function(spec: GraphSpec, name: str) -> NodeFunction:
-    """The function of the python node `name`; read once for a graph that was read, whatever the file says by now.
-
-    Modules beside the graph file, or in the folder above it, come first.
-    Raises: UsageError naming file and line of the node's key, and the mend.
-    """
+def node_function(spec: GraphSpec, name: str) -> Node:
+    """The function of the python node `name`. Raises: UsageError naming file and line of the node's key."""
     node = spec.nodes[name]
     assert isinstance(node, PythonNode)
     path = ("nodes", name, "function")
-    source = Path(spec.document.place(path).source).absolute() if spec.document else None
-    functions, key = spec.held.functions, (source, node.function)
-    if key not in functions:
-        try:
-            functions[key] = read_function(
-                node.function, folders=[source.parent, source.parent.parent] if source else []
-            )
-        except UsageError as exc:
-            raise spec.error(path, str(exc)) from exc
-    return functions[key]
+    found = referred(spec, path, node.function, what=_WHAT)
+    try:
+        return _as_node(found.value, node.function)
+    except UsageError as exc:
+        raise spec.error(path, str(exc)) from exc
 
 
 def function_hashes(spec: GraphSpec) -> dict[str, str]:
-    """`module:function` -> SHA-256 of the source, for every python node. Raises: UsageError."""
+    """`module:object` -> SHA-256 of the source, for every python node and every tool named so. Raises: UsageError."""
     nodes = {name: node for name, node in spec.nodes.items() if isinstance(node, PythonNode)}
-    return {node.function: node_function(spec, name).sha256 for name, node in nodes.items()}
+    paths = {("nodes", name, "function"): node.function for name, node in nodes.items()}
+    hashes = {reference: referred(spec, path, reference, what=_WHAT).sha256 for path, reference in paths.items()}
+    return hashes | {reference: found.sha256 for reference, found in named_tools(spec).items()}
 
 
 def import_function(reference: str, *, folders: Sequence[Path] = ()) -> Node:
     """`module:function` as a node. Raises: UsageError unless it is an importable async function of the state."""
-    return read_function(reference, folders=folders).run
+    return _as_node(import_reference(reference, what=_WHAT, folders=folders).value, reference)
 
 
-def read_function(reference: str, *, folders: Sequence[Path] = ()) -> NodeFunction:
-    """`import_function`, with the hash of the source that it came from. Raises: UsageError."""
-    module_name, name = reference.split(":")
-    try:
-        local = local_module(module_name, folders)
-        module = local.module if local else importlib.import_module(module_name)
-        function = getattr(module, name)
-    except Exception as exc:  # whatever the module does when it is imported
-        kind = "" if isinstance(exc, ImportError | AttributeError) else f"{type(exc).__name__}: "
-        raise UsageError(f"python node '{reference}': can't be imported: {kind}{exc}") from exc
-    problem = _problem(function)
-    if problem:
-        raise UsageError(f"python node '{reference}': {problem}; write `{_WANTED.format(name=name)}`")
-    return NodeFunction(function, local.sha256 if local else _installed_sha256(module))
-
-
-@cache  # an installed module is imported once, so is its source read once
-def _installed_sha256(module: ModuleType) -> str:
-    return source_sha256(Path(module.__file__)) if module.__file__ else ""
+def _as_node(function: Any, reference: str) -> Node:
+    if problem := _problem(function):
+        name = reference.partition(":")[2]
+        raise UsageError(f"{_WHAT} '{reference}': {problem}; write `{_WANTED.format(name=name)}`")
+    return function
 
 
 def _problem(function: Any) -> str | None:

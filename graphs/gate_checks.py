@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from graphs.schema import GraphSpec, ToolGate
-from graphs.toolbox import SEARCH, import_tool
+from graphs.toolbox import SEARCH, named_tools
 from prompts.closed_yaml import Path, closest
 from store.errors import UsageError
 
@@ -51,7 +51,8 @@ def _tool_names(spec: GraphSpec) -> frozenset[str] | None:
     if spec.tools.mcp:
         return None
     try:
-        named = {import_tool(name).name if ":" in name else name for name in spec.tools.named}
+        imported = named_tools(spec)
     except UsageError:  # told where the graph is loaded
         return None
+    named = {imported[name].value.name if name in imported else name for name in spec.tools.named}
     return frozenset(named | ({SEARCH} if spec.tools.search is not None else set()))

@@ -13,6 +13,7 @@ from graphs.schema import GraphSpec, ParallelNode, PythonNode, StageNode, load_s
 from graphs.schema.files import find_file
 from graphs.schema.layers import Layer
 from graphs.stage_graphs import check_stage_graph
+from graphs.toolbox import named_tools
 from prompts import Prompt
 from store.errors import UsageError
 
@@ -87,6 +88,7 @@ class Library:
         else:
             spec = load_spec(key.name, path=self._graph_path, **where)
         prompts = load_prompts(spec, variant=key.variant, path=self._prompt_path)
+        named_tools(spec)
         for name, node in spec.nodes.items():
             if isinstance(node, PythonNode):
                 node_function(spec, name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from langchain_core.tools import BaseTool, StructuredTool
 from agents.mcp_tools import server_of
 from agents.toolbox import Tool, ToolBox, ToolReply, from_langchain
 from agents.tools import Searcher, SearchTool, SizedSearcher
+from graphs.references import Referred, referred
 from graphs.schema import GraphSpec, SearchSettings
 from prompts.closed_yaml import closest
 from store.errors import UsageError
@@ -26,7 +26,11 @@ def build_toolbox(spec: GraphSpec, *, search: SearchTool | None, tools: Sequence
     """
     given = {tool.name: tool for tool in tools if server_of(tool) is None}
     found = [_search(search)] if search is not None else []
-    found += [from_langchain(_named(spec, name, given)) for name in spec.tools.named]
+    imported = named_tools(spec)
+    found += [
+        from_langchain(imported[name].value if name in imported else _given(spec, name, given))
+        for name in spec.tools.named
+    ]
     return ToolBox([*found, *(from_langchain(tool) for tool in _mcp(spec, tools))])
 
 
@@ -42,23 +46,31 @@ def hits_per_query(settings: SearchSettings, searcher: Searcher) -> int:
     return settings.hits(searcher.mean_chars)
 
 
-def import_tool(reference: str) -> BaseTool:
-    """`module:object`: a LangChain tool, or a function with typed parameters and a docstring. Raises: UsageError."""
-    module_name, _, name = reference.partition(":")
+def named_tools(spec: GraphSpec) -> dict[str, Referred]:
+    """`module:object` -> the tool, for those of `tools.named` that are written so.
+
+    Raises: UsageError naming file and line, for one that can't be imported or is no tool.
+    """
+    paths = {name: ("tools", "named", number) for number, name in enumerate(spec.tools.named) if ":" in name}
+    return {name: _tool(spec, path, name) for name, path in paths.items()}
+
+
+def _tool(spec: GraphSpec, path: tuple[str | int, ...], reference: str) -> Referred:
+    found = referred(spec, path, reference, what="tool")
     try:
-        found = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as exc:
-        raise UsageError(f"tool '{reference}': can't be imported: {exc}") from exc
+        return found._replace(value=_as_tool(found.value))
+    except (TypeError, ValueError) as exc:
+        raise spec.error(path, f"tool '{reference}': {exc}") from exc
+
+
+def _as_tool(found: Any) -> BaseTool:
+    """A LangChain tool as it is; a function with typed parameters and a docstring as one. Raises: TypeError."""
     if isinstance(found, BaseTool):
         return found
     if not inspect.isfunction(found):
-        raise UsageError(f"tool '{reference}': expected a function or a LangChain tool, found {type(found).__name__}")
-    try:
-        asynchronous = inspect.iscoroutinefunction(found)
-        given: dict[str, Any] = {"coroutine" if asynchronous else "func": found}
-        return StructuredTool.from_function(**given)
-    except ValueError as exc:
-        raise UsageError(f"tool '{reference}': {exc}") from exc
+        raise TypeError(f"expected a function or a LangChain tool, found {type(found).__name__}")
+    given: dict[str, Any] = {"coroutine" if inspect.iscoroutinefunction(found) else "func": found}
+    return StructuredTool.from_function(**given)
 
 
 def _search(search: SearchTool) -> Tool:
@@ -70,9 +82,7 @@ def _search(search: SearchTool) -> Tool:
     return Tool(SEARCH, described.description, described.parameters, run)
 
 
-def _named(spec: GraphSpec, name: str, given: dict[str, BaseTool]) -> BaseTool:
-    if ":" in name:
-        return import_tool(name)
+def _given(spec: GraphSpec, name: str, given: dict[str, BaseTool]) -> BaseTool:
     if name not in given:
         known = ", ".join(given) or "none"
         raise UsageError(

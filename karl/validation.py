@@ -12,6 +12,7 @@ from graphs.gate_checks import gate_warnings
 from graphs.library import Library
 from graphs.prompting import load_prompts
 from graphs.schema import BUILT_IN, GraphSpec, ParallelNode, PythonNode, StepBudget, read_spec
+from graphs.toolbox import named_tools
 from karl.catalog import known_as, prompt_entries
 from karl.settings import Settings
 from prompts.lint import Finding, Level
@@ -68,6 +69,7 @@ def _errors(spec: GraphSpec, variant: str, settings: Settings) -> Iterator[Usage
     for name, node in spec.nodes.items():
         if isinstance(node, PythonNode):
             yield from _raised(lambda name=name: node_function(spec, name))
+    yield from _raised(lambda: named_tools(spec))
 
 
 def _raised(look: Callable[[], object]) -> Iterator[UsageError]:

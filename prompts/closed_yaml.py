@@ -74,14 +74,16 @@ class YamlDocument:
     def _explained(self, exc: ValidationError, model: type[BaseModel], under: Path) -> list[UsageError]:
         # A misspelt key is also a missing one: name the misspelling first.
         errors = sorted(
-            exc.errors(), key=lambda e: (e["type"] != "extra_forbidden", self.mark(self._place(e["loc"], under)))
+            exc.errors(), key=lambda e: (e["type"] != "extra_forbidden", self.mark(self._place(model, e["loc"], under)))
         )
         # Each option of a union complains about the same key: one of them will do.
-        places = {(self._place(e["loc"], under), e["type"] == "missing" and e["loc"][-1]): e for e in reversed(errors)}
+        places = {
+            (self._place(model, e["loc"], under), e["type"] == "missing" and e["loc"][-1]): e for e in reversed(errors)
+        }
         return [self._explain(error, model, under) for error in reversed(places.values())]
 
     def _explain(self, error: Any, model: type[BaseModel], under: Path) -> UsageError:
-        path = self._place(error["loc"], under)
+        path = self._place(model, error["loc"], under)
         if error["type"] == "missing":
             return self.error(path, f"the key {error['loc'][-1]!r} is missing")
         if error["type"] == "extra_forbidden":
@@ -93,9 +95,10 @@ class YamlDocument:
             )
         return self.error(path, _plain(error))
 
-    def _place(self, loc: Sequence[str | int], under: Path) -> Path:
-        """The file's path for pydantic's `loc`, which also holds the tags of unions."""
-        plain, overriding = self._walk((), loc), self._walk(under, loc)
+    def _place(self, model: type[BaseModel], loc: Sequence[str | int], under: Path) -> Path:
+        """The file's path for pydantic's `loc`, which also holds the tags of unions: keys may be called as tags are."""
+        keys = _untagged(model, loc)
+        plain, overriding = self._walk((), keys), self._walk(under, keys)
         inside = overriding[len(under) :]
         # Mappings are merged key by key, but a list in an override replaces the whole list.
         replaced = any(isinstance(part, int) for part in inside)
@@ -152,6 +155,22 @@ def _has_tag(option: Any, tag: str | int) -> bool:
     return kind is not None and get_origin(kind.annotation) is Literal and tag in get_args(kind.annotation)
 
 
+def _tagged(options: Sequence[Any], tag: str | int) -> Any:
+    """The member of a union that `tag` chooses; None where it is a key. A single model has no tag before its keys."""
+    return next((option for option in options if _has_tag(option, tag)), None) if len(options) > 1 else None
+
+
+def _untagged(annotation: Any, loc: Sequence[str | int]) -> tuple[str | int, ...]:
+    """`loc` without the tags of unions."""
+    if not loc:
+        return ()
+    options = list(_options(annotation))
+    if (option := _tagged(options, loc[0])) is not None:
+        return _untagged(option, loc[1:])
+    inner = Union[tuple(found for option in options for found in _inner(option, loc[0])) or (type(None),)]  # noqa: UP007
+    return (loc[0], *_untagged(inner, loc[1:]))
+
+
 def known_keys(annotation: Any, loc: Sequence[str | int]) -> set[str]:
     """The field names that the model found at `loc` allows."""
     return {name for model in _models(annotation, loc) for name in _names(model)}
@@ -162,9 +181,8 @@ def _models(annotation: Any, loc: Sequence[str | int]) -> list[type[BaseModel]]:
     options = list(_options(annotation))
     if not loc:
         return [option for option in options if isinstance(option, type) and issubclass(option, BaseModel)]
-    tagged = [option for option in options if _has_tag(option, loc[0])]
-    if tagged:
-        return _models(tagged[0], loc[1:])
+    if (option := _tagged(options, loc[0])) is not None:
+        return _models(option, loc[1:])
     return [model for option in options for inner in _inner(option, loc[0]) for model in _models(inner, loc[1:])]
 
 

@@ -44,8 +44,8 @@ class Limits(Closed):
 class Held:
     """What was read for a graph from elsewhere. No part of its meaning as a file, so not compared."""
 
-    # Of python nodes: (file that names it, reference) -> graphs.functions.NodeFunction.
-    functions: dict[Any, Any] = field(default_factory=dict, compare=False)
+    # Of python nodes and tools: (file that names it, reference) -> graphs.references.Referred.
+    referred: dict[Any, Any] = field(default_factory=dict, compare=False)
 
 
 class GraphSpec(Closed):

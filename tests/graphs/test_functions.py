@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from graphs.functions import function_hashes
 from graphs.library import Library
 from graphs.loading import load_runner
 from graphs.schema import parse_spec
 from graphs.state import RolloutInputs
+from graphs.toolbox import build_toolbox
 from store.errors import UsageError
 from store.types import Purpose, RolloutRecord, RolloutStatus
 from tests.harness_kit import NOTES, ListSearcher, text_policy
@@ -89,8 +91,8 @@ async def test_a_library_holds_the_function_that_it_read(tmp_path: Path) -> None
 def test_the_same_sources_are_imported_once(tmp_path: Path) -> None:
     folder = project(tmp_path / "one", "first")
     specs = [Library(graph_path=[folder / "graphs"]).get("tidy").spec for _ in range(2)]
-    one, two = (next(iter(spec.held.functions.values())) for spec in specs)
-    assert one.run is two.run
+    one, two = (next(iter(spec.held.referred.values())) for spec in specs)
+    assert one.value is two.value
 
 
 LAZY = """
@@ -181,3 +183,46 @@ def test_a_route_that_is_not_listed_names_the_key_to_add_it_to() -> None:
 def test_every_listed_outcome_needs_a_route() -> None:
     with pytest.raises(UsageError, match="no route for the outcome 'retry' of a python node"):
         parse_spec(GATED.replace(", retry: again", ""), source="g.yaml")
+
+
+TOOLS = """
+def percent(part: float, whole: float) -> str:
+    \"\"\"How many percent `part` is of `whole`.\"\"\"
+    return f"{100 * part / whole:.0f} percent"
+
+percentage = 7
+"""
+
+
+def tool_project(folder: Path, name: str = "percent") -> Path:
+    (folder / "graphs").mkdir(parents=True)
+    text = f'extends: solver\ntools:\n  named: ["tools_of_two:{name}"]\n'
+    (folder / "graphs" / "counting.yaml").write_text(text, encoding="utf-8")
+    (folder / "tools_of_two.py").write_text(TOOLS, encoding="utf-8")
+    return folder / "graphs"
+
+
+def test_a_named_tool_lies_beside_the_graph_and_its_source_counts(tmp_path: Path) -> None:
+    path = tool_project(tmp_path)
+    hashes = list[str]()
+    for text in (TOOLS, TOOLS.replace(".0f", ".1f")):
+        (tmp_path / "tools_of_two.py").write_text(text, encoding="utf-8")
+        spec = Library(graph_path=[path]).get("counting").spec
+        tool = build_toolbox(spec, search=None).tools["percent"]
+        assert tool.description.startswith("How many percent")
+        hashes.append(function_hashes(spec)["tools_of_two:percent"])
+    assert hashes[0] != hashes[1]
+    assert "tools_of_two" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("percnt", r"module 'tools_of_two' has no attribute 'percnt'; did you mean 'percent'"),
+        ("percentage", r"expected a function or a LangChain tool, found int"),
+    ],
+)
+def test_a_named_tool_that_is_none_is_told_with_its_place(tmp_path: Path, name: str, message: str) -> None:
+    path = tool_project(tmp_path, name)
+    with pytest.raises(UsageError, match=rf"counting\.yaml:3:11: key 'tools\.named\.0': tool .*{message}"):
+        Library(graph_path=[path]).get("counting")
