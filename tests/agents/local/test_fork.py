@@ -8,7 +8,7 @@ import pytest
 
 from agents.engines.base import GenerateRequest, Generation, SamplingParams
 from agents.engines.local import LocalEngine
-from tests.agents.local.kit import assert_agrees, qwen, random_prompt, soon
+from tests.agents.local.kit import Gate, assert_agrees, qwen, random_prompt, soon
 
 
 def ask(prompt: list[int], session: str, *, fork_of: str = "", tokens: int = 4, seed: int = 0) -> GenerateRequest:
@@ -21,9 +21,16 @@ async def test_candidates_of_a_cached_prompt_compute_only_what_is_new(engine: Lo
     longer = [*prompt, *first.token_ids, *random_prompt(5, seed=2)]
     before = engine.tokens_computed
     requests = [ask(longer, "s", seed=1), *(ask(longer, f"s/{n}", fork_of="s", seed=n) for n in (2, 3))]
-    drawn = await soon(asyncio.gather(*map(engine.generate, requests)))
+    # All are there before one is begun: later ones would find more in the cache, and compute less.
+    gate = Gate(engine)
+    tasks = [asyncio.ensure_future(engine.generate(ask([1], "", tokens=1)))]
+    await gate.running()
+    tasks += [asyncio.ensure_future(engine.generate(request)) for request in requests]
+    await asyncio.sleep(0)
+    gate.passing.set()
+    _, *drawn = await soon(asyncio.gather(*tasks))
     # Each: the last sampled token and the five new ones, then three of the four that are sampled.
-    assert engine.tokens_computed - before == 3 * (1 + 5 + 3)
+    assert engine.tokens_computed - before == 1 + 3 * (1 + 5 + 3)
     for generation in drawn:
         assert_agrees(qwen(), longer, generation)
 
