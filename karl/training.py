@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from karl.collect import Stopped
 from karl.context import Context
 from karl.policies import write_profile
-from karl.reporting import Progress
+from karl.training_record import Place, record_result, recorded
 from store import queries
-from store.errors import KarlError
 from store.models import Checkpoint, Dataset
 from store.types import Algorithm
 
 if TYPE_CHECKING:
     from rl_backend.train import TrainResult
-
-SHOWN = {"loss": "loss", "logratio_winners": "winners", "logratio_losers": "losers"}
 
 
 async def train_checkpoint(
@@ -37,9 +33,8 @@ async def train_checkpoint(
     recipe = context.config.sft_recipe if algorithm is Algorithm.SFT else context.config.recipe
     config = load_recipe(recipe, algorithm=str(algorithm), seed=context.config.seed, **unmeasured)
     assert dataset.id is not None
-    with context.reporter.stage(f"iteration {number}: training {series}", 1) as progress:
-        recorder = _Recorder(context, number=number, series=series, progress=progress)
-
+    place = Place(context.store, context.run_id, iteration=number, series=series)
+    with recorded(place, title=f"iteration {number}: training {series}", reporter=context.reporter) as recorder:
         hooks = Hooks(on_start=recorder.start, on_step=recorder.step, should_stop=context.stop.is_set)
         source = StoreSource(context.store, dataset.id)
         out = context.folder / series
@@ -47,16 +42,10 @@ async def train_checkpoint(
         def work() -> TrainResult:
             return train_policy(source, base=Path(start.path), out=out, config=config, hooks=hooks)
 
-        try:
-            result = await asyncio.to_thread(work)
-        except BaseException:
-            with suppress(KarlError):  # on a full disk this fails as well: the first error is the one to tell
-                recorder.flush()
-            raise
-        recorder.flush()
+        result = await asyncio.to_thread(work)
     with context.store.session() as session:
         tokens = queries.token_check(session, dataset.id)
-    _say(context, series, result, tokens)
+    record_result(place, result, tokens, reporter=context.reporter)
     return result
 
 
@@ -89,49 +78,3 @@ async def train(
                 parent_id=start.id,
             ),
         )
-
-
-class _Recorder:
-    """Metrics to the store in small transactions, and the bar to the screen."""
-
-    def __init__(self, context: Context, *, number: int, series: str, progress: Progress) -> None:
-        self._context, self._number, self._series, self._progress = context, number, series, progress
-        self._points: list[tuple[int, str, float]] = []
-
-    def start(self, step: int, steps: int) -> None:
-        if step:
-            self._context.reporter.say(f"{self._series}: going on behind step {step} of {steps}")
-            self._progress.advance(step, total=steps)
-
-    def step(self, step: int, steps: int, values: dict[str, float]) -> None:
-        self._points += [(step, name, value) for name, value in values.items()]
-        note = "  ".join(f"{label} {values[name]:+.2f}" for name, label in SHOWN.items() if name in values)
-        self._progress.advance(1, note=note, total=steps)
-        if step % 10 == 0:
-            self.flush()
-
-    def flush(self) -> None:
-        points, self._points = self._points, []
-        if points:
-            with self._context.store.session() as session:
-                queries.add_metrics(
-                    session, self._context.run_id, iteration=self._number, series=self._series, points=points
-                )
-
-
-def _say(context: Context, series: str, result: Any, tokens: queries.TokenCheck) -> None:
-    drift = result.drift
-    told = (
-        f"; engine and trainer log-probs differ by {drift.mean:.1e} nats in the mean, {drift.max:.1e} at most"
-        if drift
-        else ""
-    )
-    context.reporter.say(
-        f"{series}: {result.groups} groups, {result.rollouts} rollouts, {result.segments} segments, "
-        f"{result.steps} steps in {result.seconds:.0f} s ({result.tokens_per_second:,.0f} tokens/s){told}; "
-        f"token ids of {tokens.identical} of {tokens.segments} segments are exactly what the engine saw"
-    )
-    points = [(0, "drift_mean", drift.mean), (0, "drift_max", drift.max)] if drift else []
-    points += [(0, "tokens_identical", float(tokens.identical)), (0, "tokens_compared", float(tokens.segments))]
-    with context.store.session() as session:
-        queries.add_metrics(session, context.run_id, iteration=0, series=series, points=points)
