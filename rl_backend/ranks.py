@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import torch
 import torch.distributed as dist
+from torch._C._distributed_c10d import HashStore
 
 from rl_backend.checkpoint import aside_of, atomic_folder
 
 T = TypeVar("T")
+
+# Ranks wait while rank 0 evaluates or writes; one that died is noticed by whoever launched it, not by this.
+PATIENCE = timedelta(days=7)
+
+
+def join() -> None:
+    """Enter the process group that RANK and WORLD_SIZE of the environment name, unless this process is in one."""
+    if dist.is_initialized():
+        return
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    if int(os.environ["WORLD_SIZE"]) == 1:
+        dist.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group(backend, timeout=PATIENCE)
+
+
+def leave() -> None:
+    """Leave the process group when all ranks are here. Another training of this process joins one again."""
+    barrier()
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def world() -> int:

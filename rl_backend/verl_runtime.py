@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
-from torch._C._distributed_c10d import HashStore
 
 from rl_backend import ranks
 from rl_backend.config import TrainConfig
@@ -53,7 +51,7 @@ def make_worker(base: Path, *, config: TrainConfig, total_steps: int, model_type
     check_device(config, cuda=torch.cuda.is_available())
     with quiet(), _environment():
         import_verl()
-        _start_process_group()
+        ranks.join()
         from verl.workers.engine_workers import TrainingWorker
 
         settings = worker_config(base, config=config, total_steps=total_steps, model_type=model_type)
@@ -117,13 +115,3 @@ def _environment() -> Iterator[None]:
         for key in set(os.environ) - set(before):
             del os.environ[key]
         os.environ.update(before)
-
-
-def _start_process_group() -> None:
-    if dist.is_initialized():
-        return
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    if int(os.environ["WORLD_SIZE"]) == 1:
-        dist.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
-    else:
-        dist.init_process_group(backend)
