@@ -10,7 +10,6 @@ from typing import Any
 from graphs.events import AttemptFinished, Compressed, Event, Hits, SearchStarted, ToolReplied
 from karl.api.graph import Finished, Graph
 from karl.api.results import Answer, Citation
-from store.types import StepKind
 
 Show = Callable[[str], None]
 
@@ -68,7 +67,7 @@ def answer_json(answer: Answer, *, checkpoint: Path | None) -> dict[str, Any]:
 
 
 def answer_lines(answer: Answer, *, checkpoint: Path | None, trace: bool) -> list[str]:
-    out = [f"search: {step.query}" for step in answer.record.steps if trace and step.kind is StepKind.SEARCH]
+    out = [f"search: {query}" for step in answer.record.steps if trace for query in step.queries]
     if answer.answer:
         out.append(answer.answer)
     for citation in answer.citations:

@@ -176,6 +176,13 @@ class StepRecord:
     alternatives: list[AlternativeRecord] = field(default_factory=list)
     value: float | None = None
 
+    @property
+    def queries(self) -> list[str]:
+        """Of all searches that were carried out; of a row without calls, its one query."""
+        carried_out = [call for call in self.calls if call.tool == "search" and call.error is None]
+        of_calls = [str(call.arguments.get("query", "")) for call in carried_out]
+        return of_calls or ([] if self.query is None else [self.query])
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

@@ -95,7 +95,7 @@ class Answer:
     @property
     def queries(self) -> tuple[str, ...]:
         """What was searched for, in order; the attempts' own queries are theirs."""
-        return tuple(step.query for step in self.record.steps if step.query is not None)
+        return tuple(query for step in self.record.steps for query in step.queries)
 
     def __str__(self) -> str:
         return self.answer if self.failure is None else f"no answer: {self.failure.reason}"

@@ -108,6 +108,7 @@ async def test_every_search_tag_of_a_turn_is_carried_out_or_answered_with_why_no
     record = await solve(made)
     step = record.steps[0]
     assert step.kind is StepKind.SEARCH and (step.query, step.hits) == ("mira", [11, 13, 14])
+    assert step.queries == ["mira", "orion"]
     assert [(c.arguments["query"], c.hits, c.error) for c in step.calls] == [
         ("mira", [11], None),
         ("orion", [13, 14], None),
