@@ -104,10 +104,21 @@ def files_under(places: Sequence[Path], suffix: str) -> Iterator[Path]:
             yield place
 
 
-def misnamed(places: Sequence[Path]) -> list[tuple[Path, str]]:
-    """Files in these folders that look like graphs and that no name finds, each with what to do about it."""
-    files = (file for place in places if place.is_dir() for file in sorted(place.rglob("*.yml")))
-    return [(file, f"not in effect: graphs are *.yaml files; call it {file.stem}.yaml") for file in files]
+def misnamed(places: Sequence[Path], suffix: str) -> list[tuple[Path, str]]:
+    """Files in these folders that look like graphs or prompts and that no name finds, each with what to do about it."""
+    endings = {".yaml": (".yaml", ".yml"), ".md": (".md",)}[suffix]
+    files = (file for place in places if place.is_dir() for file in sorted(place.rglob("*")))
+    ignored = [
+        file
+        for file in files
+        if file.suffix in endings and file.stem != "README" and not _NAME.fullmatch(file.name.removesuffix(suffix))
+    ]
+    rule = f"only files NAME{suffix} are, NAME of small letters, digits and _"
+    return [(file, f"not in effect: {rule}; call it {_named_well(file.stem)}{suffix}") for file in ignored]
+
+
+def _named_well(stem: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_") or "unnamed"
 
 
 def known_as(file: Path, path: Sequence[Path]) -> Path:

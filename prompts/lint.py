@@ -65,7 +65,7 @@ def lint_prompt(path: Path, *, variant: bool = False, max_chars: int = MAX_CHARS
         prompt = read_prompt(path, name=path.stem)
     except UsageError as exc:
         return [Finding.of(problem, file=path, rule="unusable") for problem in (exc, *exc.others)]
-    checks = [_spaces(path, text), _length(prompt, text, max_chars)]
+    checks = [_spaces(path, text), _empty(prompt, text), _length(prompt, text, max_chars)]
     if not variant:
         checks += [_descriptions(prompt, text), _unknown_tags(prompt, text), _unmentioned(prompt, text)]
     return sorted((finding for check in checks for finding in check), key=lambda finding: finding[1:3])
@@ -76,6 +76,12 @@ def _spaces(path: Path, text: str) -> Iterator[Finding]:
         kept = len(line.rstrip())
         if kept < len(line):
             yield Finding(path, number, kept + 1, "warning", "trailing-space", "spaces at the end of the line")
+
+
+def _empty(prompt: Prompt, text: str) -> Iterator[Finding]:
+    if not prompt.text.strip():
+        message = "nothing stands below the front matter: the policy is told nothing"
+        yield Finding(prompt.path, _body_line(text), 1, "warning", "empty", message)
 
 
 def _length(prompt: Prompt, text: str, most: int) -> Iterator[Finding]:

@@ -43,6 +43,8 @@ def external_settings(value: Any) -> PluginSettings:
     """
     points = installed()
     names = sorted([*BUILT_IN_PLUGINS, *points])
+    if isinstance(value, str):
+        raise _complaint(f"expected keys and values; write '{{kind: {value}, ...}}'")
     if not isinstance(value, dict) or "kind" not in value:
         raise _complaint(f"the key 'kind' is missing; expected one of {', '.join(names)}")
     kind = value["kind"]

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints, field_validator
 
 from graphs.schema.graph import NAME, GraphSpec
 from graphs.schema.layers import Layer, lay
 from prompts.closed_yaml import YamlDocument, closest
 from prompts.yaml_text import read_text, read_yaml
-from store.errors import UsageError
+from store.errors import UsageError, first_of
 
 BUILT_IN = Path(__file__).resolve().parent.parent
 _HEAD = frozenset({"extends", "overrides"})
+_KEYS = sorted([*GraphSpec.model_fields, *_HEAD])
 OverrideName = Annotated[str, StringConstraints(pattern=NAME)]
 
 
@@ -26,6 +28,12 @@ class _Head(BaseModel, extra="allow"):
     name: str | None = None
     extends: OverrideName | None = None
     overrides: dict[OverrideName, dict[str, Any] | None] = Field(default_factory=dict)
+
+    @field_validator("overrides", mode="before")
+    @classmethod
+    def _none_left(cls, value: Any) -> Any:
+        """A section whose lines were all taken out."""
+        return {} if value is None else value
 
 
 class _File(NamedTuple):
@@ -79,6 +87,7 @@ def read_spec(
 ) -> GraphSpec:
     """One file, checked with each of its overrides. Graphs beside it can be extended by name. Raises: UsageError."""
     beside = [] if _index(file, [*path, BUILT_IN]) is not None else [file.parent]
+    _check_name(file)
     opened = _open(file)
     if opened.head.name not in (None, file.stem):
         message = f"'{opened.head.name}', but the file is {file.name}; call it '{file.stem}', or leave 'name' out"
@@ -99,13 +108,30 @@ def merge(base: Any, changes: Any) -> Any:
     return lay([Layer(base, nowhere), Layer(changes, nowhere)]).data
 
 
+def _check_name(file: Path) -> None:
+    """Raises: UsageError for a file whose graph no other could name."""
+    if not re.fullmatch(NAME, file.stem):
+        better = re.sub(r"\W+|-", "_", file.stem.lower()).strip("_") or "graph"
+        raise UsageError(f"{file}: a graph's name is small letters, digits and _; call the file {better}.yaml")
+
+
 def _open(file: Path) -> _File:
     return _parse(read_text(file), str(file))
 
 
 def _parse(text: str, source: str) -> _File:
     document = read_yaml(text, source=source)
-    return _File(document, document.validate(_Head))
+    unknown = [key for key in document.data if key not in _KEYS]
+    if unknown:
+        listed = ", ".join(_KEYS)
+        raise first_of(
+            [document.error((key,), f"unknown key; expected one of {listed}{closest(key, _KEYS)}") for key in unknown]
+        )
+    head = document.validate(_Head)
+    if head.extends is None and not {"nodes", "edges"} & document.data.keys():
+        message = "it has no 'nodes' and no 'edges'; put 'extends: NAME' at the top to lay it over the graph NAME"
+        raise document.error((), message)
+    return _File(document, head)
 
 
 def _resolve(

@@ -38,7 +38,7 @@ def list_graphs(context: click.Context, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    for file, message in [*misnamed(settings.graph_path), *plugin_clashes()]:
+    for file, message in [*misnamed(settings.graph_path, ".yaml"), *plugin_clashes()]:
         click.echo(f"karl: {file}: {message}", err=True)
     print_table({"graph": "name", "from": "origin", "nodes": "nodes", "sha256": "sha256", "": "description"}, rows)
 
@@ -103,7 +103,7 @@ def validate(context: click.Context, paths: tuple[Path, ...], strict: bool, as_j
     settings = settings_of(context)
     files = list(files_under(paths, ".yaml")) if paths else [entry.path for entry in graph_entries(settings)]
     findings = [finding for file in files for finding in validate_graph(file, settings=settings)]
-    ignored = [*misnamed(paths or settings.graph_path), *plugin_clashes()]
+    ignored = [*misnamed(paths or settings.graph_path, ".yaml"), *plugin_clashes()]
     findings += [Finding(file, 1, 1, "warning", "", message) for file, message in ignored]
     report(findings, looked_at=f"{len(files)} graphs", strict=strict, as_json=as_json)
 

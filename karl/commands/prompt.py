@@ -29,16 +29,19 @@ def prompt() -> None:
 @click.pass_context
 def list_prompts(context: click.Context, as_json: bool) -> None:
     """List the prompts in effect: where each comes from, its parser and its variables."""
-    from karl.catalog import prompt_entries
+    from karl.catalog import misnamed, prompt_entries
     from prompts.loader import read_prompt
 
     def read(entry: Entry) -> dict[str, Any]:
         return _summary(read_prompt(entry.path, name=entry.name, variant=entry.variant))
 
-    rows = list_entries(prompt_entries(settings_of(context)), read)
+    settings = settings_of(context)
+    rows = list_entries(prompt_entries(settings), read)
     if as_json:
         print_json(rows)
         return
+    for file, message in misnamed(settings.prompt_path, ".md"):
+        click.echo(f"karl: {file}: {message}", err=True)
     keys = ("variant", "from", "parser", "variables", "sha256")
     columns = {"prompt": "name", **dict(zip(keys, keys, strict=True)), "from": "origin", "": "description"}
     print_table(columns, rows)
@@ -111,10 +114,11 @@ def diff(context: click.Context, first: str, second: str | None, variant: str) -
 @click.pass_context
 def lint(context: click.Context, paths: tuple[Path, ...], strict: bool, max_chars: int, as_json: bool) -> None:
     """Check prompt files (default: all in effect) for what can't work and what likely won't. Exit code 1 for errors."""
-    from karl.catalog import files_under, prompt_entries
-    from prompts.lint import lint_prompt
+    from karl.catalog import files_under, misnamed, prompt_entries
+    from prompts.lint import Finding, lint_prompt
 
-    entries = prompt_entries(settings_of(context))
+    settings = settings_of(context)
+    entries = prompt_entries(settings)
     variants = {entry.path.resolve() for entry in entries if entry.variant}
     files = list(files_under(paths, ".md")) if paths else [entry.path for entry in entries]
     findings = [
@@ -122,6 +126,8 @@ def lint(context: click.Context, paths: tuple[Path, ...], strict: bool, max_char
         for file in files
         for finding in lint_prompt(file, variant=file.resolve() in variants, max_chars=max_chars)
     ]
+    ignored = misnamed(paths or settings.prompt_path, ".md")
+    findings += [Finding(file, 1, 1, "warning", "misnamed", message) for file, message in ignored]
     report(findings, looked_at=f"{len(files)} prompts", strict=strict, as_json=as_json)
 
 

@@ -177,3 +177,8 @@ def test_a_complaint_names_the_file_in_which_it_can_be_mended(tmp_path: Path, te
 def test_where_keys_stand_is_no_part_of_what_a_graph_is() -> None:
     text = "description: d\nrole: solver\nstart: a\nnodes: {a: {kind: policy, prompt: solver}}\nedges: {a: end}\n"
     assert parse_spec(text, source="a/b.yaml") == parse_spec("# moved\n" + text, source="b.yaml")
+
+
+def test_an_empty_section_of_overrides_changes_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path, solver="extends: solver\noverrides:\n")
+    assert load_spec("solver", variant="tiny", path=path).sha256 == load_spec("solver", variant="tiny").sha256

@@ -190,9 +190,19 @@ BROKEN = [
         "extends: iteration\nnodes: {solve: {graph: cool}}\n",
         "graphs/cool.yaml:2:12: error: key 'sampling.temperature': 0.7, but rollouts to train on",
     ),
+    ("extend: solver\n",
+     "graphs/mine.yaml:1:1: error: key 'extend': unknown key; expected one of candidates, description, edges, extends, "
+     "limits, name, nodes, overrides, plugins, role, sampling, start, state, tools; did you mean 'extends'"),
+    ("tools: {search: {k: 3}}\n", "graphs/mine.yaml:1:1: error: it has no 'nodes' and no 'edges'; put 'extends: NAME'"),
+    ("extends: solver\nnodes: [think]\n",
+     "graphs/mine.yaml:2:1: error: key 'nodes': expected keys and values, found a list"),
+    ("extends: solver\nplugins: {kind: step_budget}\n",
+     "graphs/mine.yaml:2:1: error: key 'plugins': expected a list, found keys and values"),
+    ("extends: solver\nplugins: [step_budget]\n",
+     "graphs/mine.yaml:2:11: error: key 'plugins.0': expected keys and values; write '{kind: step_budget, ...}'"),
     ("extends: [\n", "graphs/mine.yaml:2:1: error: not valid YAML"),
     ("extends: mine\n", "graphs/mine.yaml:1:1: error: key 'extends'"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "told"), BROKEN)
@@ -229,13 +239,19 @@ def test_a_copy_that_forgets_overrides_is_warned_of(capsys: Capture) -> None:
 
 def test_a_file_that_no_name_finds_is_warned_of(capsys: Capture) -> None:
     Path("graphs", "mine.yml").write_text(MINE)
-    told = "not in effect: graphs are *.yaml files; call it mine.yaml"
+    Path("graphs", "My Graph.yaml").write_text(MINE)
+    told = "not in effect: only files NAME.yaml are, NAME of small letters, digits and _; call it"
     for arguments in ([], ["graphs"]):
         ended = call(capsys, "graph", "validate", *arguments)
-        assert (ended.code, ended.out) == (0, f"graphs/mine.yml:1:1: warning: {told}\n")
+        assert (ended.code, ended.out.splitlines()) == (0, [
+            f"graphs/My Graph.yaml:1:1: warning: {told} my_graph.yaml",
+            f"graphs/mine.yml:1:1: warning: {told} mine.yaml",
+        ])  # fmt: skip
     assert call(capsys, "graph", "validate", "--strict").code == 1
     listed = call(capsys, "graph", "list")
-    assert listed.code == 0 and listed.err == f"karl: graphs/mine.yml: {told}\n"
+    assert listed.code == 0 and listed.err.endswith(f"karl: graphs/mine.yml: {told} mine.yaml\n")
+    ended = call(capsys, "graph", "validate", "graphs/My Graph.yaml")
+    assert ended.code == 1 and "a graph's name is small letters, digits and _; call the file my_graph.yaml" in ended.out
 
 
 def test_findings_as_json(capsys: Capture) -> None:

@@ -140,3 +140,17 @@ def test_a_policy_that_only_graphs_know_reads_the_plain_prompts(capsys: Capture,
     (project / "graphs" / "broken.yaml").write_text("[\n")
     (project / "graphs" / "mine.yaml").write_text("extends: solver\noverrides: {novel: {tools: {search: {k: 3}}}}\n")
     assert call(capsys, "prompt", "show", "solver", "--variant", "novel").out == (BUILT_IN / "solver.md").read_text()
+
+
+def test_prompts_that_no_name_finds_and_empty_ones_are_warned_of(capsys: Capture) -> None:
+    Path("prompts", "My-Solver.md").write_text("x")
+    Path("prompts", "README.md").write_text("About these.")
+    Path("prompts", "mute.md").write_text("---\ndescription: says nothing\n---\n")
+    told = "not in effect: only files NAME.md are, NAME of small letters, digits and _; call it my_solver.md"
+    for arguments in ([], ["prompts"]):
+        ended = call(capsys, "prompt", "lint", *arguments)
+        assert ended.code == 0 and ended.out.splitlines() == [
+            "prompts/mute.md:4:1: warning: nothing stands below the front matter: the policy is told nothing [empty]",
+            f"prompts/My-Solver.md:1:1: warning: {told} [misnamed]",
+        ]
+    assert f"karl: prompts/My-Solver.md: {told}" in call(capsys, "prompt", "list").err
