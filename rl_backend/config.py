@@ -154,13 +154,8 @@ def load_recipe(source: str | Path, **overrides: Any) -> TrainConfig:
         raise UsageError(f"{path}: cannot be read: {exc}") from exc
     for key, value in overrides.items():
         values = _put(values, key.split("."), value, key=key)
-    problems: list[Problem] = []
-    try:
-        config = TrainConfig.model_validate(values)
-        problems = _verl_problems(config)
-    except ValidationError as exc:
-        problems = [_problem(error) for error in exc.errors()]
-    if problems:
+    config, problems = _checked(values)
+    if config is None or problems:
         raise UsageError("\n".join(f"{_where(path, key, overrides)}: {said}" for key, said in problems))
     return config
 
@@ -186,12 +181,16 @@ def _put(table: Mapping[str, Any], at: list[str], value: Any, *, key: str) -> di
     return {**table, first: value}
 
 
-def _verl_problems(config: TrainConfig) -> list[Problem]:
+def _checked(values: Mapping[str, Any]) -> tuple[TrainConfig | None, list[Problem]]:
+    try:
+        config = TrainConfig.model_validate(values)
+    except ValidationError as exc:
+        return None, [_problem(error) for error in exc.errors()]
     if not config.has_verl_tables:
-        return []
+        return config, []
     from rl_backend.verl_settings import problems
 
-    return problems(config)
+    return config, problems(config)
 
 
 def _problem(error: Any) -> Problem:

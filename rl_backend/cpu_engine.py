@@ -50,7 +50,7 @@ class CpuEngine(FSDPEngineWithLMHead):
     def prepare_model_outputs(
         self, output: Any, output_args: dict[str, Any], micro_batch: TensorDict, logits_processor_func: Any
     ) -> dict[str, Tensor]:
-        logits_M = output.logits
+        logits_M = output.logits.float()  # bf16 would round a log-prob to three digits
         columns = {"log_probs": -nn.functional.cross_entropy(logits_M, output_args["labels_M"], reduction="none")}
         if tu.get_non_tensor_data(data=micro_batch, key="calculate_entropy", default=False):
             columns["entropy"] = entropy_from_logits(logits_M.detach())

@@ -1,6 +1,6 @@
 """The seam to verl: a `Trainer` over verl's own `TrainingWorker`, in process, on the CPU or on CUDA.
 
-Only this module, `cpu_platform` and `cpu_engine` import verl, and late: verl takes seconds to load.
+verl is imported late, by this package alone: it takes seconds to load.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from torch import Tensor
 
 from rl_backend import losses, ranks, verl_runtime
 from rl_backend.batch import Batch, Row, pack_rows, share
-from rl_backend.checkpoint import check_model_folder, copy_companions, load_weights, write_config
+from rl_backend.checkpoint import check_model_folder, copy_companions, write_config
 from rl_backend.config import TrainConfig
-from rl_backend.oapl import oapl_metrics
+from rl_backend.figures import step_figures
 from rl_backend.rollouts import TrainingSegment
 
 # Segments per call of `logprobs`: bounds what verl holds at once, whatever the size of the dataset.
@@ -58,7 +58,7 @@ class Trainer:
             return ranks.from_first({})
         raw = output["metrics"]
         figures = {"loss": raw["loss"], "grad_norm": raw["grad_norm"], "lr": learning_rate}
-        return ranks.from_first({**figures, **self._step_metrics(raw, batch)})
+        return ranks.from_first({**figures, **step_figures(raw, batch, config=self.config)})
 
     def logprobs(self, segments: Sequence[TrainingSegment]) -> list[NDArray[np.float32]]:
         """ln pi(y_t) of the current weights: float32 (T,) per segment, aligned with its tokens, 0 where masked."""
@@ -77,7 +77,7 @@ class Trainer:
         verl_runtime.save_weights(self._worker, folder)
         if ranks.rank() == 0:
             copy_companions(self.base, folder)
-            write_config(self.base, folder, dtype="float32")
+            write_config(self.base, folder, dtype=verl_runtime.weights_dtype(self._worker))
 
     def save_state(self, folder: Path) -> None:
         """Weights, optimiser, schedule and random state as verl shards them, to go on from exactly."""
@@ -86,10 +86,6 @@ class Trainer:
     def load_state(self, folder: Path) -> None:
         """Go on from a `save_state` of as many ranks."""
         verl_runtime.load_state(self._worker, folder)
-
-    def load(self, path: Path) -> None:
-        """Put the weights of a Hugging Face folder into the worker; optimiser and schedule go on as they are."""
-        verl_runtime.set_weights(self._worker, load_weights(path))
 
     def close(self) -> None:
         """Drop model, gradients and optimiser state. The worker's own references are cyclic, hence the collection."""
@@ -138,17 +134,6 @@ class Trainer:
         if self.config.segment_loss == "per_rollout":
             return len(batch.advantage_R)
         return batch.segment_count
-
-    def _step_metrics(self, raw: dict[str, Any], batch: Batch) -> dict[str, float]:
-        # One list per data-parallel rank, micro-batches in order; segments of one rollout are summed here.
-        logratios, rollouts = (np.concatenate([np.asarray(rank) for rank in raw[k]]) for k in ("logratio", "rollout"))
-        kept = rollouts >= 0
-        logratio_R = np.bincount(rollouts[kept], weights=logratios[kept], minlength=len(batch.advantage_R))
-        columns = (torch.from_numpy(np.asarray(x)) for x in (logratio_R, batch.advantage_R, batch.reward_R))
-        figures = oapl_metrics(*columns, beta2=self.config.beta2, token_count=batch.trained_token_count)
-        if "entropy" in raw:
-            figures["entropy"] = float(np.sum(raw["entropy"])) / batch.trained_token_count
-        return figures
 
 
 def _jagged(arrays: list[NDArray[Any]], dtype: torch.dtype) -> Tensor:
