@@ -1,7 +1,7 @@
 """Loss functions as verl calls them: `loss(model_output=..., data=..., dp_group=...)` gives (loss, figures).
 
 Each is divided by the terms or tokens of the *global* batch, so micro-batches and ranks cannot move the sum; figures
-are sums for the same reason, one value per micro-batch (`settle` divides). verl is imported late, and only for the
+are sums for the same reason (`figures.step_figures` divides). verl is imported late, and only for the
 losses that are its own.
 """
 

@@ -75,21 +75,17 @@ def oapl_loss(
     return LossOutput(loss=(weight_K * residual_K.square()).sum() / total, residual_K=residual_K)
 
 
-def oapl_metrics(
-    logratio_R: Tensor, advantage_R: Tensor, reward_R: Tensor, *, beta2: float, token_count: int
-) -> dict[str, float]:
-    """What the reference asks to log, over the R rollouts of one step (log-ratios summed over a rollout's segments).
+def policy_metrics(logratio_R: Tensor, advantage_R: Tensor, reward_R: Tensor, *, token_count: int) -> dict[str, float]:
+    """How far the policy went from the reference, over the R rollouts of one step (log-ratios summed over segments).
 
     Winners have a positive advantage, losers a negative one; a figure of an empty class is left out, not set to 0.
-    Log-ratios, KL and residuals in nats; `nll_shift` is the mean change of a trained token's log-prob.
+    Log-ratios and KL in nats per rollout; `nll_shift` is the mean change of a trained token's log-prob.
     """
     logratio_R, advantage_R, reward_R = (x.detach().double() for x in (logratio_R, advantage_R, reward_R))
-    residual_R = beta2 * logratio_R - advantage_R
     weight_R = torch.exp(logratio_R.clamp(max=math.log(MAX_IMPORTANCE_WEIGHT)))
     figures = {
         "reward": reward_R.mean(),
         "logratio": logratio_R.mean(),
-        "residual_abs": residual_R.abs().mean(),
         "kl_forward": -logratio_R.mean(),
         # E_ref[w ln w - w + 1] >= 0 estimates KL(pi || pi_ref); the clip biases it down for w > 5.
         "kl_reverse": (torch.xlogy(weight_R, weight_R) - weight_R + 1).mean(),
@@ -97,8 +93,22 @@ def oapl_metrics(
         "winner_share": (advantage_R > 0).double().mean(),
         "nll_shift": -logratio_R.sum() / max(token_count, 1),
     }
-    for name, chosen_R in (("winners", advantage_R > 0), ("losers", advantage_R < 0)):
-        if chosen_R.any():
-            figures[f"logratio_{name}"] = logratio_R[chosen_R].mean()
-            figures[f"residual_sq_{name}"] = residual_R[chosen_R].square().mean()
+    figures |= _by_class("logratio", logratio_R, advantage_R)
     return {name: value.item() for name, value in figures.items()}
+
+
+def residual_metrics(residual_K: Tensor, advantage_K: Tensor) -> dict[str, float]:
+    """What is left of the regression, over the loss terms of one step, and the loss split by the advantage's sign.
+
+    `residual_winners` < 0: winners are not yet as likely as the optimum asks; `residual_losers` > 0: losers too likely.
+    """
+    residual_K, advantage_K = residual_K.detach().double(), advantage_K.detach().double()
+    figures = {"residual_abs": residual_K.abs().mean()}
+    figures |= _by_class("residual", residual_K, advantage_K)
+    figures |= _by_class("loss", residual_K.square(), advantage_K)
+    return {name: value.item() for name, value in figures.items()}
+
+
+def _by_class(name: str, values: Tensor, advantages: Tensor) -> dict[str, Tensor]:
+    classes = {"winners": advantages > 0, "losers": advantages < 0}
+    return {f"{name}_{which}": values[chosen].mean() for which, chosen in classes.items() if chosen.any()}
