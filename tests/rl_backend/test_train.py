@@ -177,9 +177,6 @@ def test_reloaded_checkpoint_is_the_trained_policy(base: Path, tmp_path: Path):
     trainer.save(tmp_path / "out")
     for ours, plain in zip(trained, plain_logprobs(tmp_path / "out", segments), strict=True):
         np.testing.assert_allclose(ours, plain, atol=2e-5)
-    trainer.load(base)
-    for ours, plain in zip(trainer.logprobs(segments), plain_logprobs(base, segments), strict=True):
-        np.testing.assert_allclose(ours, plain, atol=2e-5)
     trainer.close()
     assert {path.name for path in base.iterdir()} == {path.name for path in (tmp_path / "out").iterdir()}
     assert (tmp_path / "out" / "karl.json").read_text() == (base / "karl.json").read_text()
