@@ -53,7 +53,8 @@ def train(
     with _trainer(base, config=config, steps=plan.step_count) as trainer:
         state = StateFolder(out, identity=_identity(index, base, config), keep=config.keep_checkpoints)
         progress = _resume(trainer, state)
-        hooks.on_start(progress.steps, plan.step_count)
+        if rank() == 0:
+            hooks.on_start(progress.steps, plan.step_count)
         settle_reference(trainer, loader, progress, config=config, folder=state.root)
         done = TrainingRun(trainer, loader, plan, state, progress, config=config, hooks=hooks).run()
         if done:
