@@ -174,13 +174,16 @@ def _loops(spec: GraphSpec) -> Iterator[UsageError]:
         return
     budgets = [plugin.kind for plugin in spec.plugins if plugin.bounds_turns]
     turns = {name for name, node in spec.nodes.items() if isinstance(node, PolicyNode | ValueSelectNode)}
-    for name in without_limit(_edges(spec), bounded=turns if budgets else set()):
-        mend = (
-            f"'{budgets[0]}' bounds only loops through a policy node; set 'limits: {{seconds: ...}}'"
-            if budgets
-            else "add 'plugins: [{kind: step_budget, steps: ...}]', another budget, or 'limits: {seconds: ...}'"
-        )
-        yield spec.error(("edges", name), f"a loop without a limit; {mend}", cause=("plugins",))
+    endless = list(without_limit(_edges(spec), bounded=turns if budgets else set()))
+    if not endless:
+        return
+    mend = (
+        f"'{budgets[0]}' bounds only loops through a policy node; set 'limits: {{seconds: ...}}'"
+        if budgets
+        else "add 'plugins: [{kind: step_budget, steps: ...}]', another budget, or 'limits: {seconds: ...}'"
+    )
+    message = f"a loop without a limit, through {', '.join(endless)}; {mend}"
+    yield spec.error(("edges", endless[0]), message, cause=("plugins",))
 
 
 def _from(spec: GraphSpec, start: str) -> set[str]:

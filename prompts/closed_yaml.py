@@ -122,7 +122,9 @@ def kind_of(value: Any) -> str:
 
 def _plain(error: Any) -> str:
     if wanted := _WANTED.get(error["type"]):
-        return f"expected {wanted}, found {kind_of(error.get('input'))}"
+        given = error.get("input")
+        quotes = "; put it in quotes" if wanted == "text" and not isinstance(given, dict | list | None) else ""
+        return f"expected {wanted}, found {kind_of(given)}{quotes}"
     message = error["msg"].removeprefix("Value error, ")
     names = [name.strip(" '") for name in str(error.get("ctx", {}).get("expected", "")).replace(" or ", ",").split(",")]
     if error["type"] == "union_tag_invalid":

@@ -58,7 +58,10 @@ def test_every_budget_bounds_a_loop_through_the_policy() -> None:
 
 def test_a_loop_without_a_limit_names_the_mend() -> None:
     said = complaint(plugins=[{"kind": "compression", "trigger_tokens": 900, "summary_tokens": 90}])
-    assert "key 'edges.think': a loop without a limit; add 'plugins: [{kind: step_budget" in said
+    assert (
+        "key 'edges.think': a loop without a limit, through think, search, compress; add 'plugins: [{kind: step_budget"
+        in said
+    )
     assert "'limits: {seconds: ...}'" in said
 
 
@@ -79,7 +82,10 @@ def test_a_budget_does_not_bound_a_loop_that_asks_the_policy_nothing() -> None:
         nodes={"a": yaml.safe_load(NOTE), "b": {"kind": "parallel", "graph": "solver", "strategy": "majority"}},
         edges={"think": {"answer": "a"}, "a": "b", "b": {"majority": "a", "failed": "end"}},
     )
-    assert "key 'edges.a': a loop without a limit; 'step_budget' bounds only loops through a policy node" in said
+    assert (
+        "key 'edges.a': a loop without a limit, through a, b; 'step_budget' bounds only loops through a policy node"
+        in said
+    )
 
 
 def test_compression_that_leads_nowhere() -> None:

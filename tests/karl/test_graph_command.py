@@ -196,6 +196,8 @@ BROKEN = [
     ("tools: {search: {k: 3}}\n", "graphs/mine.yaml:1:1: error: it has no 'nodes' and no 'edges'; put 'extends: NAME'"),
     ("extends: solver\nnodes: [think]\n",
      "graphs/mine.yaml:2:1: error: key 'nodes': expected keys and values, found a list"),
+    ("extends: solver\ndescription: 3\n",
+     "graphs/mine.yaml:2:1: error: key 'description': expected text, found 3; put it in quotes"),
     ("extends: solver\nplugins: {kind: step_budget}\n",
      "graphs/mine.yaml:2:1: error: key 'plugins': expected a list, found keys and values"),
     ("extends: solver\nplugins: [step_budget]\n",
