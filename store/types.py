@@ -178,10 +178,13 @@ class StepRecord:
 
     @property
     def queries(self) -> list[str]:
-        """Of all searches that were carried out; of a row without calls, its one query."""
-        carried_out = [call for call in self.calls if call.tool == "search" and call.error is None]
-        of_calls = [str(call.arguments.get("query", "")) for call in carried_out]
-        return of_calls or ([] if self.query is None else [self.query])
+        """Of all searches that were carried out, in order; of a row from before calls were kept, its one query."""
+        if self.calls:
+            carried_out = [call for call in self.calls if call.tool == "search" and call.error is None]
+            return [str(call.arguments.get("query", "")) for call in carried_out]
+        # A turn that ended the rollout before a tool node came to its search has a query too, but no search.
+        came_back = bool(self.hits) or self.tool_seconds > 0
+        return [self.query] if self.query is not None and came_back else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +245,8 @@ class RolloutRecord:
 
     @property
     def searches(self) -> int:
-        return sum(step.kind is StepKind.SEARCH for step in self.steps)
+        """Those carried out: every one of a turn, none that was refused."""
+        return sum(len(step.queries) for step in self.steps)
 
     @property
     def sampled_tokens(self) -> int:

@@ -108,7 +108,7 @@ async def test_step_budget_last_call_and_unfinished() -> None:
     record = await solve(policy, searcher=searcher)
     assert record.status is RolloutStatus.UNFINISHED and record.failure is not None
     assert record.failure.kind is FailureKind.BUDGET and "no answer after 6 turns" in record.failure.reason
-    assert len(record.steps) == 6 and len(searcher.queries) == 5
+    assert len(record.steps) == 6 and len(searcher.queries) == 5 == record.searches
     assert said(policy, record, -1).count("no results\nanswer now<|end|>") == 1
     assert said(policy, record, -1).endswith("answer now<|end|><|assistant|><search>nothing</search><|end|>")
 

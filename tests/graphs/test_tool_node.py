@@ -13,7 +13,7 @@ from langchain_core.tools import ToolException, tool
 from agents.chat_template import chat_template
 from agents.engines.scripted import ScriptedEngine
 from agents.policy import Policy, PolicyProfile
-from graphs.events import ToolReplied
+from graphs.events import SearchStarted, ToolReplied
 from graphs.runner import GraphRunner
 from graphs.schema import parse_spec
 from graphs.state import RolloutInputs
@@ -97,8 +97,25 @@ async def test_several_calls_of_a_turn_run_and_their_replies_stand_in_order(tmp_
 async def test_searches_alone_are_a_search(tmp_path: Path) -> None:
     made, _ = runner(tmp_path, call("search", query="mira") + call("search", query="orion"), ANSWER)
     record = await solve(made)
-    assert record.steps[0].kind is StepKind.SEARCH and record.searches == 1
+    assert record.steps[0].kind is StepKind.SEARCH and record.searches == 2
     assert [c.hits for c in record.steps[0].calls] == [[11], [13, 14]]
+
+
+async def test_searches_are_those_carried_out_whatever_else_a_turn_calls(tmp_path: Path) -> None:
+    forecast, found = call("weather", city="oslo"), call("search", query="mira")
+    refused = {"plugins": [{"kind": "tool_gate", "max_query_chars": 5}, {"kind": "step_budget", "steps": 6}]}
+    cases: list[tuple[str, dict[str, Any], list[str]]] = [
+        (forecast + found, {}, ["mira"]),
+        (found + forecast + call("search", query="orion"), {}, ["mira", "orion"]),
+        (call("search", query="falcon"), refused, []),
+        (call("search", query="falcon") + found, refused, ["mira"]),
+    ]
+    for turn, changes, queries in cases:
+        heard: list[Any] = []
+        made, _ = runner(tmp_path, turn, ANSWER, **changes)
+        record = await solve(made, emit=heard.append)
+        started = [event.query for event in heard if isinstance(event, SearchStarted)]
+        assert record.steps[0].queries == queries == started and record.searches == len(queries)
 
 
 async def test_every_search_tag_of_a_turn_is_carried_out_or_answered_with_why_not() -> None:
