@@ -70,7 +70,8 @@ def save_weights(worker: Any, folder: Path) -> None:
     """Write Hugging Face weights straight into `folder`, LoRA merged; other files of verl and peft are left out."""
     inner = folder / ".verl"
     if worker.model_config.lora_rank > 0:
-        save_lora(worker.engine.module, inner / "huggingface")
+        with quiet():
+            save_lora(worker.engine.module, inner / "huggingface")
     else:
         _save(worker, inner, contents=["hf_model"])
     if ranks.rank() == 0:

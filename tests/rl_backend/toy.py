@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import Qwen3Config, Qwen3ForCausalLM
+from transformers import AutoModelForCausalLM, Glm4MoeConfig, Glm4MoeForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from rl_backend.config import TrainConfig
 from rl_backend.index import build_index
@@ -38,9 +38,31 @@ def make_base(path: Path, *, seed: int = 0, tied: bool = True) -> Path:
     return path
 
 
+def make_glm_base(path: Path, *, seed: int = 0) -> Path:
+    """The architecture of GLM-4.5-Air, shrunken: one dense layer, then two of 8 routed experts and a shared one."""
+    torch.manual_seed(seed)
+    config = Glm4MoeConfig(
+        vocab_size=VOCAB,
+        hidden_size=64,
+        num_hidden_layers=3,
+        first_k_dense_replace=1,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        intermediate_size=96,
+        moe_intermediate_size=32,
+        n_routed_experts=8,
+        num_experts_per_tok=2,
+        max_position_embeddings=512,
+        initializer_range=0.05,
+    )
+    Glm4MoeForCausalLM(config).save_pretrained(path)
+    return path
+
+
 def plain_logprobs(path: Path, segments: list[TrainingSegment]) -> list[np.ndarray]:
     """Log-probs by plain transformers, one segment at a time, unpadded: what an engine would have recorded."""
-    model = Qwen3ForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
+    model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
     found = []
     for segment in segments:
         ids = torch.from_numpy(segment.token_ids.astype(np.int64))[None]
