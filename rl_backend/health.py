@@ -18,10 +18,15 @@ NEWEST = 0.3
 
 @dataclass(slots=True)
 class Watch:
-    """Sees every step's figures in order. Healthy on the tiny policy: winners +0.3..+0.8 nats, losers -2.7..-3.9."""
+    """Sees every step's figures in order. Healthy on the tiny policy: winners +0.3..+0.8 nats, losers -2.7..-3.9.
+
+    A collapse does not show in the loss: V is no less than the mean reward, so the advantages of a group sum to 0 or
+    less and the regression pushes more than it pulls; what winners and losers have in common sinks while it falls.
+    """
 
     config: TrainConfig
     winners: float = 0.0
+    losers: float = 0.0
     last_good: Path | None = None
 
     def check(self, step: int, figures: dict[str, float]) -> None:
@@ -32,17 +37,19 @@ class Watch:
                     f"training step {step}: {name} is {figures[name]}. Lower lr (now {self.config.lr:g}) or grad_clip "
                     f"(now {self.config.grad_clip:g}), and check the base checkpoint. {self._left()}"
                 )
-        if self.config.algorithm == "oapl" and "logratio_winners" in figures:
-            self.winners += NEWEST * (figures["logratio_winners"] - self.winners)
-            self._check_collapse(step)
+        if self.config.algorithm != "sft":  # its reference may be a script, which has no log-probs
+            self.winners = _running(self.winners, figures.get("logratio_winners"))
+            self.losers = _running(self.losers, figures.get("logratio_losers"))
+            self._check_collapse(step, "winning", self.winners, key="collapse_nats", limit=self.config.collapse_nats)
+            losers_limit = self.config.collapse_losers_nats
+            self._check_collapse(step, "losing", self.losers, key="collapse_losers_nats", limit=losers_limit)
 
-    def _check_collapse(self, step: int) -> None:
-        limit = self.config.collapse_nats
-        if limit is not None and self.winners < -limit:
+    def _check_collapse(self, step: int, which: str, logratio: float, *, key: str, limit: float | None) -> None:
+        if limit is not None and logratio < -limit:
             raise KarlError(
-                f"training step {step}: winning rollouts have become {-self.winners:.1f} nats less likely (limit "
-                f"collapse_nats = {limit:g}): the policy is collapsing. Raise beta2 (now {self.config.beta2:g}) or "
-                f"lower lr (now {self.config.lr:g}). {self._left()}"
+                f"training step {step}: {which} rollouts have become {-logratio:.1f} nats less likely (limit {key} = "
+                f"{limit:g}; winners {self.winners:+.1f}, losers {self.losers:+.1f}): the policy is collapsing. "
+                f"{self._mend()}. {self._left()}"
             )
 
     def check_unfinished(self, step: int, share: float) -> None:
@@ -51,11 +58,25 @@ class Watch:
         if limit is not None and share > limit:
             raise KarlError(
                 f"training step {step}: {share:.0%} of the rollouts of the evaluation no longer finish (limit "
-                f"max_unfinished = {limit:g}): the policy is collapsing. Raise beta2 (now {self.config.beta2:g}), "
-                f"lower lr (now {self.config.lr:g}) or train fewer epochs. {self._left()}"
+                f"max_unfinished = {limit:g}): the policy is collapsing. {self._mend()}, or train fewer epochs. "
+                f"{self._left()}"
             )
+
+    def _mend(self) -> str:
+        lr = f"lower lr (now {self.config.lr:g})"
+        match self.config.algorithm:
+            case "oapl":
+                return f"Raise beta2 (now {self.config.beta2:g}) or {lr}"
+            case "grpo":
+                return f"Raise kl_coef (now {self.config.kl_coef:g}) or {lr}"
+            case "sft":
+                return lr.capitalize()
 
     def _left(self) -> str:
         if self.last_good is None:
             return "No checkpoint was written"
         return f"The last good checkpoint is {self.last_good}"
+
+
+def _running(mean: float, newest: float | None) -> float:
+    return mean if newest is None else mean + NEWEST * (newest - mean)

@@ -43,7 +43,7 @@ class TrainingRun:
         self._state, self._progress = state, progress
         self._config, self._hooks = config, hooks
         good = state.folder(progress.steps) if progress.steps else None
-        self._watch = Watch(config, winners=progress.winners, last_good=good)
+        self._watch = Watch(config, winners=progress.winners, losers=progress.losers, last_good=good)
         # The means of the report are over the last tenth of the steps.
         self._closing = math.ceil(plan.step_count / 10)
 
@@ -83,7 +83,7 @@ class TrainingRun:
         progress.tokens += batch.token_count
         progress.trained_tokens += batch.trained_token_count
         progress.seconds += spent
-        progress.winners = self._watch.winners
+        progress.winners, progress.losers = self._watch.winners, self._watch.losers
         progress.closing = [*progress.closing, figures][-self._closing :]
 
     def _stopped(self) -> bool:

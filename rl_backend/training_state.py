@@ -24,13 +24,17 @@ FILE = "training.json"
 
 
 class Progress(BaseModel, extra="forbid"):
-    """How far a training is. `closing`: figures of the last steps; `winners`: see `health.Watch`; seconds of steps."""
+    """How far a training is. `closing`: figures of the last steps; `winners`, `losers`: see `health.Watch`.
+
+    `seconds`: of the steps alone.
+    """
 
     steps: int = 0
     tokens: int = 0
     trained_tokens: int = 0
     seconds: float = 0.0
     winners: float = 0.0
+    losers: float = 0.0
     closing: list[dict[str, float]] = Field(default_factory=list)
     drift: Drift | None = None
     best_score: float | None = None
