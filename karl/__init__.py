@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from karl.api.traces import load_trace
     from karl.settings import Settings, load_settings
     from store.errors import KarlError, UsageError
-    from store.types import Hit
+    from store.types import Hit, Provenance
 
 _EVENTS = (
     "AnswerGiven",
@@ -55,7 +55,7 @@ _HOME = {
     **dict.fromkeys(("Answer", "AnswerFailed", "Citation", "Proposal", "Timings", "Usage"), "karl.api.results"),
     **dict.fromkeys(("Settings", "load_settings"), "karl.settings"),
     **dict.fromkeys(("KarlError", "UsageError"), "store.errors"),
-    "Hit": "store.types",
+    **dict.fromkeys(("Hit", "Provenance"), "store.types"),
     "Policy": "agents.policy",
     "Searcher": "agents.tools",
     "load_graph": "karl.api.load",
@@ -78,6 +78,7 @@ __all__ = [
     "KarlError",
     "Policy",
     "Proposal",
+    "Provenance",
     "SearchStarted",
     "Searcher",
     "Settings",

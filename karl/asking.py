@@ -60,6 +60,7 @@ def answer_json(answer: Answer, *, checkpoint: Path | None) -> dict[str, Any]:
         "explanation": answer.explanation,
         "trace_id": answer.trace_id,
         "graph": record.provenance.graph,
+        "provenance": asdict(answer.provenance),
         "usage": asdict(answer.usage),
         "timings": asdict(answer.timings),
         "attempts": [_attempt(attempt) for attempt in answer.attempts],
@@ -96,4 +97,5 @@ def _attempt(attempt: Answer) -> dict[str, Any]:
         "answer": attempt.answer,
         "confidence": attempt.confidence,
         "failure": failure,
+        "provenance": asdict(attempt.provenance),
     }

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from store.errors import KarlError
-from store.types import CandidateRecord, Failure, RolloutRecord, RolloutStatus, StepKind, StepRecord
+from store.types import CandidateRecord, Failure, Provenance, RolloutRecord, RolloutStatus, StepKind, StepRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,11 @@ class Answer:
         return self.failure is None
 
     @property
+    def provenance(self) -> Provenance:
+        """Which agent answered: the hashes of graph, prompts and functions, the model and its version."""
+        return self.record.provenance
+
+    @property
     def queries(self) -> tuple[str, ...]:
         """What was searched for, in order; the attempts' own queries are theirs."""
         return tuple(query for step in self.record.steps for query in step.queries)
@@ -101,13 +106,19 @@ class Answer:
         return self.answer if self.failure is None else f"no answer: {self.failure.reason}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; the raw record is left out."""
+        """Plain values for JSON, with the queries and the provenance; the raw record is left out."""
         values = {name: getattr(self, name) for name in self.__slots__ if name not in ("record", "attempts")}
         for name in ("failure", "usage", "timings"):
             values[name] = asdict(values[name]) if values[name] is not None else None
         for name in ("citations", "proposals"):
             values[name] = [asdict(item) for item in values[name]]
-        return {**values, "status": str(self.status), "attempts": [attempt.as_dict() for attempt in self.attempts]}
+        return {
+            **values,
+            "status": str(self.status),
+            "queries": list(self.queries),
+            "provenance": asdict(self.provenance),
+            "attempts": [attempt.as_dict() for attempt in self.attempts],
+        }
 
 
 class AnswerFailed(KarlError):

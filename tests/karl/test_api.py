@@ -77,6 +77,11 @@ async def test_as_dict_is_plain_json(home: Path) -> None:
         told = json.loads(json.dumps((await graph.ainvoke(QUESTION)).as_dict()))
     assert told["answer"] == "Oslo" and told["citations"][0]["document"] == "teams/falcon.md"
     assert told["status"] == "finished" and told["usage"]["searches"] == 2 and "record" not in told
+    assert told["queries"] == ["mira", "falcon oslo"]
+    stamp = told["provenance"]
+    assert (stamp["graph"], stamp["graph_sha256"]) == ("solver", graph.spec.sha256) and stamp["policy_version"] == 3
+    assert {"solver", "search_result"} <= stamp["prompt_sha256"].keys()
+    assert all(len(sha256) == 64 for sha256 in stamp["prompt_sha256"].values())
 
 
 async def test_what_was_answered_is_stored_and_read_back(home: Path) -> None:

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from graphs.events import AttemptFinished, Compressed, Hits, SearchStarted, Token, ToolReplied
+from graphs.schema import load_spec
 from karl.asking import ask, event_line
+from prompts.loader import BUILT_IN as PROMPTS
+from prompts.loader import read_prompt
 from store.errors import UsageError
 from store.types import Failure, FailureKind
 from tests.harness_kit import hit, text_policy
@@ -34,6 +37,9 @@ def test_json_keeps_its_shape_and_names_the_trace(home: Path, capsys: pytest.Cap
     assert set(SHAPE) <= told.keys() and ended.code == (1 if told["failure"] else 0)
     assert told["question"] == "Where does Mira live?" and told["searches"] == told["usage"]["searches"]
     assert stored_rollouts(home) == [told["trace_id"]] and told["graph"] == "solver"
+    assert told["provenance"]["graph_sha256"] == load_spec("solver", variant="tiny").sha256
+    read = read_prompt(PROMPTS / "tiny" / "solver.md", name="solver", variant="tiny").sha256
+    assert told["provenance"]["prompt_sha256"]["solver"] == read
     again = json.loads(karl(capsys, home, "--json").out)
     assert [step["text"] for step in again["steps"]] == [step["text"] for step in told["steps"]]
 
@@ -41,6 +47,7 @@ def test_json_keeps_its_shape_and_names_the_trace(home: Path, capsys: pytest.Cap
 def test_attempts_of_the_aggregator(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = json.loads(karl(capsys, home, "--graph", "aggregator", "-n", "2", "--json").out)
     assert told["graph"] == "aggregator" and len(told["attempts"]) == 2
+    assert [attempt["provenance"]["graph"] for attempt in told["attempts"]] == ["solver", "solver"]
     assert stored_rollouts(home) == sorted([told["trace_id"], *(a["trace_id"] for a in told["attempts"])])
 
 
