@@ -7,7 +7,7 @@ import os
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
@@ -71,35 +71,44 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         return self.database_url or f"sqlite:///{self.home / 'karl.db'}"
 
 
-def load_settings(folder: Path | None = None, **overrides: Any) -> Settings:
+class _Sources(NamedTuple):
+    """Where values may come from; the last that names a key has its say, and the blame."""
+
+    file: Path
+    variables: dict[str, Any]
+    given: dict[str, Any]
+
+    def of(self, name: str) -> str:
+        if name in self.given:
+            return "settings"  # the argument of whoever called
+        return ENVIRONMENT_PREFIX + name.upper() if name in self.variables else str(self.file)
+
+
+def load_settings(folder: Path | None = None, /, **overrides: Any) -> Settings:
     """Read `karl.toml` of `folder` (default: here), then KARL_* variables, then `overrides`.
 
-    Raises: UsageError that names the file or variable, the key and the closest known one.
+    Raises: UsageError that names the file, variable or argument, the key and the closest known one.
     """
     path = (folder or Path.cwd()) / SETTINGS_FILE
     values = _read(path) if path.is_file() else {}
-    variables = _variables()
     given = {name: value for name, value in overrides.items() if value is not None}
+    sources = _Sources(path, _variables(), given)
     try:
-        settings = Settings.model_validate({**values, **variables, **given})
+        settings = Settings.model_validate({**values, **sources.variables, **given})
     except ValidationError as exc:
-        raise UsageError("\n".join(_problem(path, error, variables) for error in exc.errors())) from exc
-    _check_folders(settings, path, variables)
+        raise UsageError("\n".join(_problem(error, sources) for error in exc.errors())) from exc
+    _check_folders(settings, sources)
     # Absolute: checkpoint rows hold paths under it, and are read from other working directories.
     return settings.model_copy(update={"home": _absolute(settings.home)})
 
 
-def _check_folders(settings: Settings, path: Path, variables: dict[str, Any]) -> None:
+def _check_folders(settings: Settings, sources: _Sources) -> None:
     """Raises: UsageError for a folder that is not there: the built-in graphs and prompts would run in its place."""
     for name in sorted(LISTS):
         for place in getattr(settings, name):
             if not place.is_dir():
                 message = f"no folder '{place}' in {Path.cwd()}; make it (`karl init` does), or take it out"
-                raise UsageError(f"{_where(path, name, variables)}: key '{name}': {message}")
-
-
-def _where(path: Path, name: str, variables: dict[str, Any]) -> str:
-    return ENVIRONMENT_PREFIX + name.upper() if name in variables else str(path)
+                raise UsageError(f"{sources.of(name)}: key '{name}': {message}")
 
 
 def _absolute(home: Path) -> Path:
@@ -138,12 +147,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: cannot be read: {exc}") from exc
 
 
-def _problem(path: Path, error: Any, variables: dict[str, Any]) -> str:
+def _problem(error: Any, sources: _Sources) -> str:
     location = [str(part) for part in error["loc"]]
-    if not location:  # about several keys
-        return f"{path}: {error['msg'].removeprefix('Value error, ')}"
+    if not location:  # about several keys, of which `engine` asks for the others
+        return f"{sources.of('engine')}: {error['msg'].removeprefix('Value error, ')}"
     key = ".".join(location)
-    where = _where(path, location[0], variables)
+    where = sources.of(location[0])
     if error["type"] == "extra_forbidden":
         table = TABLES.get(location[0]) if len(location) > 1 else None
         known = (table or Settings).model_fields

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import click
 import jsonschema
 import pytest
 import yaml
@@ -16,6 +18,7 @@ import yaml
 import graphs
 import prompts
 from graphs.schema import BUILT_IN, load_spec
+from karl.cli import karl
 from karl.project.graph_copies import uncommented
 from karl.settings import Settings, load_settings
 from prompts.loader import load_prompt
@@ -45,6 +48,25 @@ def test_every_command_works_in_a_fresh_folder(project: Path, capsys: Capture) -
         assert call(capsys, "graph", "show", name, "--ascii").code == 0
     shown = call(capsys, "prompt", "show", "solver", "--var", "question=who?")
     assert shown.out.rstrip().endswith("who?") and "# A copy" not in shown.out
+
+
+def test_the_readme_names_commands_that_the_command_line_takes(project: Path) -> None:
+    told = re.findall(r"`karl (.+?)`", (project / "README.md").read_text(encoding="utf-8"))
+    assert "run --corpus notes" in told and len(told) > 8
+    (project / "my-notes").mkdir()
+    for line in told:
+        _parse_command(karl, shlex.split(line))
+
+
+def _parse_command(command: click.Command, arguments: list[str]) -> None:
+    """Down to the innermost command. Raises: click.ClickException for a wrong name, option or a missing one."""
+    name, *rest = arguments
+    found = command.get_command(click.Context(command), name) if isinstance(command, click.Group) else None
+    assert found is not None, arguments
+    if isinstance(found, click.Group):
+        _parse_command(found, rest)
+    else:
+        found.make_context(name, rest)
 
 
 @pytest.mark.parametrize("variant", ["", "tiny"])
@@ -127,3 +149,8 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
     Path("half", "graphs").write_text("")
     ended = call(capsys, "init", "half")
     assert ended.code == 2 and ended.err.count("\n") == 1 and "can't be written" in ended.err
+
+
+def test_python_m_karl_is_the_command_line() -> None:
+    done = subprocess.run([sys.executable, "-m", "karl", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("karl, version ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,23 @@ def test_home_is_absolute_wherever_it_was_named(folder: Path, monkeypatch: pytes
 def test_home_of_an_unknown_user_is_told(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(UsageError, match=r"home '~nobody-of-that-name/x'.*KARL_HOME"):
         load_settings(home="~nobody-of-that-name/x")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"engne": "vllm"}, "settings: unknown key 'engne'; did you mean 'engine'?"),
+        ({"folder": "x"}, "settings: unknown key 'folder'; known keys: home, "),
+        ({"engine": "vlm"}, "settings: key 'engine': Input should be 'local', 'vllm' or 'chat', got 'vlm'"),
+        ({"engine": "chat"}, "settings: engine 'chat' needs a table [chat] with base_url and model"),
+        ({"graph_path": ["none"]}, "settings: key 'graph_path': no folder 'none' in "),
+    ],
+)
+def test_what_a_caller_got_wrong_is_not_blamed_on_the_file(folder: Path, given: dict[str, Any], told: str):
+    (folder / "karl.toml").write_text("concurrency = 8\n")
+    with pytest.raises(UsageError) as refused:
+        load_settings(**given)
+    assert str(refused.value).startswith(told)
 
 
 @pytest.mark.parametrize("key", ["graph_path", "prompt_path"])
