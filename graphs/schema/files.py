@@ -2,43 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any
 
-from pydantic import BaseModel, Field, StringConstraints, field_validator
-
-from graphs.schema.graph import NAME, GraphSpec
+from graphs.schema.graph import GraphSpec
+from graphs.schema.graph_file import HEAD, GraphFile, check_name, open_file, parse_file
 from graphs.schema.layers import Layer, lay
 from prompts.closed_yaml import YamlDocument, closest
-from prompts.yaml_text import read_text, read_yaml
-from store.errors import UsageError, first_of
+from store.errors import UsageError
 
 BUILT_IN = Path(__file__).resolve().parent.parent
-_HEAD = frozenset({"extends", "overrides"})
-_KEYS = sorted([*GraphSpec.model_fields, *_HEAD])
-OverrideName = Annotated[str, StringConstraints(pattern=NAME)]
-
-
-class _Head(BaseModel, extra="allow"):
-    """What a file says about other files and occasions; the rest is checked after merging."""
-
-    name: str | None = None
-    extends: OverrideName | None = None
-    overrides: dict[OverrideName, dict[str, Any] | None] = Field(default_factory=dict)
-
-    @field_validator("overrides", mode="before")
-    @classmethod
-    def _none_left(cls, value: Any) -> Any:
-        """A section whose lines were all taken out."""
-        return {} if value is None else value
-
-
-class _File(NamedTuple):
-    document: YamlDocument
-    head: _Head
 
 
 def load_spec(
@@ -87,8 +62,8 @@ def read_spec(
 ) -> GraphSpec:
     """One file, checked with each of its overrides. Graphs beside it can be extended by name. Raises: UsageError."""
     beside = [] if _index(file, [*path, BUILT_IN]) is not None else [file.parent]
-    _check_name(file)
-    opened = _open(file)
+    check_name(file)
+    opened = open_file(file)
     if opened.head.name not in (None, file.stem):
         message = f"'{opened.head.name}', but the file is {file.name}; call it '{file.stem}', or leave 'name' out"
         raise opened.document.error(("name",), message)
@@ -99,7 +74,7 @@ def parse_spec(
     text: str, *, source: str, variant: str = "", tasks: Sequence[str] = (), path: Sequence[Path] = ()
 ) -> GraphSpec:
     """The text of a graph file. Raises: UsageError."""
-    return _resolve(_parse(text, source), Path(source), variant=variant, tasks=tasks, path=path, changes=None)
+    return _resolve(parse_file(text, source), Path(source), variant=variant, tasks=tasks, path=path, changes=None)
 
 
 def merge(base: Any, changes: Any) -> Any:
@@ -108,34 +83,8 @@ def merge(base: Any, changes: Any) -> Any:
     return lay([Layer(base, nowhere), Layer(changes, nowhere)]).data
 
 
-def _check_name(file: Path) -> None:
-    """Raises: UsageError for a file whose graph no other could name."""
-    if not re.fullmatch(NAME, file.stem):
-        better = re.sub(r"\W+|-", "_", file.stem.lower()).strip("_") or "graph"
-        raise UsageError(f"{file}: a graph's name is small letters, digits and _; call the file {better}.yaml")
-
-
-def _open(file: Path) -> _File:
-    return _parse(read_text(file), str(file))
-
-
-def _parse(text: str, source: str) -> _File:
-    document = read_yaml(text, source=source)
-    unknown = [key for key in document.data if key not in _KEYS]
-    if unknown:
-        listed = ", ".join(_KEYS)
-        raise first_of(
-            [document.error((key,), f"unknown key; expected one of {listed}{closest(key, _KEYS)}") for key in unknown]
-        )
-    head = document.validate(_Head)
-    if head.extends is None and not {"nodes", "edges"} & document.data.keys():
-        message = "it has no 'nodes' and no 'edges'; put 'extends: NAME' at the top to lay it over the graph NAME"
-        raise document.error((), message)
-    return _File(document, head)
-
-
 def _resolve(
-    top: _File,
+    top: GraphFile,
     file: Path,
     *,
     variant: str,
@@ -160,7 +109,7 @@ def _given(name: str, changes: Mapping[str, Any] | Layer | None) -> list[Layer]:
     return [Layer(changes, YamlDocument(f"changes to '{name}'", changes, {}))] if changes else []
 
 
-def _chain(top: _File, file: Path, path: Sequence[Path]) -> list[_File]:
+def _chain(top: GraphFile, file: Path, path: Sequence[Path]) -> list[GraphFile]:
     """The file and what it extends, the farthest first. Raises: UsageError for a circle."""
     chain, places = [top], [file]
     while (base := chain[0].head.extends) is not None:
@@ -173,7 +122,7 @@ def _chain(top: _File, file: Path, path: Sequence[Path]) -> list[_File]:
             circle = " > ".join(found.stem for found in [*reversed(places), place])
             raise document.error(("extends",), f"a graph can't extend itself: {circle}")
         places.insert(0, place)
-        chain.insert(0, _open(place))
+        chain.insert(0, open_file(place))
     return chain
 
 
@@ -191,12 +140,12 @@ def _index(file: Path, folders: Sequence[Path]) -> int | None:
     return next((number for number, folder in enumerate(folders) if folder.resolve() == where), None)
 
 
-def _layers(files: Sequence[_File], occasions: Sequence[str]) -> list[Layer]:
+def _layers(files: Sequence[GraphFile], occasions: Sequence[str]) -> list[Layer]:
     """Each file with its overrides, the extended ones first: what stands in a nearer file has the last word."""
     layers: list[Layer] = []
     for number, (document, head) in enumerate(files):
         dropped = {name for later in files[number + 1 :] for name, data in later.head.overrides.items() if data is None}
-        layers.append(Layer({key: value for key, value in document.data.items() if key not in _HEAD}, document))
+        layers.append(Layer({key: value for key, value in document.data.items() if key not in HEAD}, document))
         for name in occasions:
             data = head.overrides.get(name)
             if data is not None and name not in dropped:
