@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from rl_backend import ranks
+from rl_backend.config import TrainConfig
+from store.errors import UsageError
 
 ADAPTER = "adapter"  # folder beside merged weights: transformers would load an adapter found *among* them once more
 _A, _B = ".lora_A.default.weight", ".lora_B.default.weight"
@@ -22,6 +26,30 @@ def save_lora(module: Any, folder: Path) -> None:
     if ranks.rank() == 0:
         _save_adapter(module, state, folder / ADAPTER)
         _save_merged(module.config, merged(state, scalings(module)), folder)
+
+
+def check_adapters(module: nn.Module) -> None:
+    """Raise UsageError where adapters sit on what `merged` cannot merge."""
+    from peft.tuners.lora import Linear, LoraLayer
+
+    layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, LoraLayer)}
+    others = sorted({name.split(".")[-1] for name, layer in layers.items() if not isinstance(layer, Linear)})
+    if others:
+        raise UsageError(
+            f"lora_targets reach {', '.join(others)}: no plain linear layers (experts are fused), so their adapters "
+            'could not be merged. Name layers, for example lora_targets = ["q_proj", "k_proj", "v_proj", "o_proj"]'
+        )
+
+
+@contextmanager
+def naming_targets(config: TrainConfig) -> Iterator[None]:
+    """peft's word for targets that a model does not have, as UsageError."""
+    from peft.utils.error import NoMatchingPeftModuleError
+
+    try:
+        yield
+    except NoMatchingPeftModuleError as exc:
+        raise UsageError(f"lora_targets = {config.lora_targets!r}: no layer of the base has such a name") from exc
 
 
 def scalings(module: nn.Module) -> dict[str, float]:

@@ -107,9 +107,8 @@ def _write(trainer: Trainer, state: StateFolder, progress: Progress, *, out: Pat
         return
     if rank() == 0:
         with atomic_folder(out) as aside:
-            for file in sorted(state.folder(progress.best_step).iterdir()):
-                if file.is_file() and file.name != "training.json":
-                    shutil.copyfile(file, aside / file.name)
+            best, own = state.folder(progress.best_step), shutil.ignore_patterns(TRAINER, "training.json")
+            shutil.copytree(best, aside, ignore=own, dirs_exist_ok=True)
     barrier()
 
 

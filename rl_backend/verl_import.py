@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 
 import torch
 
@@ -11,12 +12,14 @@ def import_verl() -> None:
     """Before anything else of verl is imported; again is harmless. logging stays the application's own."""
     handlers, level = list(logging.root.handlers), logging.root.level
     try:
-        if not torch.cuda.is_available():
-            from rl_backend.cpu_platform import use_cpu
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # engines of other backends that are not installed
+            if not torch.cuda.is_available():
+                from rl_backend.cpu_platform import use_cpu
 
-            use_cpu()
-            import rl_backend.cpu_engine
-        import rl_backend.value_engine  # noqa: F401 - registers itself with verl
+                use_cpu()
+                import rl_backend.cpu_engine
+            import rl_backend.value_engine  # noqa: F401 - both register themselves with verl
     finally:
         logging.root.handlers[:] = handlers
         logging.root.setLevel(level)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from rl_backend import ranks
 from rl_backend.config import TrainConfig
-from rl_backend.lora import ADAPTER, save_lora
+from rl_backend.lora import ADAPTER, check_adapters, naming_targets, save_lora
 from rl_backend.verl_import import import_verl
 from rl_backend.verl_settings import check_device, worker_config
 
@@ -56,7 +56,9 @@ def make_worker(base: Path, *, config: TrainConfig, total_steps: int, model_type
 
         settings = worker_config(base, config=config, total_steps=total_steps, model_type=model_type)
         worker = TrainingWorker(settings)
-        worker.reset()
+        with naming_targets(config):
+            worker.reset()
+        check_adapters(worker.engine.module)
     return worker
 
 
