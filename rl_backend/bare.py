@@ -92,11 +92,6 @@ class BareTrainer:
             found.append(values)
         return found
 
-    def synchronize(self) -> None:
-        """Wait until the device has done what it was given, so that a clock may be read."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-
     @property
     def _per_rollout(self) -> bool:
         return self.config.segment_loss == "per_rollout"

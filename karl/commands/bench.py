@@ -115,6 +115,32 @@ def harness(
     finish(report, as_json=as_json, strict=strict)
 
 
+@bench.command()
+@click.option("--turns", default=12, show_default=True, type=click.IntRange(min=1), help="Timed steps of each trainer.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads of torch; without it, as many as it takes.")
+@click.option("--memory-rollouts", nargs=2, default=(640, 5120), show_default=True, type=click.IntRange(min=8))
+@click.option("--seed", default=0, show_default=True)
+@AS_JSON
+@STRICT
+def train(
+    turns: int, threads: int | None, memory_rollouts: tuple[int, int], seed: int, as_json: bool, strict: bool
+) -> None:
+    """Is training exact, fast, flat in memory? Against float64, beside a plain PyTorch loop."""
+    from karl.benches.train import train_bench
+    from karl.benches.train_speed import cases
+    from karl.terminal import TerminalReporter
+
+    report = train_bench(
+        cases(),
+        turns=turns,
+        threads=threads,
+        memory_rollouts=memory_rollouts,
+        seed=seed,
+        reporter=TerminalReporter(console(stderr=True)),
+    )
+    finish(report, as_json=as_json, strict=strict)
+
+
 @bench.command("report")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("docs/measurements"), show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("docs/measurements.md"), show_default=True)

@@ -1,0 +1,124 @@
+"""Training tokens per second: verl as we set it up, beside a plain PyTorch loop over the same batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from karl.benches.train_store import Shape, bench_store, frozen_dataset
+
+if TYPE_CHECKING:
+    from rl_backend.timing import Turn
+
+WARM_UP = 2
+BARE = {"bare_selective": True, "bare_full": False}
+CLOCKS = ("wall", "cpu")
+MEANING = {
+    "verl": "rl_backend's Trainer over verl's TrainingWorker: what `karl run` trains with",
+    "bare_selective": "plain PyTorch, the head over trained tokens only",
+    "bare_full": "plain PyTorch, the head over every token",
+    "ratio": "verl over the bare loop of that name, batch by batch (median); above 1, verl is faster",
+    "reading_share": "of the time of a step with verl: waiting for the next batch from the store",
+    "wall, cpu": "by the clock; by the processor's time of all threads of this process",
+}
+
+
+class Case(NamedTuple):
+    """A policy (None: write one to the folder given) and how the rollouts look that it is trained on."""
+
+    name: str
+    policy: Callable[[Path], Path]
+    data: Shape
+    batch_rollouts: int
+
+
+def cases() -> list[Case]:
+    """The shipped policy with its recipe's batches and prompts of its size; and three million parameters."""
+    return [
+        Case("shipped", _shipped, Shape(64, 8, tokens=(80, 320), turn=8, turn_every=48, vocab=1000), batch_rollouts=64),
+        Case("random_3m", _random, Shape(32, 8, tokens=(200, 1000), turn=16, turn_every=64, vocab=2048), 16),
+    ]
+
+
+def speed(case: Case, *, turns: int, threads: int | None, seed: int) -> dict[str, Any]:
+    """Trains `case` with all trainers in turns, out of an SQLite store."""
+    from rl_backend import timing
+    from rl_backend.bare import BareTrainer
+    from rl_backend.config import TrainConfig
+    from rl_backend.index import build_index
+    from rl_backend.loader import Loader
+    from rl_backend.plan import Plan
+    from rl_backend.store_source import StoreSource
+    from rl_backend.verl_adapter import Trainer
+
+    steps = WARM_UP + turns
+    per_epoch = case.data.groups * case.data.group_size // case.batch_rollouts
+    config = TrainConfig(
+        batch_rollouts=case.batch_rollouts, epochs=math.ceil(steps / per_epoch), lr=1e-6, balance="none"
+    )
+    with TemporaryDirectory(prefix="karl-bench-") as folder, bench_store() as store, timing.threads(threads) as used:
+        source = StoreSource(store, frozen_dataset(store, case.data, name=case.name, seed=seed))
+        index, base = build_index(source, config=config), case.policy(Path(folder))
+        plan, loader = Plan(index.entries, config=config), Loader(source, index, config=config)
+        bare = partial(BareTrainer, base, config=config, total_steps=steps)
+        trainers = {name: bare(selective=selective).train_step for name, selective in BARE.items()}
+        with closing(Trainer(base, config=config, total_steps=steps)) as ours:
+            batches = (batch for _, batch in loader.batches(plan))
+            taken = timing.take_turns({"verl": ours.train_step, **trainers}, batches, warm_up=WARM_UP, turns=turns)
+    return {"threads": used, "batch_rollouts": case.batch_rollouts, **speed_figures(taken)}
+
+
+def speed_figures(turns: Sequence[Turn]) -> dict[str, Any]:
+    """Medians over turns, by both clocks."""
+    names = list(turns[0].steps)
+    rates = {
+        name: {f"tokens_per_{c}_second": _median([t.tokens / getattr(t.steps[name], c) for t in turns]) for c in CLOCKS}
+        for name in names
+    }
+    ratios = {
+        name: {c: _median([getattr(t.steps[name], c) / getattr(t.steps["verl"], c) for t in turns]) for c in CLOCKS}
+        for name in names
+        if name != "verl"
+    }
+    faster = {c: min(ratio[c] for ratio in ratios.values()) for c in CLOCKS}
+    return {
+        "steps": len(turns),
+        "tokens_per_step": _median([turn.tokens for turn in turns]),
+        **rates,
+        "ratio": {**ratios, "to_the_faster": faster},
+        "reading_share": {c: _share(turns, c) for c in CLOCKS},
+        "busy": round(sum(_all(turn, "cpu") for turn in turns) / sum(_all(turn, "wall") for turn in turns), 3),
+    }
+
+
+def _all(turn: Turn, clock: str) -> float:
+    return sum(getattr(seconds, clock) for seconds in turn.steps.values())
+
+
+def _share(turns: Sequence[Turn], clock: str) -> float:
+    reading = sum(getattr(turn.reading, clock) for turn in turns)
+    return round(reading / (reading + sum(getattr(turn.steps["verl"], clock) for turn in turns)), 5)
+
+
+def _median(values: Sequence[float]) -> float:
+    return float(f"{float(np.median(np.asarray(values))):.5g}")
+
+
+def _shipped(_: Path) -> Path:
+    from karl.tiny import POLICY_FOLDER
+
+    return POLICY_FOLDER
+
+
+def _random(folder: Path) -> Path:
+    from rl_backend.random_model import SMALL, write_random_model
+
+    write_random_model(folder / "base", SMALL, seed=0)
+    return folder / "base"
