@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from store.errors import UsageError
 from store.models import Checkpoint, EvalResult, Run
-from store.queries.common import table_of
+from store.queries.common import alternatives, table_of
 from store.types import Algorithm
 
 Row = TypeVar("Row", Checkpoint, EvalResult)
@@ -54,11 +54,10 @@ def checkpoints(session: Session, *, run_id: int | None = None) -> list[Checkpoi
 
 
 def checkpoint_by_name(session: Session, name: str) -> Checkpoint:
-    """Raises: UsageError for an unknown name, with those there are."""
+    """Raises: UsageError for an unknown name, with the closest ones, or those there are."""
     found = session.execute(select(Checkpoint).where(table_of(Checkpoint).c.name == name)).scalar_one_or_none()
     if found is None:
-        known = ", ".join(row.name for row in checkpoints(session)) or "none yet"
-        raise UsageError(f"no checkpoint {name!r}; there are: {known}")
+        raise UsageError(f"no checkpoint {name!r}; {alternatives(name, [row.name for row in checkpoints(session)])}")
     return found
 
 

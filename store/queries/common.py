@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from itertools import islice
 from typing import Any, TypeVar, cast
 
@@ -18,6 +19,14 @@ def slices(values: Iterable[T], *, size: int = SLICE) -> Iterator[list[T]]:
     iterator = iter(values)
     while part := list(islice(iterator, size)):
         yield part
+
+
+def alternatives(name: str, known: Sequence[str]) -> str:
+    """What a message about an unknown `name` ends with: the closest ones, else all."""
+    close = get_close_matches(name, known, n=3)
+    if close:
+        return f"did you mean {', '.join(map(repr, close))}?"
+    return f"there are: {', '.join(known)}" if known else "there are: none yet"
 
 
 def table_of(model: type[SQLModel]) -> Table:

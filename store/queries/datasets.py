@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlmodel import Session
 
-from store.errors import KarlError
+from store.errors import KarlError, UsageError
 from store.models import Dataset, DatasetRollout, Rollout, Segment, Task
-from store.queries.common import bulk_insert, slices, table_of
+from store.queries.common import alternatives, bulk_insert, slices, table_of
 from store.queries.groups import GroupMember
 from store.queries.traces import SegmentArrays, segment_arrays
 from store.types import Purpose, RolloutStatus
@@ -201,11 +201,17 @@ def _frozen_members(session: Session, dataset_id: int, *, rollout_ids: Sequence[
     return sorted(_Member(row.group_id, row.rollout_id, row.reward) for row in found)
 
 
+def datasets(session: Session) -> list[Dataset]:
+    """All, oldest first."""
+    return list(session.execute(select(Dataset).order_by(table_of(Dataset).c.id)).scalars())
+
+
 def dataset_by_name(session: Session, name: str) -> Dataset:
-    """Raises: KarlError for an unknown name."""
+    """Raises: UsageError for an unknown name, with the closest ones, or those there are."""
     found = session.execute(select(Dataset).where(table_of(Dataset).c.name == name)).scalar_one_or_none()
     if found is None:
-        raise KarlError(f"no dataset {name!r} in this store")
+        known = alternatives(name, [row.name for row in datasets(session)])
+        raise UsageError(f"no dataset {name!r} in this store; {known}")
     return found
 
 

@@ -97,6 +97,8 @@ def test_newest_checkpoint_of_a_run_and_a_corpus(store: Store) -> None:
         assert (newest(run_id=first), again.policy_version) == ("one/oapl-1", 5)
         with pytest.raises(UsageError, match="one/oapl-2, one/oapl-1"):
             checkpoint_by_name(session, "nothing")
+        with pytest.raises(UsageError, match=r"no checkpoint 'one/oapl1'; did you mean 'one/oapl-1'"):
+            checkpoint_by_name(session, "one/oapl1")
 
 
 def test_eval_results_are_upserted(store: Store) -> None:
