@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ingest": ("ingest:ingest", "Read a folder of documents into a corpus."),
     "search": ("search:search", "Search a corpus: ranked chunks with ids and scores."),
     "run": ("run:run", "Synthesise, solve, filter, train and evaluate; resumes where it stopped."),
+    "train": ("train:train", "Train on a frozen dataset, in one process or many."),
     "ask": ("ask:ask", "Ask a corpus a question; the newest checkpoint answers and cites."),
     "graph": ("graph:graph", "List, draw, check and compare agent graphs."),
     "prompt": ("prompt:prompt", "List, render, check and compare prompts."),

@@ -35,7 +35,7 @@ def join() -> None:
 
 
 def leave() -> None:
-    """Leave the process group when all ranks are here. Another training of this process joins one again."""
+    """Leave the process group when all ranks are here: the last thing that they do together."""
     barrier()
     if dist.is_initialized():
         dist.destroy_process_group()

@@ -35,7 +35,7 @@ def launch(job: TrainJob, *, by: Launch, hooks: Hooks | None = None) -> TrainRes
     hooks = hooks or Hooks()
     _check(job, by)
     if by.launcher == "in-process":
-        return run_job(job, hooks=hooks)
+        return _run_here(job, hooks)
     job = job.model_copy(update={"base": job.base.absolute(), "out": job.out.absolute()})
     if by.launcher == "torchrun":
         from rl_backend.launch.torchrun import run_torchrun
@@ -44,6 +44,17 @@ def launch(job: TrainJob, *, by: Launch, hooks: Hooks | None = None) -> TrainRes
     from rl_backend.launch.ray_group import run_ray
 
     return run_ray(job, hooks, by=by)
+
+
+def _run_here(job: TrainJob, hooks: Hooks) -> TrainResult:
+    """Alone, or as a rank of the user's own torchrun, which is to leave its process group before it ends."""
+    from rl_backend import ranks
+
+    before = ranks.world()
+    result = run_job(job, hooks=hooks)
+    if ranks.world() > before:
+        ranks.leave()
+    return result
 
 
 def _check(job: TrainJob, by: Launch) -> None:

@@ -9,6 +9,7 @@ from store.queries.checkpoints import (
     save_checkpoint,
     save_eval_result,
 )
+from store.queries.common import alternatives
 from store.queries.corpora import (
     CorpusCounts,
     chunk_by_key,
@@ -32,7 +33,15 @@ from store.queries.datasets import (
     verify_dataset,
 )
 from store.queries.groups import GroupMember, failure_counts, groups, set_rewards
-from store.queries.metrics import BROKEN_EDIT, MetricPoint, add_metrics, metric_names, series, series_names
+from store.queries.metrics import (
+    BROKEN_EDIT,
+    MetricPoint,
+    add_metrics,
+    forget_metrics,
+    metric_names,
+    series,
+    series_names,
+)
 from store.queries.overview import RunOverview, run_overviews
 from store.queries.rollouts import RolloutLinks, rollout_id_by_key, rollout_keys, save_rollouts
 from store.queries.runs import (
@@ -71,6 +80,7 @@ __all__ = [
     "SegmentArrays",
     "TokenCheck",
     "add_metrics",
+    "alternatives",
     "attempts_of_arm",
     "checkpoint_by_name",
     "checkpoints",
@@ -90,6 +100,7 @@ __all__ = [
     "eval_results",
     "failure_counts",
     "finish_stage",
+    "forget_metrics",
     "freeze_dataset",
     "funnel",
     "groups",
