@@ -104,6 +104,7 @@ class Rollout:
     candidates: list[ParsedCandidate] = field(default_factory=list)
     answers: list[FinalAnswer] = field(default_factory=list)
     attempts: list[RolloutRecord] = field(default_factory=list)
+    batches: int = 0  # of attempts, one for each time that a parallel node ran
     failure: Failure | None = None
     sessions: set[str] = field(default_factory=set)
     lead: str = ""  # the engine session that holds the conversation, where it is a kept candidate's

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from store.attempt_keys import attempt_place
 from store.errors import KarlError
 from store.types import CandidateRecord, Failure, Provenance, RolloutRecord, RolloutStatus, StepKind, StepRecord
 
@@ -50,7 +51,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds, which add up to `total`. Attempts run side by side: the one that ends last counts.
+    """Seconds, which add up to `total`. Attempts run side by side: the one that ends last counts, of each parallel node.
 
     `queued`: waited for a free place under `concurrency`, by an attempt itself or by the one that ends last;
     `attempts`: how long that one ran; `overhead`: what nothing else took.
@@ -62,9 +63,6 @@ class Timings:
     attempts: float
     queued: float
     overhead: float
-
-
-_NOTHING = Timings(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +193,16 @@ def _is_turn(step: StepRecord) -> bool:
 def _timings(record: RolloutRecord, attempts: tuple[Answer, ...]) -> Timings:
     policy = sum(step.policy_seconds for step in record.steps)
     tool = sum(step.tool_seconds for step in record.steps)
-    last = max((attempt.timings for attempt in attempts), key=lambda spent: spent.total, default=_NOTHING)
-    ran = last.total - last.queued
-    overhead = max(0.0, record.seconds - policy - tool - last.total)
-    return Timings(record.queued + record.seconds, policy, tool, ran, record.queued + last.queued, overhead)
+    last_ones = _ended_last(attempts)
+    ran = sum(last.total - last.queued for last in last_ones)
+    waited = sum(last.queued for last in last_ones)
+    overhead = max(0.0, record.seconds - policy - tool - ran - waited)
+    return Timings(record.queued + record.seconds, policy, tool, ran, record.queued + waited, overhead)
+
+
+def _ended_last(attempts: Iterable[Answer]) -> list[Timings]:
+    """Of each batch of attempts the one that ended last."""
+    batches: dict[int, list[Timings]] = {}
+    for attempt in attempts:
+        batches.setdefault(attempt_place(attempt.trace_id).batch, []).append(attempt.timings)
+    return [max(timings, key=lambda spent: spent.total) for timings in batches.values()]

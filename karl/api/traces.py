@@ -12,6 +12,7 @@ from karl.settings import Settings, load_settings
 from prompts.output import FinalAnswer, OutputSpec
 from prompts.parsers import parse
 from store import queries
+from store.attempt_keys import attempt_place
 from store.errors import UsageError
 from store.session import Store
 from store.types import RolloutRecord
@@ -39,16 +40,11 @@ def _whole(session: Any, key: str) -> RolloutRecord:
     if found is None:
         raise UsageError(f"no rollout {key!r} in this store; `Answer.trace_id` and `karl ask --json` name them")
     record = queries.trace_record(queries.load_rollout(session, found))
-    below = sorted(queries.rollout_keys(session, None, prefix=f"{key}/"), key=_natural)
+    below = sorted(queries.rollout_keys(session, None, prefix=f"{key}/"), key=attempt_place)
     # One level: what an attempt combined in its turn is found from the attempt.
     inner = [name for name in below if "/" not in name.removeprefix(f"{key}/")]
     explanation = _last_words(record) if record.explanation is None else record.explanation
     return replace(record, explanation=explanation, attempts=[_whole(session, name) for name in inner])
-
-
-def _natural(key: str) -> tuple[str, int]:
-    stem, _, number = key.rpartition("-")
-    return (stem, int(number)) if number.isdigit() else (key, 0)
 
 
 def _last_words(record: RolloutRecord) -> str:

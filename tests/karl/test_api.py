@@ -259,6 +259,24 @@ async def test_an_answer_chosen_by_a_vote_reads_back_whole(home: Path, tmp_path:
     assert load_trace(answer.trace_id, home=home) == answer
 
 
+async def test_two_parallel_nodes_one_after_the_other(home: Path, tmp_path: Path) -> None:
+    async def respond(request: GenerateRequest) -> str:
+        await asyncio.sleep(0.03)
+        return "<answer>Oslo</answer>"
+
+    more = "  more: {kind: parallel, graph: solver, runs: 11, strategy: majority}\n  vote:"
+    ballot = BALLOT.replace("  vote:", more, 1).replace("majority: vote", "majority: more")
+    ballot = ballot.replace("edges:\n", "edges:\n  more: {majority: vote, failed: end}\n")
+    (tmp_path / "ballot.yaml").write_text(ballot, encoding="utf-8")
+    async with load(home, scripted_policy(respond), graph=tmp_path / "ballot.yaml") as graph:
+        answer = await graph.ainvoke(QUESTION)
+    numbers = ["0", "1", "2", *(f"2-{number}" for number in range(11))]
+    assert [a.trace_id.removeprefix(f"{answer.trace_id}/solver-") for a in answer.attempts] == numbers
+    first, second = (max(a.record.seconds for a in batch) for batch in (answer.attempts[:3], answer.attempts[3:]))
+    assert answer.timings.attempts == first + second > 0.06  # neither node's time is overhead
+    assert load_trace(answer.trace_id, home=home) == answer
+
+
 async def test_an_explanation_from_before_it_was_kept_is_read_from_the_last_turn(home: Path) -> None:
     async with load(home) as graph:
         answer = await graph.ainvoke(QUESTION)
