@@ -1,4 +1,4 @@
-"""Keys of attempts: `<rollout>/<graph>-<number>`, of a second parallel node's `<rollout>/<graph>-2-<number>`, and so on.
+"""Keys of attempts: `<rollout>/<graph>-<number>`, of a second parallel node `<rollout>/<graph>-2-<number>`, and so on.
 
 Names of graphs hold no dash. The first batch is not numbered: most rollouts have no other.
 """

@@ -51,7 +51,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds, which add up to `total`. Attempts run side by side: the one that ends last counts, of each parallel node.
+    """Seconds, which add up to `total`. Attempts run side by side: of each parallel node the one that ends last counts.
 
     `queued`: waited for a free place under `concurrency`, by an attempt itself or by the one that ends last;
     `attempts`: how long that one ran; `overhead`: what nothing else took.
