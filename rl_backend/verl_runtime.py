@@ -9,6 +9,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,14 +49,14 @@ def make_worker(base: Path, *, config: TrainConfig, total_steps: int, model_type
 
     Raises UsageError for settings that verl or this machine refuses.
     """
-    check_device(config, cuda=torch.cuda.is_available())
+    check_device(config, cuda=torch.cuda.is_available(), flash_attn=find_spec("flash_attn") is not None)
     with quiet(), _environment():
         import_verl()
         ranks.join()
         from verl.workers.engine_workers import TrainingWorker
 
         settings = worker_config(base, config=config, total_steps=total_steps, model_type=model_type)
-        worker = TrainingWorker(settings)
+        worker: Any = TrainingWorker(settings)
         with naming_targets(config):
             worker.reset()
         check_adapters(worker.engine.module)

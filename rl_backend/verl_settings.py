@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -92,10 +91,10 @@ def problems(config: TrainConfig) -> list[Problem]:
     return found
 
 
-def check_device(config: TrainConfig, *, cuda: bool) -> None:
-    """Raise UsageError for settings that this machine cannot serve, with the mend."""
+def check_device(config: TrainConfig, *, cuda: bool, flash_attn: bool) -> None:
+    """Raise UsageError for settings that a machine with or without these cannot serve, with the mend."""
     lacking = None if cuda else "a CUDA device; here is none"
-    if cuda and not importlib.util.find_spec("flash_attn"):
+    if cuda and not flash_attn:
         lacking = "flash-attn; install it (pip install flash-attn)"
     if config.remove_padding and lacking:
         raise UsageError(f"remove_padding needs {lacking}. Or set remove_padding = false and sequence_parallel = 1")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from rl_backend.batch import pack
 from rl_backend.checkpoint import load_weights
@@ -30,7 +31,7 @@ def test_gradient_checkpointing_gives_the_same_losses(
     base: Path, tmp_path: Path, lora_rank: int, monkeypatch: pytest.MonkeyPatch
 ):
     recomputed: list[bool] = []
-    original = torch.utils.checkpoint.checkpoint
+    original = checkpoint
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         recomputed.append(True)
