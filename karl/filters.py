@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Sequence
 
 from agents.judges import Attempt, QualityCase
 from graphs.decide import filter_quality
 from karl.collect import Stopped
 from karl.context import Context, id_of
+from karl.epochs import validation_tasks
 from karl.reporting import Progress
 from karl.verdicts import quality_judgement
 from store import queries
@@ -89,7 +91,11 @@ def _quality_case(session: Session, task: Task, members: Sequence[queries.GroupM
 
 
 def snapshot(context: Context, number: int, *, policy_version: int) -> Dataset:
-    """Kept questions with their groups -> a frozen dataset, rewards binary at the threshold."""
+    """Kept questions with their groups -> a frozen dataset, rewards binary at the threshold.
+
+    Validation questions are no part of it; anchors are: groups of equal rewards, whose advantage is 0.
+    """
+    aside = {id_of(task) for task in validation_tasks(context, number)}
     with context.store.session() as session:
         kept = {id_of(t) for t in queries.tasks_by_fate(session, context.run_id, fates=Fate.KEPT, iteration=number)}
         if not kept:
@@ -98,6 +104,7 @@ def snapshot(context: Context, number: int, *, policy_version: int) -> Dataset:
                 f"iteration {number} kept no question ({', '.join(f'{k} {v}' for k, v in counts.items())}): "
                 "raise --generator-runs, or look at the reasons with `karl show`"
             )
+        chosen = (kept - aside) | _anchors(session, context, number)
         groups = queries.groups(session, context.run_id, iteration=number)
         return queries.freeze_dataset(
             session,
@@ -105,8 +112,17 @@ def snapshot(context: Context, number: int, *, policy_version: int) -> Dataset:
             iteration=number,
             name=context.key(f"dataset-{number}"),
             policy_version=policy_version,
-            groups={id_: _binary(context, members) for id_, members in groups.items() if id_ in kept},
+            groups={id_: _binary(context, members) for id_, members in groups.items() if id_ in chosen},
         )
+
+
+def _anchors(session: Session, context: Context, number: int) -> set[int]:
+    """Questions that all rollouts solved, drawn by the seed: their groups only pull towards the reference, so that a
+    kind of question which is solved already is not forgotten."""
+    solved = queries.tasks_by_fate(session, context.run_id, fates=Fate.ALL_CORRECT, iteration=number)
+    solved.sort(key=lambda task: task.key)
+    count = round(context.config.anchors * len(solved))
+    return {id_of(t) for t in random.Random(f"{context.config.seed}:{number}:anchors").sample(solved, count)}
 
 
 def _binary(context: Context, members: Sequence[queries.GroupMember]) -> list[queries.GroupMember]:

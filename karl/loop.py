@@ -27,7 +27,7 @@ async def run_loop(context: Context) -> None:
     Raises: Stopped when asked to stop; UsageError for a graph or prompt that is broken before anything has run.
     """
     context.read_graphs()
-    base = await _base_checkpoint(context)
+    base = await base_checkpoint(context)
     async with context.policy(Path(base.path)) as policy:
         await hold_out(context, policy)
         await evaluate(context, policy, arm="base", iteration=0, checkpoint=base)
@@ -76,7 +76,7 @@ async def _sweep(context: Context, checkpoint: Checkpoint) -> None:
         await sweep_temperatures(context, policy, arm=arm, iteration=last, checkpoint=checkpoint)
 
 
-async def _base_checkpoint(context: Context) -> Checkpoint:
+async def base_checkpoint(context: Context) -> Checkpoint:
     profile = load_profile(context.config.base)
     with context.store.session() as session:
         return queries.save_checkpoint(

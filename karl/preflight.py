@@ -26,7 +26,7 @@ def check_run(config: RunConfig, *, settings: Settings) -> None:
             "and run again with --base on it"
         )
     check_model_folder(config.base)
-    load_recipe(config.recipe, algorithm="oapl", seed=config.seed)
+    load_recipe(config.recipe, algorithm=config.algorithm, seed=config.seed)
     if config.sft_control:
         load_recipe(config.sft_recipe, algorithm="sft", seed=config.seed)
     if config.questions is not None:

@@ -19,7 +19,7 @@ from karl.evaluation import evaluate
 from karl.filters import check_quality, filter_tasks, funnel_line, keep_mixed, snapshot
 from karl.solving import solve
 from karl.synthesis import deduplicate, synthesize
-from karl.training import train
+from karl.training import train, train_control
 from store import queries
 from store.models import Checkpoint, Dataset
 from store.types import Algorithm, Stage
@@ -108,9 +108,10 @@ class Round:
     async def _train(self, _: bool) -> None:
         assert self.dataset is not None  # checked with the graph: a snapshot comes before
         context, number = self.context, self.number
-        self.newest = await train(context, number, self.dataset, start=self.newest, algorithm=Algorithm.OAPL)
+        algorithm = Algorithm(context.config.algorithm)
+        self.newest = await train(context, number, self.dataset, start=self.newest, algorithm=algorithm)
         if context.config.sft_control:
-            self.control = await train(context, number, self.dataset, start=self.control, algorithm=Algorithm.SFT)
+            self.control = await train_control(context, number, self.dataset, start=self.control)
 
     async def _evaluate(self, _: bool) -> None:
         for checkpoint in arms(self.context, self.newest, self.control):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 from agents.policy import Policy
 from graphs.state import RolloutInputs
@@ -36,8 +37,10 @@ async def solve(context: Context, number: int, policy: Policy) -> None:
 
 def _drawn(context: Context, number: int) -> list[Task]:
     """At most `max_tasks` distinct questions, drawn by the seed: the first to finish would be the easy ones."""
+    left_out = [re.compile(pattern) for pattern in context.config.leave_out]
     with context.store.session() as session:
-        tasks = queries.tasks_by_fate(session, context.run_id, fates=ARRIVED, iteration=number)
+        found = queries.tasks_by_fate(session, context.run_id, fates=ARRIVED, iteration=number)
+    tasks = [task for task in found if not any(pattern.search(task.question) for pattern in left_out)]
     tasks.sort(key=lambda task: task.key)
     drawn = random.Random(f"{context.config.seed}:{number}").sample(tasks, min(context.config.max_tasks, len(tasks)))
     return sorted(drawn, key=lambda task: task.key)

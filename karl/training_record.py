@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from karl.reporting import Progress, Reporter
+from karl.reporting import Progress, Reporter, SilentProgress
 from store import queries
 from store.errors import KarlError
 from store.session import Store
@@ -32,26 +32,36 @@ class Place:
         with self.store.session() as session:
             queries.add_metrics(session, self.run_id, iteration=self.iteration, series=self.series, points=points)
 
+    def forget(self, *, after: int) -> None:
+        with self.store.session() as session:
+            queries.forget_metrics(session, self.run_id, series=self.series, after=after)
+
 
 @dataclass
 class Recorder:
     """`start` and `step` are the hooks of a training of those names."""
 
     place: Place
+    title: str
     reporter: Reporter
-    progress: Progress
+    checkpoint_steps: int | None
+    _opened: ExitStack
+    _progress: Progress = field(default_factory=SilentProgress)
     _points: list[tuple[int, str, float]] = field(default_factory=list)
 
     def start(self, step: int, steps: int) -> None:
+        """Figures behind `step` are of steps that will be made again, or of an earlier training: they go."""
+        self.place.forget(after=step)
         if step:
             self.reporter.say(f"{self.place.series}: going on behind step {step} of {steps}")
-            self.progress.advance(step, total=steps)
+        self._progress = self._opened.enter_context(self.reporter.stage(self.title, steps, done=step))
 
     def step(self, step: int, steps: int, values: dict[str, float]) -> None:
         self._points += [(step, name, value) for name, value in values.items()]
         note = "  ".join(f"{label} {values[name]:+.2f}" for name, label in SHOWN.items() if name in values)
-        self.progress.advance(1, note=note, total=steps)
-        if step % STEPS_AT_ONCE == 0:
+        self._progress.advance(1, note=note, total=steps)
+        # A step whose state is about to be saved is never made again: its figures must not be lost to a kill.
+        if step % STEPS_AT_ONCE == 0 or (self.checkpoint_steps and step % self.checkpoint_steps == 0):
             self.flush()
 
     def flush(self) -> None:
@@ -61,10 +71,12 @@ class Recorder:
 
 
 @contextmanager
-def recorded(place: Place, *, title: str, reporter: Reporter) -> Iterator[Recorder]:
+def recorded(
+    place: Place, *, title: str, reporter: Reporter, checkpoint_steps: int | None = None
+) -> Iterator[Recorder]:
     """The recorder of a training under way; what it holds is written at the end, however the training ends."""
-    with reporter.stage(title, 1) as progress:
-        recorder = Recorder(place, reporter, progress)
+    with ExitStack() as opened:
+        recorder = Recorder(place, title, reporter, checkpoint_steps, opened)
         try:
             yield recorder
         except BaseException:

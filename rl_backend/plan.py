@@ -27,7 +27,7 @@ class Plan:
 
     def __init__(self, entries: Sequence[Entry], *, config: TrainConfig) -> None:
         self._groups, self._config = groups_of(entries), config
-        self._epochs = [self._epoch(epoch) for epoch in range(config.epochs)]
+        self._epochs = self._cut()
 
     @property
     def step_count(self) -> int:
@@ -51,6 +51,15 @@ class Plan:
             for place, positions in enumerate(steps):
                 number += 1
                 yield PlannedStep(number, epoch, positions, ends_epoch=place == len(steps) - 1)
+
+    def _cut(self) -> list[list[tuple[int, ...]]]:
+        """Every epoch that is begun before `max_steps`."""
+        epochs, steps = list[list[tuple[int, ...]]](), 0
+        limit = self._config.max_steps
+        while len(epochs) < self._config.epochs and (limit is None or steps < limit):
+            epochs.append(self._epoch(len(epochs)))
+            steps += len(epochs[-1])
+        return epochs
 
     def _epoch(self, epoch: int) -> list[tuple[int, ...]]:
         """Groups in a drawn order, cut into batches; a group may end in the next batch, its V is settled already."""

@@ -64,6 +64,14 @@ def _forget(session: Session, run_id: int, *, series: str, places: Iterable[tupl
             session.connection().execute(delete(table).where(table.c.id.in_(part)))
 
 
+def forget_metrics(session: Session, run_id: int, *, series: str, after: int) -> None:
+    """Delete what a series holds behind step `after`: a training that goes on from there makes those steps again."""
+    table = table_of(Metric)
+    session.connection().execute(
+        delete(table).where(table.c.run_id == run_id, table.c.series == series, table.c.step > after)
+    )
+
+
 def series(session: Session, run_id: int, *, series: str, name: str) -> list[tuple[int, float]]:
     """(step, value) in order of steps."""
     table = table_of(Metric)
