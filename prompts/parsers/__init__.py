@@ -12,7 +12,7 @@ from prompts.parsers.found import Found
 from prompts.parsers.json_object import find_json, keys_of
 from prompts.parsers.tags import find_tags, tags_of
 from prompts.parsers.text import citations, clean, without_citations, without_reasoning
-from prompts.tool_calls import Located, find_calls
+from prompts.tool_calls import FORMATS, Located, astray, find_calls
 
 
 def parse(text: str, spec: OutputSpec, *, calls: CallFormatName | str = "auto") -> Parsed | ParseFailure:
@@ -26,6 +26,8 @@ def parse(text: str, spec: OutputSpec, *, calls: CallFormatName | str = "auto") 
     found = _last(visible, spec, form)
     if found is None and visible != text and "</think" not in text:
         found = _last(text, spec, form)
+    if found is None and form not in ("none", "tags") and astray(visible):
+        return ParseFailure(_out_of_form(form), text)
     return found or _bare(visible, spec) or ParseFailure(_expectation(spec), text)
 
 
@@ -68,6 +70,11 @@ def _bare(text: str, spec: OutputSpec) -> Parsed | None:
     if text and spec.parser == "tool_calls" and "answer" in spec.actions:
         return FinalAnswer(text=without_citations(text) or text, citations=citations(text))
     return Summary(text) if text and spec.bare_summary else None
+
+
+def _out_of_form(form: str) -> str:
+    marks = FORMATS[form].marks if form in FORMATS else ()  # type: ignore[index]
+    return f"a tool call {f'does not begin with {marks[0]}' if marks else 'is in a form that is not read here'}"
 
 
 def _expectation(spec: OutputSpec) -> str:

@@ -1,6 +1,7 @@
 """Parser `blocks`: lines "Explanation: ...", "Exact Answer: ...", "Confidence: 80%", as BrowseComp-Plus asks for.
 
-Labels may be bold, headings, list items, or in another case. The last exact answer counts.
+Labels may be bold, headings, list items, or in another case; headings and bold lines need no colon. The last exact
+answer counts.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from prompts.parsers.found import Found
 from prompts.parsers.text import citations, clean, confidence, explanation, without_citations
 
 _LABEL = re.compile(
-    r"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+|#{1,6}[ \t]+)?[*_]{0,3}"
-    r"(explanation|reasoning|exact[ \t]+answer|final[ \t]+answer|answer|confidence(?:[ \t]+(?:score|level))?)"
-    r"[*_]{0,3}[ \t]*[:\uff1a][*_]{0,3}[ \t]*",
+    r"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+|(?P<heading>#{1,6}[ \t]+))?(?P<bold>[*_]{2,3})?[*_]?"
+    r"(?P<name>explanation|reasoning|exact[ \t]+answer|final[ \t]+answer|answer|confidence(?:[ \t]+(?:score|level))?)"
+    r"[*_]{0,3}[ \t]*(?:(?P<colon>[:\uff1a])[*_]{0,3}[ \t]*|(?(heading)#*[ \t]*$|(?(bold)$|(?!))))",
     re.IGNORECASE | re.MULTILINE,
 )
+_HEADING = re.compile(r"^#{1,6}[ \t]", re.MULTILINE)
 _QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb", "`": "`"}
 _BOLD = re.compile(r"\A([*_]{1,3})(?=\S)(.*\S)\1\Z", re.DOTALL)
 
@@ -45,7 +47,7 @@ def has_blocks(text: str) -> bool:
 
 
 def _kind(label: re.Match[str]) -> str:
-    name = label[1].lower()
+    name = label["name"].lower()
     return "answer" if "answer" in name else "confidence" if "confidence" in name else "explanation"
 
 
@@ -56,6 +58,8 @@ def _content(text: str, labels: list[re.Match[str]], index: int) -> str:
 
 def _answer(text: str, labels: list[re.Match[str]], index: int) -> str:
     content = _content(text, labels, index)
+    if not labels[index]["colon"] and labels[index]["heading"]:
+        return unquoted(_HEADING.split(content)[0])
     last = index + 1 == len(labels)
     # Nothing marks the end of the last block: prose after an empty line is no part of it.
     return unquoted(re.split(r"\n[ \t]*\n", content)[0] if last else content)

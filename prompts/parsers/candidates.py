@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 from prompts.output import CandidateFormat, ParsedCandidate
-from prompts.parsers.text import citations, drop_citations, inner
+from prompts.parsers.text import ATTRIBUTES, citations, drop_citations, inner
 
 
 def candidates_in(text: str, form: CandidateFormat) -> list[ParsedCandidate]:
     """Every pair in `text`, malformed ones with their `problem`."""
-    starts = [match.start() for match in re.finditer(rf"<{form.container}>", text, re.IGNORECASE)]
+    starts = [match.start() for match in re.finditer(rf"<{form.container}{ATTRIBUTES}>", text, re.IGNORECASE)]
     ends = [*starts[1:], len(text)]
     blocks = [
         re.split("</candidate>", text[start:end], flags=re.IGNORECASE)[0]

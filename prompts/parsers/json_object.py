@@ -7,6 +7,7 @@ Where that is a search, all searches of the turn are carried out, as calls in an
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,9 @@ _KEYS: dict[Action, tuple[str, ...]] = {
     "summary": ("summary",),
     "candidates": ("candidates", "questions"),
 }
+
+# The turn ends within the number: 0. may have been 0.9, and 8 may have been 80.
+_CUT_OFF = re.compile(r"confidence\W{1,4}[\d.,]*\Z", re.IGNORECASE)
 
 
 def find_json(text: str, spec: OutputSpec) -> Found | None:
@@ -65,7 +69,7 @@ def _parsed(text: str, value: dict[str, Any], content: Any, action: Action) -> P
 
 
 def _answer(text: str, value: dict[str, Any], answer: str) -> FinalAnswer:
-    stated = value.get("confidence")
+    stated = None if _CUT_OFF.search(text) else value.get("confidence")
     return FinalAnswer(
         text=without_citations(answer) or answer,
         explanation=_text(value.get("explanation", value.get("reasoning", ""))),

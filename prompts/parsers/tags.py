@@ -1,36 +1,48 @@
 """Parser `tags`: `<search>`, `<answer>` with `<confidence>`, `<summary>`, `<candidate>`. The last action counts.
 
-Where that is a search, all searches of the turn are carried out, as calls in any other format are.
+Where that is a search, all searches of the turn are carried out, as calls in any other format are. A tag that is never
+closed does not count behind another action that is closed: prose may mention a tag.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from prompts.output import Action, CandidateSet, FinalAnswer, OutputSpec, Parsed, Summary, ToolCalls
 from prompts.parsers.candidates import candidates_in
 from prompts.parsers.found import Found
-from prompts.parsers.text import citations, clean, confidence, explanation, inner, without_citations
+from prompts.parsers.text import ATTRIBUTES, citations, clean, confidence, explanation, inner, without_citations
 
 _TAG_OF: dict[Action, str] = {"search": "search", "answer": "answer", "summary": "summary"}
+
+
+class _Said(NamedTuple):
+    """An action as it was written."""
+
+    opening: re.Match[str]
+    content: str
+    closed: bool
+
+    @property
+    def tag(self) -> str:
+        return self.opening[1].lower()
 
 
 def find_tags(text: str, spec: OutputSpec) -> Found | None:
     """The last action with something in it."""
     tags = tags_of(spec)
     names = tuple(tags)
-    said = [(match, _content(text, match, names)) for match in _openings(names).finditer(text)]
-    said = [(match, content) for match, content in said if content]
+    said = _meant([_said(text, match, names) for match in _openings(names).finditer(text)], spec)
     if not said:
         return None
-    last, content = said[-1]
-    action = tags[last[1].lower()]
+    last = said[-1]
+    action = tags[last.tag]
     if action == "search":
-        searches = [content for match, content in said if tags[match[1].lower()] == "search"]
-        return Found(last.start(), ToolCalls.search(*searches))
-    return Found(last.start(), _parsed(text, last, content, action, spec))
+        searches = [one.content for one in said if tags[one.tag] == "search"]
+        return Found(last.opening.start(), ToolCalls.search(*searches))
+    return Found(last.opening.start(), _parsed(text, last.opening, last.content, action, spec))
 
 
 def tags_of(spec: OutputSpec) -> dict[str, Action]:
@@ -56,22 +68,33 @@ def _parsed(
 
 @lru_cache(maxsize=64)
 def _openings(tags: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile(rf"<({'|'.join(tags)})>", re.IGNORECASE) if tags else re.compile(r"(?!)")
+    return re.compile(rf"<({'|'.join(tags)}){ATTRIBUTES}>", re.IGNORECASE) if tags else re.compile(r"(?!)")
 
 
 @lru_cache(maxsize=64)
 def _end(tag: str, tags: tuple[str, ...]) -> re.Pattern[str]:
     # An unclosed tag ends where the next action begins.
-    return re.compile(rf"</{tag}>|<(?:{'|'.join(tags)})>", re.IGNORECASE)
+    return re.compile(rf"(</{tag}\s*>)|<(?:{'|'.join(tags)}){ATTRIBUTES}>", re.IGNORECASE)
 
 
-def _content(text: str, opening: re.Match[str], tags: tuple[str, ...]) -> str:
+def _said(text: str, opening: re.Match[str], tags: tuple[str, ...]) -> _Said:
     end = _end(opening[1], tags).search(text, opening.end())
-    return clean(text[opening.end() : end.start() if end else len(text)])
+    content = clean(text[opening.end() : end.start() if end else len(text)])
+    return _Said(opening, content, closed=bool(end and end[1]))
+
+
+def _meant(said: list[_Said], spec: OutputSpec) -> list[_Said]:
+    """Those with something in them, less other tags that are only mentioned after the last closed one.
+
+    Candidates are told from a mention by what stands in them, and are often left open.
+    """
+    said = [one for one in said if one.content]
+    last = max((index for index, one in enumerate(said) if one.closed), default=len(said) - 1)
+    return said[: last + 1] + [one for one in said[last + 1 :] if one.tag in (said[last].tag, spec.candidate.container)]
 
 
 def _final_answer(text: str, opening: re.Match[str], content: str) -> FinalAnswer:
-    answer = clean(re.split(r"<confidence>", content, flags=re.IGNORECASE)[0])
+    answer = clean(re.split(rf"<confidence{ATTRIBUTES}>", content, flags=re.IGNORECASE)[0])
     stated = [value for value in map(confidence, inner(text, "confidence")) if value is not None]
     return FinalAnswer(
         text=without_citations(answer) or answer,

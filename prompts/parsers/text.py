@@ -11,8 +11,10 @@ _FENCE = re.compile(r"\A\s*```[\w-]*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
 _CITATION = re.compile(r"\[(\d+(?:\s*[-\u2013]\s*\d+)?(?:\s*[,;]\s*\d+(?:\s*[-\u2013]\s*\d+)?)*)\]")
 _RANGE = re.compile(r"(\d+)\s*[-\u2013]\s*(\d+)|(\d+)")
 _MOST_OF_A_RANGE = 50  # a longer one is no citation of passages, so only its ends are taken
-_ACTION = re.compile(r"<(answer|confidence|search|summary)>.*?</\1>", re.DOTALL | re.IGNORECASE)
-_MARK = re.compile(r"</?(?:answer|confidence|search|summary)>", re.IGNORECASE)
+# Of a tag, as HTML has them. Words without a value are prose: <search engine>.
+ATTRIBUTES = r"(?:\s+[\w:-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s<>\"'=]+))*\s*"
+_ACTION = re.compile(rf"<(answer|confidence|search|summary){ATTRIBUTES}>.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+_MARK = re.compile(rf"</?(?:answer|confidence|search|summary|think(?:ing)?){ATTRIBUTES}>", re.IGNORECASE)
 _OPEN_FENCE = re.compile(r"\s*```[\w-]*\s*\Z")
 _CONFIDENCE = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:(%|percent)|(?:/|out of|of)\s*(\d+(?:\.\d+)?))?", re.IGNORECASE)
 
@@ -62,7 +64,9 @@ def without_citations(text: str) -> str:
 
 def inner(text: str, tag: str) -> list[str]:
     """Contents of every `tag` in `text`; an unclosed one ends at the next tag of any name."""
-    found = re.finditer(rf"<{tag}>(.*?)(?=</{tag}>|<[a-z]+>|\Z)", text, re.DOTALL | re.IGNORECASE)
+    found = re.finditer(
+        rf"<{tag}{ATTRIBUTES}>(.*?)(?=</{tag}\s*>|<[a-z]+{ATTRIBUTES}>|\Z)", text, re.DOTALL | re.IGNORECASE
+    )
     return [clean(match[1]) for match in found]
 
 

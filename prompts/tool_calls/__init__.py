@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import re
+
 from prompts.output import CallFormatName
 from prompts.tool_calls.base import CallFormat, Located
 from prompts.tool_calls.glm import GLM
@@ -21,11 +23,18 @@ FORMATS: dict[CallFormatName, CallFormat] = {
     form.name: form for form in (QWEN_XML, GLM, HERMES, MISTRAL, LLAMA, PLAIN_JSON, SEARCH_TAGS)
 }
 
+_MARKS = re.compile(r"</?tool_call>|</?arg_(?:key|value)>|</?(?:function|parameter)\b[^<>\n]*>|\[(?:TOOL_CALLS|ARGS)\]")
+
 
 def find_calls(name: CallFormatName | str, text: str) -> list[Located]:
     """Every call in `text`, in order; `auto`: in the format that the text itself shows. Raises: KeyError."""
     form = _shown(text) if name == "auto" else FORMATS[name]  # type: ignore[index]
     return form.find(text)
+
+
+def astray(text: str) -> bool:
+    """Whether a call stands in `text`, where its own format found none: without its tags, or in another format's."""
+    return bool(_MARKS.search(text) or PLAIN_JSON.find(text))
 
 
 def detect_format(source: str) -> CallFormatName | None:
@@ -43,4 +52,4 @@ def _shown(text: str) -> CallFormat:
     return SEARCH_TAGS if "<search>" in text else PLAIN_JSON
 
 
-__all__ = ["FORMATS", "CallFormat", "CallFormatName", "Located", "detect_format", "find_calls"]
+__all__ = ["FORMATS", "CallFormat", "CallFormatName", "Located", "astray", "detect_format", "find_calls"]

@@ -43,6 +43,13 @@ def looks_like_call(value: Any) -> bool:
     return isinstance(_first(value, _NAMES), str) and any(key in value for key in _ARGUMENTS)
 
 
+def flat(value: Any) -> list[Any]:
+    """The calls that one JSON value holds: it may be an array of them, or OpenAI's object with `tool_calls`."""
+    if isinstance(value, dict) and isinstance(value.get("tool_calls"), list):
+        return value["tool_calls"]
+    return value if isinstance(value, list) else [value]
+
+
 def call_of(value: Any, text: str) -> ToolCall:
     """The call that `{"name": ..., "arguments": {...}}` spells, or OpenAI's shape with "function" around it."""
     if not isinstance(value, dict):

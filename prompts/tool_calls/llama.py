@@ -11,7 +11,7 @@ import re
 
 from prompts.lenient_json import json_values, read_object
 from prompts.output import ToolCall
-from prompts.tool_calls.base import CallFormat, Located, broken, call_of, looks_like_call
+from prompts.tool_calls.base import CallFormat, Located, broken, call_of, flat, looks_like_call
 
 TAG = "<|python_tag|>"
 _FUNCTION = re.compile(r"<function=([\w.-]+)>(.*?)(?:</function>|\Z)", re.DOTALL)
@@ -24,9 +24,10 @@ def find(text: str) -> list[Located]:
         return _tagged(text, at)
     functions = [Located(match.start(), match.end(), _function(match)) for match in _FUNCTION.finditer(text)]
     return functions or [
-        Located(start, end, call_of(value, text[start:end]))
+        Located(start, end, call_of(one, text[start:end]))
         for start, end, value in json_values(text)
-        if looks_like_call(value)
+        for one in flat(value)
+        if looks_like_call(one)
     ]
 
 
@@ -34,9 +35,10 @@ def _tagged(text: str, at: int) -> list[Located]:
     if match := _BUILT_IN.match(text, at + len(TAG)):
         return [Located(at, len(text), _built_in(match[1], text[match.start() :].strip()))]
     found = [
-        Located(start, end, call_of(value, text[start:end]))
+        Located(start, end, call_of(one, text[start:end]))
         for start, end, value in json_values(text)
-        if start > at and isinstance(value, dict)
+        if start > at
+        for one in flat(value)
     ]
     return found or [Located(at, len(text), broken(f"no JSON object stands after {TAG}", text[at:]))]
 

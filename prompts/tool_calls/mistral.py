@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from prompts.lenient_json import json_values, read_object
 from prompts.output import ToolCall
-from prompts.tool_calls.base import CallFormat, Located, broken, call_of
+from prompts.tool_calls.base import CallFormat, Located, broken, call_of, flat
 
 _PART = re.compile(r"\[TOOL_CALLS\](.*?)(?=\[TOOL_CALLS\]|\Z)", re.DOTALL)
 _NAMED = re.compile(r"\s*([\w.-]+)\s*(?:\[CALL_ID\]\s*[\w-]*\s*)?(?:\[ARGS\])?\s*(?=\{|\Z)")
@@ -22,7 +22,7 @@ def _calls(match: re.Match[str]) -> Iterator[Located]:
     if named and named[1]:
         yield Located(match.start(), match.end(), _named(named[1], match[1][named.end() :], match[0]))
         return
-    objects = [o for found in json_values(match[1]) for o in _flat(found.value)]
+    objects = [o for found in json_values(match[1]) for o in flat(found.value)]
     for value in objects:
         yield Located(match.start(), match.end(), call_of(value, match[0]))
     if not objects:
@@ -34,10 +34,6 @@ def _named(name: str, rest: str, text: str) -> ToolCall:
     if arguments is None:
         return broken("[ARGS] is not followed by a JSON object", text, name=name)
     return ToolCall(name, arguments, text=text)
-
-
-def _flat(value: object) -> list[object]:
-    return list(value) if isinstance(value, list) else [value]
 
 
 MISTRAL = CallFormat(

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from prompts.lenient_json import json_values
-from prompts.tool_calls.base import CallFormat, Located, call_of, looks_like_call
+from prompts.tool_calls.base import CallFormat, Located, call_of, flat, looks_like_call
 
 
 def find(text: str) -> list[Located]:
     return [
         Located(start, end, call_of(one, text[start:end]))
         for start, end, value in json_values(text)
-        for one in _objects(value)
+        for one in flat(value)
         if looks_like_call(one)
     ]
-
-
-def _objects(value: Any) -> list[Any]:
-    if isinstance(value, dict) and isinstance(value.get("tool_calls"), list):
-        return value["tool_calls"]
-    return value if isinstance(value, list) else [value]
 
 
 PLAIN_JSON = CallFormat(

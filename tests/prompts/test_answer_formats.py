@@ -43,6 +43,10 @@ NATIVE = spec("tool_calls")
         ('[2]\nExact Answer: "A" and "B"\nConfidence: 250%', '"A" and "B"', None),
         ("[2]\nExact Answer\uff1a奥斯陆\nConfidence\uff1a80%", "奥斯陆", 0.8),
         ("[2]\n> **_Exact Answer:_** Oslo\n> Confidence: 80%", "Oslo", 0.8),
+        ("### Explanation\nso [2]\n\n### Exact Answer\nOslo\n\n### Confidence\n80%", "Oslo", 0.8),
+        ("[2]\n## **Exact Answer** ##\n\nAda\n\nBo\n\n## Notes\nnone\n## Confidence\n80%", "Ada\n\nBo", 0.8),
+        ("[2]\n**Exact Answer**\nOslo\n\n**Confidence**\n80%\n\nAnything else?", "Oslo", 0.8),
+        ("[2]\n### Exact Answer: Oslo\n\nAnything else you need?", "Oslo", None),
     ],
 )
 def test_blocks(text: str, answer: str, confidence: float | None) -> None:
@@ -59,7 +63,10 @@ def test_explanation_is_the_block_or_what_stands_before_the_answer() -> None:
     assert isinstance(second, FinalAnswer) and second.explanation == "It says so [2]."
 
 
-@pytest.mark.parametrize("text", ["", "Exact Answer:", "The exact answer: is unknown", "Exact Answer:\nConfidence: 3%"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "Exact Answer:", "The exact answer: is unknown", "Exact Answer:\nConfidence: 3%", "The exact\nanswer\nOslo"],
+)
 def test_blocks_without_an_answer_are_a_failure_that_keeps_the_text(text: str) -> None:
     assert parse(text, BLOCKS) == ParseFailure("no <search> or line 'Exact Answer: ...' was found in the turn", text)
 
@@ -81,6 +88,9 @@ def test_blocks_take_searches_in_tags_and_the_last_counts() -> None:
         ('{"explanation": "so [2]", "confidence": 80, "answer": "Oslo', "Oslo", 0.8),
         ('{"answer": ["Ada", "Bo"], "citations": [2], "confidence": 80}', "Ada, Bo", 0.8),
         ('{"answer": 1912, "citations": [2]}', "1912", None),
+        ('[2] {"answer": "Oslo", "confidence": 0.', "Oslo", None),
+        ('[2] {"answer": "Oslo", "confidence": "8', "Oslo", None),
+        ('[2] {"answer": "Oslo", "confidence": 80\n', "Oslo", 0.8),
         ('{"search": "mira"} [2] {"answer": "Oslo"} {"note": 1}', "Oslo", None),
     ],
 )
@@ -138,4 +148,22 @@ def test_native_calls_and_anything_else_is_the_answer(text: str, parsed: Any) ->
 def test_the_graph_may_name_the_format_that_auto_means() -> None:
     text = '{"name": "search", "arguments": {"query": "mira"}}'
     assert parse(text, NATIVE, calls="json") == ToolCalls((MIRA,))
-    assert parse(text, NATIVE, calls="hermes") == FinalAnswer(text)
+    assert parse(text, NATIVE, calls="hermes") == ParseFailure("a tool call does not begin with <tool_call>", text)
+
+
+BARE = '{"name": "search", "arguments": {"query": "mira"}}'
+
+
+@pytest.mark.parametrize(
+    "text", [BARE, f"{BARE}</tool_call>", f"I look: {BARE}", "search\n<arg_key>query</arg_key>mira"]
+)
+@pytest.mark.parametrize(
+    ("form", "mark"), [("hermes", "<tool_call>"), ("glm", "<tool_call>"), ("mistral", "[TOOL_CALLS]")]
+)
+def test_a_call_without_its_tags_is_no_answer(text: str, form: str, mark: str) -> None:
+    assert parse(text, NATIVE, calls=form) == ParseFailure(f"a tool call does not begin with {mark}", text)
+
+
+def test_an_answer_may_hold_json_and_a_call_in_plain_words() -> None:
+    for text in ('{"name": "Mira"}', "I called search(mira).", '{"answer": {"arguments": 1}}'):
+        assert parse(text, NATIVE, calls="hermes") == FinalAnswer(text)

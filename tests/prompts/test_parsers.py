@@ -65,12 +65,22 @@ def test_every_search_of_a_turn_counts_where_a_search_is_the_last_action(text: s
         ("[1900-2020] [6-4] <answer>y", "y", None, (1900, 2020, 6, 4)),
         ("<answer>y</answer><confidence>high</confidence>", "y", None, ()),
         ("<search>a</search>\n<answer>b</answer>", "b", None, ()),
+        ("<answer>b</answer> as in the <search> step I did.", "b", None, ()),
+        ("<search>a</search><answer>b</answer> as in the <search> step I did.", "b", None, ()),
+        ("<answer type='x'>b</answer><confidence unit=percent>80</confidence >", "b", 0.8, ()),
+        ("a <search engine> said <answer>b</answer>", "b", None, ()),
     ],
 )
 def test_answer(text: str, answer: str, confidence: float | None, citations: tuple[int, ...]) -> None:
     parsed = SOLVER.parse(text)
     assert isinstance(parsed, FinalAnswer)
     assert (parsed.text, parsed.confidence, parsed.citations) == (answer, confidence, citations)
+
+
+def test_a_closed_search_stands_where_prose_mentions_the_answer() -> None:
+    assert SOLVER.parse("<search>mira</search> then I will <answer> it.") == ToolCalls.search("mira")
+    candidates = GENERATOR.parse("<search>mira</search> <candidate><question>Who?</question><answer>Ada</answer>")
+    assert isinstance(candidates, CandidateSet)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +90,7 @@ def test_answer(text: str, answer: str, confidence: float | None, citations: tup
         ("One:\n```\nx = 1\n```\n", "One:\n```\nx = 1\n```"),
         ("<answer>A</answer><confidence>9</confidence> No: [2].", "No: [2]."),
         ("<answer>A. No: [2]. ", "A. No: [2]."),
+        ("<think>I found it ", "I found it"),
     ],
 )
 def test_the_explanation_holds_no_marks(before: str, explanation: str) -> None:

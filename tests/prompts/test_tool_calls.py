@@ -44,6 +44,18 @@ GOOD: list[tuple[str, str, list[ToolCall]]] = [
     ),
     (
         "hermes",
+        '<tool_call>\n{"name": "search", "arguments": {"query": "mira"}}\n'
+        '{"name": "search", "arguments": {"query": "bram"}}\n</tool_call>',
+        BOTH,
+    ),
+    (
+        "hermes",
+        '<tool_call>[{"name": "search", "arguments": {"query": "mira"}}, '
+        '{"name": "search", "arguments": {"query": "bram"}}]</tool_call>',
+        BOTH,
+    ),
+    (
+        "hermes",
         '<tool_call>{"name": "note", "arguments": {"text": "a } and a \\"{\\" stay", "deep": {"list": [1, {"x": 2}]}}}'
         "</tool_call>",
         [ToolCall("note", {"text": 'a } and a "{" stay', "deep": {"list": [1, {"x": 2}]}})],
@@ -88,6 +100,12 @@ GOOD: list[tuple[str, str, list[ToolCall]]] = [
         "llama",
         '<|python_tag|>{"name": "search", "parameters": {"query": "mira"}}; '
         '{"name": "search", "parameters": {"query": "bram"}}',
+        BOTH,
+    ),
+    (
+        "llama",
+        '<|python_tag|>[{"name": "search", "parameters": {"query": "mira"}}, '
+        '{"name": "search", "parameters": {"query": "bram"}}]',
         BOTH,
     ),
     ("llama", '<|python_tag|>search.call(query="mira")', [MIRA]),
