@@ -5,9 +5,7 @@ Rollouts do not go through here: they extend token ids, which a list of messages
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -24,9 +22,10 @@ from agents.bound_tools import BoundTools, Form
 from agents.chat_turn import ChatTurn
 from agents.engines.base import Delta, GenerateRequest, StreamingEngine
 from agents.errors import EngineError, boundary
+from agents.loop_thread import waiting_loop
 from agents.policy import Policy
-from prompts.closed_yaml import closest
-from store.errors import UsageError
+from agents.replay import replay, with_question
+from agents.tool_choice import chosen_tools
 
 # A single call's own settings, as `bind` or `invoke` give them.
 _SAMPLING = ("max_tokens", "temperature", "top_p", "seed")
@@ -64,16 +63,17 @@ class PolicyChatModel(BaseChatModel):
         self,
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
         *,
-        tool_choice: str | None = None,
+        tool_choice: str | dict[str, Any] | bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """Announced by the chat template where it lists tools, else in words before the first message.
 
-        tool_choice: "none" announces no tool, a name that one alone; "auto" and "any" leave the choice to the policy,
-        which can't be forced. Raises: UsageError for a name that is not among `tools`.
+        tool_choice: "none" announces no tool, a name that one alone; "auto", "any" and True leave the choice to the
+        policy, which can't be forced; a mapping says the same in OpenAI's or Anthropic's way.
+        Raises: UsageError for a name that is not among `tools`, or a choice of another shape.
         """
         schemas = [convert_to_openai_tool(tool) for tool in tools]
-        return self.bind(tools=_chosen(schemas, tool_choice), **kwargs)
+        return self.bind(tools=chosen_tools(schemas, tool_choice), **kwargs)
 
     def _turn(self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]) -> ChatTurn:
         tools = BoundTools(tuple(given.get("tools") or ()), self.policy.template, self.call_format)
@@ -101,7 +101,7 @@ class PolicyChatModel(BaseChatModel):
         stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
-    ) -> AsyncIterator[ChatGenerationChunk]:
+    ) -> AsyncGenerator[ChatGenerationChunk, None]:
         """Text as it is sampled, but nothing of a tool call before it is whole; the last chunk holds all the rest."""
         turn = self._turn(messages, stop, kwargs)
         async with (
@@ -124,13 +124,31 @@ class PolicyChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        """Waits for `_agenerate`; where a loop runs already (a notebook), in a thread beside it."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return asyncio.run(self._agenerate(messages, stop, **kwargs))
-        with ThreadPoolExecutor(1) as beside:
-            return beside.submit(lambda: asyncio.run(self._agenerate(messages, stop, **kwargs))).result()
+        return waiting_loop().run(self._agenerate(messages, stop, **kwargs))
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        return waiting_loop().iterate(self._astream(messages, stop, **kwargs))
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Of the policy's own tokenizer, if no other was given; strings that spell special tokens are text."""
+        return (self.custom_get_token_ids or self.policy.encode)(text)
+
+    def get_num_tokens_from_messages(
+        self,
+        messages: list[BaseMessage],
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
+    ) -> int:
+        """As long as the prompt that the policy would read, chat template and tools included."""
+        bound = BoundTools(tuple(map(convert_to_openai_tool, tools or ())), self.policy.template, self.call_format)
+        asked = with_question(messages)
+        conversation = replay(asked, self.policy.template, tools=bound, model=self.policy.engine.model)
+        return len(conversation) if isinstance(asked[-1], AIMessage) else len(conversation.prompt())
 
 
 async def _deltas(policy: Policy, request: GenerateRequest) -> AsyncGenerator[Delta, None]:
@@ -140,15 +158,3 @@ async def _deltas(policy: Policy, request: GenerateRequest) -> AsyncGenerator[De
     async with aclosing(policy.engine.stream(request)) as stream:
         async for delta in stream:
             yield delta
-
-
-def _chosen(schemas: list[dict[str, Any]], choice: str | None) -> list[dict[str, Any]]:
-    if choice in (None, "auto", "any", "required"):
-        return schemas
-    found = [schema for schema in schemas if schema["function"]["name"] == choice]
-    if not found and choice != "none":
-        names = [schema["function"]["name"] for schema in schemas]
-        raise UsageError(
-            f"tool_choice: no tool {choice!r} is bound; there are: {', '.join(names)}{closest(choice, names)}"
-        )
-    return found

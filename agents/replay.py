@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from agents.bound_tools import BoundTools
 from agents.chat_template import ChatTemplate, Message, TurnRole
@@ -32,6 +32,14 @@ def replay(messages: Sequence[BaseMessage], template: ChatTemplate, *, tools: Bo
             opening.append(Message(_ROLES.get(message.type, "user"), text_of(message)))
     _open(conversation, opening, tools)
     return conversation
+
+
+def with_question(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """The messages with an empty question where they have none before the first reply: a cut of a conversation."""
+    lead = next((place for place, message in enumerate(messages) if message.type != "system"), len(messages))
+    if lead < len(messages) and messages[lead].type == "human":
+        return list(messages)
+    return [*messages[:lead], HumanMessage(""), *messages[lead:]]
 
 
 def _open(conversation: Conversation, opening: list[Message], tools: BoundTools) -> list[Message]:

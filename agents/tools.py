@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Protocol, runtime_checkable
 
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.errors import ToolError, boundary
+from agents.loop_thread import waiting_loop
 from store.types import Hit
 
 
@@ -52,4 +52,4 @@ class SearchTool(BaseTool):
         return "\n\n".join(f"[{n}] {hit.title}\n{hit.text}" for n, hit in enumerate(hits, 1)), hits
 
     def _run(self, query: str) -> tuple[str, list[Hit]]:
-        return asyncio.run(self._arun(query))
+        return waiting_loop().run(self._arun(query))

@@ -10,11 +10,11 @@ from typing import Any, Self, TypeVar
 
 from langchain_core.runnables import RunnableConfig
 
+from agents.loop_thread import LoopThread
 from graphs.events import Event
 from graphs.schema import GraphSpec
 from karl.api.answering import GraphParts, OnFailure, check_options
 from karl.api.inputs import Inputs
-from karl.api.loop_thread import LoopThread
 from karl.api.results import Answer, AnswerFailed
 from store.errors import UsageError
 

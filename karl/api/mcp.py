@@ -11,9 +11,9 @@ from langchain_core.tools import BaseTool
 from pydantic import Field
 
 from agents.errors import RolloutError
+from agents.loop_thread import LoopThread
 from agents.mcp_settings import McpServer
 from agents.mcp_tools import open_mcp_tools
-from karl.api.loop_thread import LoopThread
 from store.errors import KarlError, UsageError
 
 

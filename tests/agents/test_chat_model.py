@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from langchain_core.callbacks import AsyncCallbackHandler
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage, ToolMessage, trim_messages
 from langchain_core.tools import tool
 from langgraph.prebuilt import create_react_agent
 
@@ -22,7 +23,8 @@ from agents.policy import Policy, PolicyProfile
 from agents.text_gate import TextGate
 from agents.tools import SearchTool
 from store.errors import UsageError
-from tests.harness_kit import NOTES, TINY_TEMPLATE, ListSearcher, byte_tokenizer, scripted_policy, text_policy
+from store.types import Hit
+from tests.harness_kit import NOTES, SPECIAL, TINY_TEMPLATE, ListSearcher, byte_tokenizer, scripted_policy, text_policy
 
 # Lists tools as Qwen's template does, and writes calls that way.
 TOOL_TEMPLATE = (
@@ -154,6 +156,12 @@ async def test_tool_choice() -> None:
         "add": "calls: add",
         "none": "calls: ",
     }
+    for shape in (True, {"type": "any"}, {"type": "auto"}):
+        assert (await model.bind_tools(tools, tool_choice=shape).ainvoke("x")).content == said["any"]
+    for shape in ({"type": "function", "function": {"name": "add"}}, {"type": "tool", "name": "add"}):
+        assert (await model.bind_tools(tools, tool_choice=shape).ainvoke("x")).content == said["add"]
+    with pytest.raises(UsageError, match=r"tool_choice: expected a tool's name, 'auto'.*got \{'type': 'functoin'\}"):
+        model.bind_tools(tools, tool_choice={"type": "functoin"})
     with pytest.raises(UsageError, match=r"no tool 'ad' is bound; there are: add, vector_search; did you mean 'add'\?"):
         model.bind_tools(tools, tool_choice="ad")
 
@@ -288,6 +296,72 @@ async def test_replayed_messages() -> None:
 
 async def test_waited_for_inside_a_running_loop_too() -> None:
     assert PolicyChatModel(policy=text_policy("yes")).invoke("x").content == "yes"
+
+
+async def test_the_search_is_waited_for_inside_a_running_loop_too() -> None:
+    search = SearchTool(searcher=ListSearcher(NOTES), k=1)
+    assert search.invoke({"query": "falcon"}) == "[1] Note 11\nmira leads falcon"
+
+
+def test_all_that_waits_shares_one_loop() -> None:
+    loops: set[asyncio.AbstractEventLoop] = set()
+
+    class Looking(ListSearcher):
+        async def search(self, query: str, k: int) -> list[Hit]:
+            loops.add(asyncio.get_running_loop())
+            return await super().search(query, k)
+
+    async def reply(request: GenerateRequest) -> str:
+        loops.add(asyncio.get_running_loop())
+        return "yes"
+
+    model, search = PolicyChatModel(policy=scripted_policy(reply)), SearchTool(searcher=Looking(NOTES))
+    model.invoke("x")
+    list(model.stream("x"))
+    model.batch(["x", "y"])
+    search.invoke({"query": "falcon"})
+    assert len(loops) == 1  # connections of an engine or an index stay where they were opened
+
+
+def test_waiting_streams_too() -> None:
+    tokens: list[str] = []
+
+    class Ears(BaseCallbackHandler):
+        def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
+            tokens.append(token)
+
+    policy = streaming_policy("one two three", "one two three")
+    chunks = list(PolicyChatModel(policy=policy).stream("x", {"callbacks": [Ears()]}))
+    assert len(chunks) > 3 and "".join(chunk.text for chunk in chunks) == "one two three" == "".join(tokens)
+    assert chunks[-1].chunk_position == "last" and chunks[-1].additional_kwargs["token_ids"]
+    first = next(iter(PolicyChatModel(policy=policy).stream("x")))  # and left after the first piece
+    assert first.text and "one two three".startswith(first.text)
+
+
+def test_tokens_are_counted_by_the_policys_own_tokenizer() -> None:
+    policy = text_policy("ok")
+    model = PolicyChatModel(policy=policy)
+    assert model.get_token_ids("the an <|end|>") == policy.encode("the an <|end|>")
+    assert model.get_num_tokens("the answer") == len(policy.encode("the answer"))
+    spoken = [SystemMessage("s"), HumanMessage("who?"), AIMessage("hm"), HumanMessage("well?")]
+    reply = model.invoke(spoken)
+    assert reply.usage_metadata is not None
+    assert model.get_num_tokens_from_messages(spoken) == reply.usage_metadata["input_tokens"]
+    told = len("You can call these tools")
+    assert model.get_num_tokens_from_messages(spoken, [add]) > reply.usage_metadata["input_tokens"] + told
+    counts = [model.get_num_tokens_from_messages(spoken[:end]) for end in (1, 2, 3, 4)]
+    assert counts == sorted(set(counts))
+    assert PolicyChatModel(policy=policy, custom_get_token_ids=lambda text: [7]).get_num_tokens("a b c") == 1
+
+
+@pytest.mark.parametrize("template", SPECIAL)
+def test_a_long_conversation_is_trimmed_to_what_fits(template: str) -> None:
+    model = PolicyChatModel(policy=text_policy(template=template))
+    talk = [kind(f"{kind.__name__} says {n} " + "x" * 40) for n in range(6) for kind in (HumanMessage, AIMessage)]
+    whole = model.get_num_tokens_from_messages(talk)
+    kept = trim_messages(talk, max_tokens=whole // 2, token_counter=model, strategy="last", start_on="human")
+    assert talk[-len(kept) :] == kept and 4 <= len(kept) <= 6 and kept[0].type == "human"
+    assert model.get_num_tokens_from_messages(kept) <= whole // 2
 
 
 async def test_sampling_of_one_call() -> None:

@@ -8,15 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 
 import pytest
 
-from karl.api.loop_thread import LoopThread
+from agents.loop_thread import LoopThread, waiting_loop
 
 SCRIPT = """
 import asyncio, signal, sys
-from karl.api.loop_thread import LoopThread
+from agents.loop_thread import LoopThread
 
 # A process that a shell put into the background ignores SIGINT, and so would its children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -88,3 +88,36 @@ def test_an_interrupt_during_the_start_waits_too(scheduled: bool, monkeypatch: p
         thread.run(work())
     assert said == (["unwound"] if scheduled else [])
     thread.close()
+
+
+def test_a_timeout_may_span_the_items_of_an_iteration() -> None:
+    """`asyncio.timeout` must be left in the task in which it was entered."""
+    seen: list[asyncio.Task[None] | None] = []
+
+    async def items() -> AsyncGenerator[int, None]:
+        async with asyncio.timeout(0.2):
+            for number in range(3):
+                seen.append(asyncio.current_task())
+                yield number
+            await asyncio.sleep(60)
+
+    with pytest.raises(TimeoutError):
+        list(waiting_loop().iterate(items()))
+    assert len(seen) == 3 and len(set(seen)) == 1
+
+
+def test_a_fork_waits_in_a_loop_of_its_own() -> None:
+    async def work() -> str:
+        return "done"
+
+    assert waiting_loop().run(work()) == "done"
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if waiting_loop().run(work()) == "done" else 1)
+    deadline = time.monotonic() + 30
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if ended == (0, 0):
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert ended == (child, 0)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from concurrent.futures import Future
+from contextlib import aclosing
+from functools import lru_cache
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -26,7 +29,7 @@ class LoopThread:
         """What `work` returns or raises. An interrupt of the caller (Ctrl-C) cancels it and waits for its end."""
         if threading.current_thread() is self._thread:
             work.close()
-            raise RuntimeError("called from the graph's own loop, which would wait for itself; await the async method")
+            raise RuntimeError("called from the very loop that would work for it; await the async method")
         ended: Future[None] = Future()
         tasks: list[asyncio.Task[T]] = []
 
@@ -58,14 +61,15 @@ class LoopThread:
 
     def iterate(self, source: AsyncGenerator[T, None]) -> Iterator[T]:
         """The items of `source`, which is closed when the iteration ends early."""
+        items = _in_one_task(source)
         try:
             while True:
                 try:
-                    yield self.run(_next(source))
+                    yield self.run(_next(items))
                 except StopAsyncIteration:
                     return
         finally:
-            self.run(source.aclose())
+            self.run(items.aclose())
 
     def close(self) -> None:
         self.run(self._loop.shutdown_asyncgens())
@@ -73,6 +77,37 @@ class LoopThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+def waiting_loop() -> LoopThread:
+    """The one that all synchronous calls of models and tools share: an engine keeps its connections in one loop."""
+    return _loop_of(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def _loop_of(process: int) -> LoopThread:
+    # By process: a fork has the object and not the thread.
+    return LoopThread(f"karl-waits-{process}")
+
+
+async def _in_one_task(source: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """The items of `source`, whichever task asks for the next: a timeout inside it must end in the task it began in."""
+    items: asyncio.Queue[tuple[T] | None] = asyncio.Queue()
+
+    async def read() -> None:
+        async with aclosing(source):
+            async for item in source:
+                items.put_nowait((item,))
+
+    work = asyncio.create_task(read())
+    work.add_done_callback(lambda _: items.put_nowait(None))
+    try:
+        while (item := await items.get()) is not None:
+            yield item[0]
+        work.result()
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
 
 
 async def _next(source: AsyncGenerator[T, None]) -> T:
