@@ -26,6 +26,7 @@ from rl_backend.ranks import barrier, from_first, rank, world
 from rl_backend.result import TrainResult, closing_means
 from rl_backend.run import TrainingRun
 from rl_backend.source import RolloutSource
+from rl_backend.trackers import check_trackers, tracked
 from rl_backend.training_state import TRAINER, Progress, StateFolder
 
 if TYPE_CHECKING:
@@ -43,20 +44,23 @@ def train(
     """Train `base` on the rollouts of `source` and write the result at `out`, on every rank of the process group.
 
     `base` may be freshly initialised. An unfinished training of the same data, base and settings goes on where it was.
-    Raises UsageError for a bad `base` or nothing to train on; KarlError when the training diverges or the disk is full.
+    Raises UsageError for a bad `base`, a tracker that is not there or nothing to train on; KarlError when the training
+    diverges or the disk is full.
     """
     started = time.perf_counter()
     hooks = hooks or Hooks()
     check_model_folder(base)
+    check_trackers(config)
     index = build_index(source, config=config)
     loader, plan = Loader(source, index, config=config), Plan(index.entries, config=config)
     with _trainer(base, config=config, steps=plan.step_count) as trainer:
         state = StateFolder(out, identity=_identity(index, base, config), keep=config.keep_checkpoints)
         progress = _resume(trainer, state)
-        if rank() == 0:
-            hooks.on_start(progress.steps, plan.step_count)
-        settle_reference(trainer, loader, progress, config=config, folder=state.root)
-        done = TrainingRun(trainer, loader, plan, state, progress, config=config, hooks=hooks).run()
+        with tracked(hooks, config=config, out=out, state=state.root) as told:
+            if rank() == 0:
+                told.on_start(progress.steps, plan.step_count)
+            settle_reference(trainer, loader, progress, config=config, folder=state.root)
+            done = TrainingRun(trainer, loader, plan, state, progress, config=config, hooks=told).run()
         if done:
             _write(trainer, state, progress, out=out, base=base)
             state.clear()
