@@ -104,7 +104,7 @@ class Trainer:
         found: dict[int, NDArray[np.float32]] = {}
         if output is not None:
             values = output["log_probs"].unbind()
-            found = {row.rollout: value.numpy() for row, value in zip(own, values, strict=True)}
+            found = {row.rollout: value.float().numpy() for row, value in zip(own, values, strict=True)}
         by_position = {at: value for part in ranks.from_all(found) for at, value in part.items()}
         return [_aligned(by_position[i], segment.loss_mask) for i, segment in enumerate(segments)]
 
