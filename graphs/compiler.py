@@ -76,7 +76,7 @@ def _outcome(state: GraphState) -> str:
 def _build(harness: Harness, name: str) -> Node:
     node = harness.spec.nodes[name]
     if isinstance(node, schema.PythonNode):
-        run = checked(node_function(harness.spec, name), node)
+        run = checked(node_function(harness.spec, name), harness.spec, name)
     else:
         run = _BUILDERS[type(node)](_view(harness, node), node)
     return run if node.limits.seconds is None else _limited(run, name, node.limits.seconds)

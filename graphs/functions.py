@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
+from agents.errors import RolloutError, boundary
 from graphs.nodes.base import Node
 from graphs.references import import_reference, referred
 from graphs.schema import GraphSpec, PythonNode
 from graphs.state import GraphState
 from graphs.toolbox import named_tools
+from prompts.closed_yaml import closest
 from store.errors import UsageError
 
+_STATE_KEYS = tuple(field.name for field in fields(GraphState))
 _WANTED = "async def {name}(state: GraphState) -> dict[str, Any]"
 _WHAT = "python node"
 
@@ -82,21 +86,36 @@ def _shown(annotation: Any) -> str:
     return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 
-def checked(function: Node, node: PythonNode) -> Node:
-    """The function, with what it returns looked at: LangGraph's own message names neither node nor mend."""
-    label = f"python node '{node.function}'"
+def checked(function: Node, spec: GraphSpec, name: str) -> Node:
+    """The function of the python node `name`, with what it raises and returns told by node, function and mend.
+
+    Raises: RolloutError; what is typed already passes.
+    """
+    node = spec.nodes[name]
+    assert isinstance(node, PythonNode)
+    label = f"graph {spec.name}: node '{name}' ({node.function})"
 
     async def run(state: GraphState) -> dict[str, Any]:
-        given: Any = await function(state)
-        if not isinstance(given, Mapping):
-            raise TypeError(f"{label} returned {type(given).__name__}; return a dict, {{}} at least")
-        update = {"outcome": "ok", **given}
-        if update["outcome"] not in node.outcomes:
-            listed = ", ".join(node.outcomes)
-            raise ValueError(
-                f"{label} ended with '{update['outcome']}'; its outcomes: {listed}; return one of them as 'outcome', "
-                "or add this one to the node's 'outcomes'"
-            )
-        return update
+        async with boundary(RolloutError, label):
+            given: Any = await function(state)
+        if problem := _unfit(given, node):
+            raise RolloutError(f"{label} {problem}")
+        return {"outcome": "ok", **given}
 
     return run
+
+
+def _unfit(given: Any, node: PythonNode) -> str | None:
+    """What is wrong with the update that a function returned, or None."""
+    if not isinstance(given, Mapping):
+        return f"returned {type(given).__name__}; return a dict, {{}} at least"
+    unknown = next((key for key in given if key not in _STATE_KEYS), None)
+    if unknown is not None:
+        near = closest(unknown, _STATE_KEYS)
+        return f"returned the key '{unknown}'; the state has {', '.join(_STATE_KEYS)}{near}"
+    outcome = given.get("outcome", "ok")
+    if outcome in node.outcomes:
+        return None
+    listed = ", ".join(node.outcomes) + closest(outcome, node.outcomes)
+    mend = "return one of them as 'outcome', or add this one to the node's 'outcomes'"
+    return f"ended with '{outcome}'; its outcomes: {listed}; {mend}"

@@ -165,12 +165,38 @@ async def test_a_python_node_leads_on_by_its_outcome(tmp_path: Path, outcome: st
     assert record.status is RolloutStatus.FINISHED and len(record.steps) == turns
 
 
-async def test_an_outcome_that_is_not_listed_fails_with_the_mend(tmp_path: Path) -> None:
+ENDED = "graph gated: node 'gate' (gate_hooks:gate)"
+MENDS = "return one of them as 'outcome', or add this one to the node's 'outcomes'"
+
+
+@pytest.mark.parametrize("outcomes", [", outcomes: [ok, retry]", ""])
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ('return {"outcome": "rety"}', "ended with 'rety'; its outcomes: OUTCOMES; " + MENDS),
+        (
+            'return {"outcom": "retry"}',
+            "returned the key 'outcom'; the state has rollout, outcome, values; did you mean 'outcome'?",
+        ),
+        ('return {"foo": 1}', "returned the key 'foo'; the state has rollout, outcome, values"),
+        ("return 7", "returned int; return a dict, {} at least"),
+        ('raise ValueError("kaput")', ": ValueError: kaput"),
+    ],
+)
+async def test_what_a_function_does_wrong_is_told_with_node_function_and_mend(
+    tmp_path: Path, body: str, told: str, outcomes: str
+) -> None:
     (tmp_path / "graphs").mkdir()
-    (tmp_path / "graphs" / "gated.yaml").write_text(GATED, encoding="utf-8")
-    (tmp_path / "gate_hooks.py").write_text(GATE.replace("OUTCOME", "rety"), encoding="utf-8")
+    graph = (
+        GATED if outcomes else GATED.replace(", outcomes: [ok, retry]", "").replace("ok: end, retry: again", "ok: end")
+    )
+    graph = graph if outcomes else "\n".join(line for line in graph.splitlines() if "again:" not in line)
+    (tmp_path / "graphs" / "gated.yaml").write_text(graph, encoding="utf-8")
+    (tmp_path / "gate_hooks.py").write_text(GATE.replace('return {"outcome": "OUTCOME"}', body), encoding="utf-8")
     record = await run(tmp_path, graph="gated")
-    assert record.failure is not None and "ended with 'rety'; its outcomes: ok, retry" in record.failure.reason
+    assert record.failure is not None
+    listed = "ok, retry; did you mean 'retry'?" if outcomes else "ok"
+    assert record.failure.reason == f"{ENDED}{'' if told.startswith(':') else ' '}{told.replace('OUTCOMES', listed)}"
 
 
 def test_a_route_that_is_not_listed_names_the_key_to_add_it_to() -> None:
