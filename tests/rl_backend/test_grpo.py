@@ -107,12 +107,13 @@ def test_micro_batching_does_not_change_the_gradient(base: Path):
     examples = examples_of(drifted(random_rollouts(base), nats=0.3), config=CONFIG)
     found = []
     for budget in (60, 10**6):
-        config = CONFIG.model_copy(update={"micro_batch_tokens": budget, "kl_coef": 0.1})
+        config = CONFIG.model_copy(update={"micro_batch_tokens": budget, "kl_coef": 0.1, "log_entropy": True})
         trainer = Trainer(base, config=config, total_steps=1)
         found.append(trainer.train_step(pack(examples, config=config)))
         trainer.close()
-    for name in ("loss", "grad_norm", "clip_fraction", "clip_fraction_dual"):
+    for name in ("loss", "grad_norm", "clip_fraction", "clip_fraction_dual", "entropy", "logratio_winners"):
         assert found[0][name] == pytest.approx(found[1][name], rel=1e-5), name
+    assert 0.8 * np.log(128) < found[0]["entropy"] < np.log(128)
 
 
 @pytest.mark.parametrize("algorithm", ["oapl", "grpo", "sft"])
