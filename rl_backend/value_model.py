@@ -7,7 +7,8 @@ KARL, section 6; Wang et al., arXiv 2505.17373: over the policy's own tokens t o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,25 +36,37 @@ def load_value_model(folder: Path | str) -> Any:
     Raises: UsageError for an architecture without a class for token classification.
     """
     from transformers import AutoConfig, AutoModelForTokenClassification
-    from transformers.utils import logging
 
     config = AutoConfig.from_pretrained(folder)
     trained = "ForTokenClassification" in (config.architectures or [""])[0]
     config.num_labels, config.classifier_dropout = 1, 0.0
-    spoken = logging.get_verbosity()
-    logging.set_verbosity_error()  # warns of the head that a policy lacks
     try:
-        model: Any = AutoModelForTokenClassification.from_pretrained(
-            folder, config=config, dtype=torch.float32, attn_implementation="sdpa"
-        )
+        with _silent():
+            model: Any = AutoModelForTokenClassification.from_pretrained(
+                folder, config=config, dtype=torch.float32, attn_implementation="sdpa"
+            )
     except ValueError as exc:
         raise UsageError(f"{folder}: no value model can be made of it: {exc}") from exc
-    finally:
-        logging.set_verbosity(spoken)
     if not trained:
         for parameter in model.score.parameters():
             torch.nn.init.zeros_(parameter)
     return model
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """transformers warns of the head that a policy lacks, and draws bars."""
+    from transformers.utils import logging
+
+    spoken, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(spoken)
+        if bars:
+            logging.enable_progress_bar()
 
 
 @torch.no_grad()
