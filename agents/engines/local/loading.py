@@ -11,12 +11,16 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging
 
 from store.errors import UsageError
+from store.value_record import VALUE_FILE
 
 
 def load_model(path: Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     """Load a causal language model folder (or hub name). Raises UsageError when it is missing or unreadable."""
+    if (Path(path) / VALUE_FILE).is_file():
+        # transformers would load it, with a head of random numbers.
+        raise UsageError(f"{path}: a value model, which samples no text; give the folder of a policy")
     try:
-        with _no_bars():
+        with no_bars():
             model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, local_files_only=Path(path).exists())
     except Exception as exc:
         raise UsageError(f"{path}: no readable model folder ({type(exc).__name__}: {exc})") from exc
@@ -25,7 +29,7 @@ def load_model(path: Path, *, device: str = "cpu", dtype: torch.dtype = torch.fl
 
 
 @contextmanager
-def _no_bars() -> Iterator[None]:
+def no_bars() -> Iterator[None]:
     """Progress is drawn by whoever owns the screen, which a library does not."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
