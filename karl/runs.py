@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ from store.vectors.library import open_index
 
 # A run's name is a folder under home/checkpoints: it must not lead out of there, nor be hidden.
 RUN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
+Flow = Callable[[Context], Awaitable[None]]
 FOREIGN = re.compile(r"^\.|[^A-Za-z0-9._-]")
 
 
@@ -92,22 +94,31 @@ def _free_name(session: Session, corpus: str) -> str:
 
 
 def execute(
-    store: Store, opened: Opened, *, config: RunConfig, settings: Settings, judge: Judge, reporter: Reporter
+    store: Store,
+    opened: Opened,
+    *,
+    config: RunConfig,
+    settings: Settings,
+    judge: Judge,
+    reporter: Reporter,
+    flow: Flow = run_loop,
 ) -> bool:
-    """Run the loop to its end; False when Ctrl-C stopped it. The run's state is stored either way.
+    """Run the loop, or another flow over its arrows, to its end; False when Ctrl-C stopped it. The run's state is
+    stored either way.
 
     Raises: UsageError while another process owns the run; KarlError, also where a judge failed outside of a rollout.
     """
     # Outside of what notes failures: a run that another process owns has not failed.
     with run_lock(settings.home, name=opened.run.name):
         _set_state(store, id_of(opened.run), RunState.RUNNING)
-        return _owned(store, opened.run, config=config, settings=settings, judge=judge, reporter=reporter)
+        main = _main(store, opened.run, config=config, settings=settings, judge=judge, reporter=reporter, flow=flow)
+        return _owned(store, opened.run, main)
 
 
-def _owned(store: Store, run: Run, *, config: RunConfig, settings: Settings, judge: Judge, reporter: Reporter) -> bool:
+def _owned(store: Store, run: Run, main: Coroutine[None, None, None]) -> bool:
     run_id = id_of(run)
     try:
-        asyncio.run(_main(store, run, config=config, settings=settings, judge=judge, reporter=reporter))
+        asyncio.run(main)
     except (Stopped, KeyboardInterrupt, asyncio.CancelledError):
         _set_state(store, run_id, RunState.STOPPED)
         return False
@@ -130,13 +141,20 @@ def _note_failure(store: Store, run_id: int, exc: BaseException) -> None:
 
 
 async def _main(
-    store: Store, run: Run, *, config: RunConfig, settings: Settings, judge: Judge, reporter: Reporter
+    store: Store,
+    run: Run,
+    *,
+    config: RunConfig,
+    settings: Settings,
+    judge: Judge,
+    reporter: Reporter,
+    flow: Flow,
 ) -> None:
     stop = asyncio.Event()
     with stop_on_signals(stop, say=reporter.say):
         context = _context(store, run, config=config, settings=settings, judge=judge, reporter=reporter, stop=stop)
         try:
-            await run_loop(context)
+            await flow(context)
         finally:
             context.servers.close()
 

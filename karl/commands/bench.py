@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from karl.commands.common import console, open_store, print_json, settings_of
+from karl.commands.run import overrides
 
 STRICT = click.option("--strict", is_flag=True, help="Exit with 1 if a target does not hold.")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the whole report; else only the targets.")
@@ -35,17 +36,68 @@ def finish(report: dict[str, Any], *, as_json: bool, strict: bool) -> None:
 @AS_JSON
 @STRICT
 @click.pass_context
-def learning(context: click.Context, seeds: int, iterations: int, as_json: bool, strict: bool) -> None:
-    """Does the loop learn? The demo with several seeds, with intervals and controls."""
-    from karl.benches.learning import learning_bench
+def demo(context: click.Context, seeds: int, iterations: int, as_json: bool, strict: bool) -> None:
+    """What the demo shows, with several seeds and intervals, and how long it takes."""
+    from karl.benches.demo import demo_bench
     from karl.terminal import TerminalReporter
 
-    report = learning_bench(
+    report = demo_bench(
         seeds=range(seeds),
         iterations=iterations,
         settings=settings_of(context),
         reporter=TerminalReporter(console(stderr=True)),
     )
+    finish(report, as_json=as_json, strict=strict)
+
+
+@bench.command()
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="How many companies.")
+@click.option("--first-seed", default=0, show_default=True, help="The first of them; the others follow.")
+@click.option("--iterations", default=1, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--algorithm", "algorithms", multiple=True, type=click.Choice(["oapl", "grpo", "sft"]), help="Repeatable."
+)
+@click.option("--samples", default=16, show_default=True, type=click.IntRange(min=1), help="Rollouts a question.")
+@click.option("--questions", default=220, show_default=True, type=click.IntRange(min=11), help="Held-out questions.")
+@click.option(
+    "--steps", default=75, show_default=True, type=click.IntRange(min=1), help="Of the optimiser, a training."
+)
+@click.option("--temperature", "temperatures", multiple=True, type=float, help="Besides 1. Repeatable.")
+@click.option("--set", "settings_set", multiple=True, callback=overrides, help="Any other run setting, key=value.")
+@AS_JSON
+@STRICT
+@click.pass_context
+def learning(
+    context: click.Context,
+    seeds: int,
+    first_seed: int,
+    algorithms: tuple[str, ...],
+    temperatures: tuple[float, ...],
+    settings_set: dict[str, Any],
+    as_json: bool,
+    strict: bool,
+    **given: int,
+) -> None:
+    """Base, SFT on winners, GRPO and OAPL on equal rollouts and equal optimiser steps; question kinds never trained on.
+
+    The same command goes on where it was stopped; with more seeds, iterations or algorithms it makes only what is new.
+    """
+    from karl.benches.arms import ALGORITHMS
+    from karl.benches.learning import LearningOptions, learning_bench
+    from karl.terminal import TerminalReporter
+    from store.types import Algorithm
+
+    options = LearningOptions(
+        seeds=range(first_seed, first_seed + seeds),
+        algorithms=[Algorithm(name) for name in algorithms] or ALGORITHMS,
+        temperatures=temperatures or LearningOptions.temperatures,
+        overrides=settings_set,
+        iterations=given["iterations"],
+        samples=given["samples"],
+        questions=given["questions"],
+        steps=given["steps"],
+    )
+    report = learning_bench(options, settings=settings_of(context), reporter=TerminalReporter(console(stderr=True)))
     finish(report, as_json=as_json, strict=strict)
 
 

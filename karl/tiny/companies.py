@@ -37,8 +37,8 @@ def write_questions(asked: list[Question], path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def prepare_demo(store: Store, *, seed: int, settings: Settings, reporter: Reporter) -> Demo:
-    """Write and ingest both companies' notes and the held-out questions; the same seed writes the same files."""
+def prepare_demo(store: Store, *, seed: int, settings: Settings, reporter: Reporter, count: int = HELD_OUT) -> Demo:
+    """`count`: held-out questions. Write and ingest both companies' notes and the held-out questions; the same seed writes the same files."""
     folder = settings.home / "demo" / str(seed)
     measured = make_world(EVALUATION_SEED + seed)
     worlds = {"train": make_world(TRAINING_SEED + seed, size=TRAINING_SIZE), "test": measured}
@@ -59,12 +59,12 @@ def prepare_demo(store: Store, *, seed: int, settings: Settings, reporter: Repor
         for line in made.lines():
             reporter.say(line)
     path = folder / "questions.jsonl"
-    write_questions(questions(measured, count=HELD_OUT, seed=seed), path)
+    write_questions(questions(measured, count=count, seed=seed), path)
     return Demo(f"demo-train-{seed}", f"demo-test-{seed}", path)
 
 
 def demo_config(made: Demo, *, seed: int, iterations: int, overrides: Mapping[str, Any] | None = None) -> RunConfig:
-    """The run that `karl demo` starts and `karl bench learning` measures. Raises: UsageError for a wrong override."""
+    """The run that `karl demo` starts and `karl bench demo` measures. Raises: UsageError for a wrong override."""
     return make_config(
         {
             "corpus": made.training_corpus,
