@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from agents.policy import load_profile
@@ -24,6 +26,7 @@ from tests.rl_backend.toy import make_base
 # Three groups of four: two steps an epoch.
 FAST = ["--set", "batch_rollouts=8", "--set", "threads=1", "--set", "epochs=2", "--set", "lr=0.002"]
 LONG = ["--set", "batch_rollouts=1", "--set", "threads=1", "--set", "epochs=15"]
+TWO = ["--ranks", "2", "--launch"]
 PATIENCE = 240.0
 
 
@@ -128,32 +131,61 @@ def test_without_a_base_the_sampler_must_be_there(home: Path, capsys: pytest.Cap
     )
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(700)
-@pytest.mark.parametrize("launch", [[], ["--launch", "torchrun", "--ranks", "2"]], ids=["in-process", "torchrun"])
-def test_ctrl_c_saves_the_state_and_the_same_command_goes_on(home: Path, launch: list[str]):
-    arguments = command("train", "d", "--out", "x", *LONG, *launch, "--json")
-    begun = subprocess.Popen(
-        arguments, cwd=home.parent, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+def begin(home: Path, *arguments: str) -> subprocess.Popen[str]:
+    """`karl train` in its own process, ten steps or more into a long training."""
+    process = subprocess.Popen(
+        command("train", "d", "--out", "x", *LONG, *arguments),
+        cwd=home.parent,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     until = time.monotonic() + PATIENCE
     while len(steps_stored(home, "train/x")) < 10:
-        assert begun.poll() is None, begun.communicate()[1]
+        assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < until
         time.sleep(0.05)
-    begun.send_signal(signal.SIGINT)
+    return process
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(700)
+@pytest.mark.parametrize("launch", [[], [*TWO, "torchrun"], [*TWO, "ray"]], ids=["in-process", "torchrun", "ray"])
+def test_ctrl_c_saves_the_state_and_the_same_command_goes_on(home: Path, launch: list[str]):
+    begun = begin(home, *launch)
+    os.killpg(begun.pid, signal.SIGINT)  # as a terminal does: every process of the group has it
     _, err = begun.communicate(timeout=PATIENCE)
     assert begun.returncode == 130 and "the same command goes on from here" in err
     (state,) = (home / "trained" / "x.training").glob("step-*")
     stopped_at = int(state.name.removeprefix("step-"))
     assert 10 <= stopped_at < 180 and steps_stored(home, "train/x") == list(range(1, stopped_at + 1))
-    shorter = subprocess.run(
-        arguments, cwd=home.parent, env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=True
+    again = subprocess.run(
+        command("train", "d", "--out", "x", *LONG, *launch, "--json"),
+        cwd=home.parent,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
     )
-    assert f"going on behind step {stopped_at} of 180" in shorter.stderr
-    assert json.loads(shorter.stdout)["steps"] == 180
+    assert f"going on behind step {stopped_at} of 180" in again.stderr
+    assert json.loads(again.stdout)["steps"] == 180
     assert steps_stored(home, "train/x") == list(range(1, 181))
     assert [path.name for path in (home / "trained").iterdir()] == ["x"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(700)
+def test_ranks_do_not_outlive_a_command_that_was_killed(home: Path):
+    begun = begin(home, *TWO, "torchrun")
+    ranks = psutil.Process(begun.pid).children(recursive=True)
+    assert len(ranks) >= 3  # torchrun and two
+    begun.kill()
+    begun.communicate(timeout=PATIENCE)
+    _, alive = psutil.wait_procs(ranks, timeout=60)
+    assert alive == []
 
 
 @pytest.mark.slow

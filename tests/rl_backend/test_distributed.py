@@ -7,7 +7,10 @@ import logging
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,9 @@ from rl_backend.checkpoint import weights_sha256
 from rl_backend.config import TrainConfig
 from rl_backend.hooks import Evaluation, Hooks
 from rl_backend.launch import Launch, TrainJob, launch
+from rl_backend.launch.board import Board
+from rl_backend.launch.outcome import outcome
+from rl_backend.launch.wire import Address, Failure, Line
 from rl_backend.result import TrainResult
 from store.errors import KarlError, UsageError
 from store.session import Store
@@ -201,3 +207,60 @@ def test_an_error_of_a_hook_ends_the_ranks_and_is_raised_as_it_was(job: TrainJob
 def test_a_launch_that_cannot_be_is_refused_at_once(job: TrainJob, by: Launch, said: str):
     with pytest.raises(UsageError, match=said):
         launch(job.model_copy(update={"store_url": "sqlite://"}), by=by)
+
+
+def heard(job: TrainJob, hooks: Hooks, rank: Callable[[Address], None]) -> Board:
+    """The board behind a rank that is a thread of this process."""
+    with Board(job, hooks, host="127.0.0.1") as board:
+        thread = threading.Thread(target=rank, args=[board.address])
+        thread.start()
+        board.serve(thread.is_alive)
+        thread.join()
+        return board
+
+
+def test_a_rank_is_heard_and_answered(job: TrainJob):
+    seen: list[object] = []
+
+    def rank(address: Address) -> None:
+        line = Line(Address.parse(str(address)))
+        seen.append(line.ask("join", 0, 1))
+        line.ask("step", 1, 2, {"loss": 0.5})
+        seen.append(line.ask("stop"))
+        line.ask("failed", Failure.of(UsageError("no such thing"), rank=0))
+        line.close()
+
+    hooks = Hooks(on_step=lambda *told: seen.append(told), should_stop=lambda: True)
+    board = heard(job, hooks, rank)
+    assert seen == [(job, False), (1, 2, {"loss": 0.5}), True]
+    with pytest.raises(UsageError, match=r"^no such thing$"):
+        outcome(board, cause=lambda pid: "")
+
+
+def test_a_stranger_without_the_key_is_told_nothing(job: TrainJob):
+    refused: list[bool] = []
+
+    def rank(address: Address) -> None:
+        with pytest.raises((AuthenticationError, EOFError, OSError)):
+            Line(address._replace(key="00" * 32)).ask("join", 0, 1)
+        refused.append(True)
+
+    board = heard(job, Hooks(), rank)
+    assert refused == [True] and board.ended is None
+    with pytest.raises(KarlError, match="ended before they reported: torchrun is missing"):
+        outcome(board, cause=lambda pid: "torchrun is missing")
+
+
+def test_a_rank_that_hangs_up_is_lost_and_comes_before_those_that_follow_it(job: TrainJob):
+    def rank(address: Address) -> None:
+        connection = Client((address.host, address.port), authkey=bytes.fromhex(address.key))
+        connection.send(("join", 1, 77))
+        connection.recv()
+        connection.close()
+        line = Line(address)
+        line.ask("failed", Failure.of(RuntimeError("connection closed by peer"), rank=0))
+        line.close()
+
+    board = heard(job, Hooks(), rank)
+    with pytest.raises(KarlError, match=r"^rank 1 \(process 77\) died: signal 9 for 77"):
+        outcome(board, cause=lambda pid: f"signal 9 for {pid}")
