@@ -90,5 +90,5 @@ def _save_adapter(module: Any, state: dict[str, Tensor], folder: Path) -> None:
     folder.mkdir(parents=True)
     settings = module.peft_config["default"]
     settings.save_pretrained(str(folder))
-    weights: dict[str, Tensor] = get_peft_model_state_dict(module, state_dict=state)
+    weights: dict[str, Tensor] = get_peft_model_state_dict(module, state_dict=state, save_embedding_layers=False)
     save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / "adapter_model.safetensors")
