@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from graphs.state import RolloutInputs
 from karl.collect import Unit
 from karl.context import Context
-from karl.training_record import Recorder
+from karl.training_record import Place, Recorder
 from store import queries
 from store.errors import KarlError
 from store.models import Task
@@ -24,7 +24,8 @@ from store.types import Fate, Purpose, RolloutStatus
 if TYPE_CHECKING:
     from rl_backend.hooks import Evaluation
 
-REWARD, UNFINISHED = "validation_reward", "validation_unfinished"  # metrics of the training's series
+# Metrics of the training's series.
+REWARD, UNFINISHED, BEST = "validation_reward", "validation_unfinished", "validation_best"
 
 
 def validation_tasks(context: Context, number: int) -> list[Task]:
@@ -34,6 +35,14 @@ def validation_tasks(context: Context, number: int) -> list[Task]:
     kept.sort(key=lambda task: task.key)
     count = min(context.config.validation_questions, len(kept) // 2)
     return random.Random(f"{context.config.seed}:{number}:validation").sample(kept, count)
+
+
+def record_best(place: Place) -> None:
+    """The reward of the epoch whose weights became the checkpoint, as a metric of step 0; none where none was found."""
+    with place.store.session() as session:
+        rewards = [value for _, value in queries.series(session, place.run_id, series=place.series, name=REWARD)]
+    if rewards:
+        place.write([(0, BEST, max(rewards))])
 
 
 class EpochEvaluator:

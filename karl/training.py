@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from karl.collect import Stopped
 from karl.context import Context
-from karl.epochs import EpochEvaluator, validation_tasks
+from karl.epochs import EpochEvaluator, record_best, validation_tasks
 from karl.policies import write_profile
 from karl.training_record import Place, record_result, recorded
 from store import queries
@@ -104,4 +104,5 @@ async def train_checkpoint(
     with context.store.session() as session:
         tokens = queries.token_check(session, dataset.id)
     record_result(place, result, tokens, reporter=context.reporter)
+    record_best(place)
     return result

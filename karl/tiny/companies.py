@@ -38,7 +38,7 @@ def write_questions(asked: list[Question], path: Path) -> None:
 
 
 def prepare_demo(store: Store, *, seed: int, settings: Settings, reporter: Reporter, count: int = HELD_OUT) -> Demo:
-    """`count`: held-out questions. Write and ingest both companies' notes and the held-out questions; the same seed writes the same files."""
+    """Write and ingest both companies' notes and `count` held-out questions; the same seed writes the same files."""
     folder = settings.home / "demo" / str(seed)
     measured = make_world(EVALUATION_SEED + seed)
     worlds = {"train": make_world(TRAINING_SEED + seed, size=TRAINING_SIZE), "test": measured}

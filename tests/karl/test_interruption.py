@@ -20,6 +20,7 @@ from tests.karl.kit import POLICY, REPOSITORY, SMALL, Ended, command, environmen
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 PATIENCE = 90.0  # seconds for a process to get where a test wants it
 POLL = 0.02
+SAVED_EVERY = 20
 
 
 @dataclass
@@ -74,13 +75,29 @@ def training_steps(home: Path) -> int:
     return rows(home, "SELECT count(DISTINCT step) FROM metric WHERE series = 'oapl-1'")[0][0]
 
 
+def metrics(home: Path, *, upto: int) -> dict[tuple[int, str], tuple]:
+    """(step, name) -> what would change if the step were made again. Raises: AssertionError for a doubled figure."""
+    query = "SELECT step, name, id, value, created_at FROM metric WHERE series = 'oapl-1' AND step > 0 AND step <= "
+    found = rows(home, query + str(upto))
+    by_place = {(step, name): tuple(rest) for step, name, *rest in found}
+    assert len(by_place) == len(found)
+    return by_place
+
+
+def saved_step(home: Path) -> int:
+    """Of the newest state that the training can go on from."""
+    return max(
+        int(folder.name.removeprefix("step-")) for folder in home.glob("checkpoints/*/oapl-1.training/step-*[0-9]")
+    )
+
+
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Many small steps, so that there is a middle of the training to be interrupted in."""
+    """Many small steps, and a state every 20: there is a middle of the training to be interrupted in."""
     shipped = (REPOSITORY / "rl_backend" / "recipes" / "tiny.toml").read_text(encoding="utf-8")
     path = tmp_path_factory.mktemp("recipe") / "steps.toml"
-    path.write_text(shipped.replace("batch_rollouts = 64", "batch_rollouts = 2"), encoding="utf-8")
-    assert "batch_rollouts = 2" in path.read_text(encoding="utf-8")
+    kept = [line for line in shipped.splitlines() if not line.startswith(("batch_rollouts", "checkpoint_steps"))]
+    path.write_text("\n".join([*kept, "batch_rollouts = 2", f"checkpoint_steps = {SAVED_EVERY}\n"]), encoding="utf-8")
     return path
 
 
@@ -181,12 +198,24 @@ def test_interrupted_in_every_way_it_goes_on(
     assert state(home) == "failed"
     assert not list(home.rglob("*.partial"))
 
-    done_before = training_steps(home)
-    assert done_before > 10
+    assert 10 < training_steps(home) <= SAVED_EVERY  # no state could be saved either
+    crashed = project()
+    crashed.wait_for(lambda home: training_steps(home) > SAVED_EVERY)
+    crashed.send(signal.SIGKILL)
+    assert crashed.end().code == -signal.SIGKILL
+    saved = saved_step(home)
+    assert saved >= SAVED_EVERY
+    kept = metrics(home, upto=saved)
+    assert {step for step, _ in kept} >= set(range(1, saved + 1))
+
     training = project()
     training.wait_for(_metrics_after(rows(home, "SELECT max(created_at) FROM metric")[0][0]))
     training.send(signal.SIGINT)
-    assert_stopped(training.end(), home)
+    stopped = training.end()
+    assert_stopped(stopped, home)
+    assert f"oapl-1: going on behind step {saved} of " in stopped.err
+    assert metrics(home, upto=saved) == kept  # earlier steps were not made again
+    assert saved_step(home) > saved
     assert rows(home, "SELECT name FROM checkpoint WHERE name LIKE '%oapl%'") == []
 
     impatient = project()
@@ -205,6 +234,8 @@ def test_interrupted_in_every_way_it_goes_on(
     last = rollouts(home)
     assert second.items() <= last.items()  # nothing was made twice
     assert by_purpose(home) == undisturbed
+    whole = metrics(home, upto=10**6)
+    assert {step for step, _ in whole} == set(range(1, max(step for step, _ in whole) + 1))
     assert "OAPL" in finished.out
 
 
