@@ -18,6 +18,7 @@ from graphs.loading import load_runner
 from graphs.occasions import check_variant
 from karl.api.answering import GraphParts, OnFailure, check_options
 from karl.api.graph import Graph
+from karl.api.handed_in import check_handed_in
 from karl.api.mcp import OpenServers
 from karl.api.place import Place, default_temperature, graph_or_file, with_attempts
 from karl.api.sources import CorpusSource, SearcherSource, Source
@@ -72,6 +73,7 @@ def load_graph(
     KarlError for an endpoint that is down.
     """
     check_options(seed=seed, temperature=temperature, on_failure=on_failure)
+    check_handed_in(corpus=corpus, policy=policy, value=value, judge=judge, tools=tools)
     chosen = _settings(settings, home)
     with ExitStack() as opened:
         kept = _open_store(chosen, corpus, needed=store, opened=opened)
@@ -166,10 +168,6 @@ def _source(corpus: str | Searcher | None, store: Store | None, settings: Settin
     if isinstance(corpus, str):
         assert store is not None
         return CorpusSource(store, corpus, home=settings.home)
-    if corpus is not None and not callable(getattr(corpus, "search", None)):
-        raise UsageError(
-            f"corpus: expected a name, or an object with `async def search(query, k) -> list[Hit]`, got {corpus!r}"
-        )
     return SearcherSource(corpus)
 
 

@@ -15,6 +15,7 @@ from langchain_core.callbacks import AsyncCallbackHandler
 
 import karl
 from agents.engines.base import GenerateRequest
+from agents.values import LikelihoodValue
 from karl import Answer, AnswerFailed, Citation, Hit, UsageError, load_graph, load_trace
 from store.session import Store
 from store.types import FailureKind, RolloutStatus
@@ -410,6 +411,44 @@ async def test_wrong_options_are_named_at_load_and_at_a_call(home: Path, option:
         with pytest.raises(UsageError if "on_failure" not in option else TypeError):
             await anext(graph.astream(QUESTION, **option))
     assert stored_rollouts(home) == []
+
+
+class Blocking:
+    """Searches and scores as `load_graph` does not want it."""
+
+    def search(self, query: str, k: int) -> list[Hit]:
+        return []
+
+    async def score(self, prefix_ids: Any, candidates_K: Any) -> list[float]:
+        return []
+
+
+class Sync(Blocking):
+    name = "sync"
+
+    def score(self, prefix_ids: Any, candidates_K: Any) -> list[float]:
+        return []
+
+
+@pytest.mark.parametrize(
+    ("handed_in", "said"),
+    [
+        ({"value": 3}, r"value: expected an object with a `name` and `async def score\(.*got 3"),
+        ({"value": Blocking()}, "value: expected .*without a `name`"),
+        ({"value": Sync()}, "value: expected .*but Sync.score is not async; write `async def score`"),
+        ({"value": LikelihoodValue}, "value: expected .*got the class LikelihoodValue; give an instance of it"),
+        (
+            {"corpus": Blocking()},
+            r"corpus: expected .*Blocking.search is not async; write `async def search`.*to_thread",
+        ),
+        ({"policy": 42}, "policy: expected a checkpoint folder or a Policy, got 42"),
+        ({"tools": [print]}, "tools: expected LangChain tools, got <built-in function print>; put `@tool` above"),
+    ],
+)
+def test_what_is_handed_in_is_looked_at_before_a_model_is_loaded(home: Path, handed_in: Any, said: str) -> None:
+    given: Any = {"corpus": "notes", "home": home, "policy": text_policy()} | handed_in
+    with pytest.raises(UsageError, match=said):
+        load_graph("value_guided_search", **given)
 
 
 async def test_a_closed_graph_says_so_and_leaves_a_policy_of_others_open(home: Path) -> None:
