@@ -32,7 +32,20 @@ def check_spec(spec: GraphSpec) -> None:
 
 def problems(spec: GraphSpec) -> Iterator[UsageError]:
     """Every problem of the first sort that has any: later sorts make sense only once earlier ones are mended."""
-    for check in (_names, _outcomes, _reached, _ends, _states, _plugins, _needs, _stages, turns, votes, _loops):
+    for check in (
+        _names,
+        _outcomes,
+        _reached,
+        _ends,
+        _states,
+        _judges,
+        _plugins,
+        _needs,
+        _stages,
+        turns,
+        votes,
+        _loops,
+    ):
         found = list(check(spec))
         yield from found
         if found:
@@ -107,6 +120,15 @@ def _state_of(node: Node) -> str | None:
             return "rollout"
         case _:
             return None
+
+
+def _judges(spec: GraphSpec) -> Iterator[UsageError]:
+    for name, node in spec.nodes.items():
+        if isinstance(node, JudgeNode) and node.judge != "duplicate":
+            for key in ("top", "threshold"):
+                if getattr(node, key) != JudgeNode.model_fields[key].default:
+                    message = f"the judge '{node.judge}' compares nothing; take '{key}' out (it is for 'duplicate')"
+                    yield spec.error(("nodes", name, key), message, cause=("nodes", name, "judge"))
 
 
 def _plugins(spec: GraphSpec) -> Iterator[UsageError]:

@@ -49,7 +49,7 @@ def load_runner(
         beside = [name.parent, *graph_path] if isinstance(name, Path) else graph_path
         library = Library(graph_path=beside, prompt_path=prompt_path, tasks=tasks)
         library.get(name, variant=policy.profile.prompt_variant, changes=changes)
-        check_tasks(tasks, library.specs)
+        check_tasks(tasks, library.specs, prompt_path=prompt_path)
     elif tasks:
         raise UsageError("tasks: the library read its graphs for tasks of its own; give them to Library(tasks=...)")
     loader = _Loader(library, policy, searcher, value, judge, tools, open_servers)

@@ -11,21 +11,29 @@ from prompts.loader import BUILT_IN
 from store.errors import UsageError
 
 
-def check_tasks(tasks: Iterable[str], specs: Sequence[GraphSpec]) -> None:
-    """Raises: UsageError for a task that none of the graphs has overrides for, with the closest name."""
+def check_tasks(tasks: Iterable[str], specs: Sequence[GraphSpec], *, prompt_path: Sequence[Path] = ()) -> None:
+    """Raises: UsageError for a task that none of the graphs has overrides for, with the closest name.
+
+    Overrides for a policy that has prompts of its own are not among those that the message offers.
+    """
     known = _occasions(specs)
     for task in tasks:
         if task not in known:
-            raise _unknown("task", task, specs, known, f"write 'overrides: {{{task}: ...}}', or leave the task out")
+            offered = known - _variants(prompt_path)
+            raise _unknown("task", task, specs, offered, f"write 'overrides: {{{task}: ...}}', or leave the task out")
 
 
 def check_variant(variant: str, specs: Sequence[GraphSpec], *, prompt_path: Sequence[Path]) -> None:
     """Raises: UsageError for a variant that neither the graphs nor a folder of prompts know, with the closest name."""
-    folders = {file.parent.name for place in [*prompt_path, BUILT_IN] for file in place.glob("*/*.md")}
-    known = _occasions(specs) | folders
+    known = _occasions(specs) | _variants(prompt_path)
     if variant and variant not in known:
         mend = f"write 'overrides: {{{variant}: ...}}' or prompts/{variant}/NAME.md"
         raise _unknown("variant", variant, specs, known, mend)
+
+
+def _variants(prompt_path: Sequence[Path]) -> set[str]:
+    """Policies that some folder has prompts for."""
+    return {file.parent.name for place in [*prompt_path, BUILT_IN] for file in place.glob("*/*.md")}
 
 
 def _occasions(specs: Iterable[GraphSpec]) -> set[str]:

@@ -63,9 +63,16 @@ def find_graphs(
 ) -> list[GraphSpec]:
     """Several, of which one has to know the tasks. Raises: UsageError as `find_graph` does."""
     specs = [_graph(reference, settings, variant=variant, tasks=tasks) for reference in references]
-    check_tasks(tasks, specs)
+    check_tasks(tasks, specs, prompt_path=settings.prompt_path)
     check_variant(variant, specs, prompt_path=settings.prompt_path)
     return specs
+
+
+def find_by_occasion(references: Sequence[str], *, settings: Settings) -> dict[str, list[GraphSpec]]:
+    """The graphs for each task and policy that one of them has overrides for. Raises: UsageError."""
+    plain = find_graphs(references, settings=settings)
+    names = {name for spec in plain if spec.document for name in spec.document.occasions}
+    return {name: find_graphs(references, settings=settings, tasks=[name]) for name in sorted(names)}
 
 
 def _graph(reference: str, settings: Settings, *, variant: str, tasks: Sequence[str]) -> GraphSpec:

@@ -30,6 +30,11 @@ def difference(first: str, second: str, *, names: tuple[str, str]) -> str:
     return "\n".join(lines)
 
 
+def changed_lines(told: str) -> list[str]:
+    """Of a unified diff, what was taken out and what was put in."""
+    return [line for line in told.splitlines()[2:] if line[:1] in ("-", "+")]
+
+
 class _Dumper(yaml.SafeDumper):
     """Items of a list are indented, as in the shipped files."""
 

@@ -59,7 +59,7 @@ def check_graphs(config: RunConfig, *, settings: Settings) -> None:
         _check_untrained(iteration)
     for stage in STAGE_GRAPHS:  # held-out questions take all of these, whatever stages the iteration has
         library.get(graph_of(iteration, stage), variant=variant)
-    check_tasks(config.tasks, library.specs)
+    check_tasks(config.tasks, library.specs, prompt_path=settings.prompt_path)
 
 
 def _check_untrained(iteration: GraphSpec) -> None:

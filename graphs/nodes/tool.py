@@ -14,6 +14,7 @@ from graphs.plugins.base import Deny
 from graphs.plugins.chain import after_tool, before_reply, gate
 from graphs.schema import ToolNode
 from graphs.state import GraphState, Rollout
+from prompts import Prompt
 from prompts.output import ParseFailure, ToolCall, ToolCalls
 from store.types import ToolCallRecord
 
@@ -114,10 +115,10 @@ async def _run(harness: Harness, rollout: Rollout, call: ToolCall) -> _Done:
 def _written(harness: Harness, rollout: Rollout, node: ToolNode, done: _Done) -> str:
     """What the policy reads: passages numbered in the order of the calls, a tool's text, or why there is none."""
     error = done.reply.error
-    if error is not None:
-        prompt = harness.prompts[node.refusal]
-        known = {"tool": done.call.name, "reason": error.rstrip(". \n")}
-        text = prompt.render(**{name: known[name] for name in prompt.variables})
+    if done.call.problem is not None:
+        text = _refused(harness.prompts[node.refusal], done.call.name, done.call.problem)
+    elif error is not None:  # it was carried out, and says so itself
+        text = error if error.lower().startswith("error") else f"Error: {error}"
     elif done.reply.hits is not None:
         text = harness.render_hits(rollout, done.reply.hits, node.result)
     else:
@@ -125,6 +126,13 @@ def _written(harness: Harness, rollout: Rollout, node: ToolNode, done: _Done) ->
     if rollout.emit:
         rollout.emit(ToolReplied(rollout.key, rollout.turns, done.call.name, text, error, done.seconds))
     return text
+
+
+def _refused(prompt: Prompt, tool: str, problem: str) -> str:
+    known = {"tool": tool, "reason": problem.rstrip(". \n")}
+    text = prompt.render(**{name: known[name] for name in prompt.variables})
+    # The prompt ends the sentence; a question has ended it already.
+    return text.replace(f"{known['reason']}.", known["reason"]) if known["reason"].endswith("?") else text
 
 
 def _record(done: _Done, reply: str) -> ToolCallRecord:

@@ -45,8 +45,8 @@ def list_graphs(context: click.Context, as_json: bool) -> None:
 
 @graph.command(epilog=REFERENCE)
 @click.argument("name")
-@click.option("--mermaid", "form", flag_value="mermaid", help="As a Mermaid flowchart.")
-@click.option("--ascii", "form", flag_value="ascii", help="Drawn in the terminal.")
+@click.option("--mermaid", is_flag=True, help="As a Mermaid flowchart.")
+@click.option("--ascii", "in_text", is_flag=True, help="Drawn in the terminal.")
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Draw it into this file.")
 @variant_option
 @task_option
@@ -55,13 +55,16 @@ def list_graphs(context: click.Context, as_json: bool) -> None:
 def show(
     context: click.Context,
     name: str,
-    form: str | None,
+    mermaid: bool,
+    in_text: bool,
     png: Path | None,
     variant: str,
     tasks: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Print the graph NAME as it takes effect (what it extends and its overrides laid together), or draw it."""
+    if mermaid + in_text + as_json > 1:
+        raise click.UsageError("--mermaid, --ascii and --json are different outputs; give one of them")
     from karl.catalog import find_graph
     from karl.effective import as_data, as_yaml
 
@@ -70,8 +73,8 @@ def show(
         _draw_png(spec, png)
     if as_json:
         print_json(_summary(spec) | {"graph": as_data(spec)})
-    elif form is not None:
-        click.echo(_drawn(spec, form))
+    elif mermaid or in_text:
+        click.echo(_drawn(spec, as_mermaid=mermaid))
     elif png is None:
         click.echo(as_yaml(spec), nl=False)
 
@@ -117,17 +120,22 @@ def validate(context: click.Context, paths: tuple[Path, ...], strict: bool, as_j
 def diff(context: click.Context, first: str, second: str | None, variant: str, tasks: tuple[str, ...]) -> None:
     """Show how the graph SECOND differs from FIRST as they take effect; with one name, it from the built-in one.
 
-    Exit code 1 if they differ, as of diff(1).
+    Overrides that make another difference are named at the end. Exit code 1 if they differ, as of diff(1).
     """
-    from karl.catalog import find_graphs, pair
-    from karl.effective import as_yaml, difference
+    from karl.catalog import find_by_occasion, find_graphs, pair
+    from karl.effective import changed_lines
 
     settings = settings_of(context)
-    old, new = pair(first, second)
-    texts = [as_yaml(spec) for spec in find_graphs((old, new), settings=settings, variant=variant, tasks=tasks)]
-    told = difference(texts[0], texts[1], names=(old, new))
+    names = pair(first, second)
+    told = _differences(find_graphs(names, settings=settings, variant=variant, tasks=tasks), names)
+    others = {} if variant or tasks else find_by_occasion(names, settings=settings)
+    found = {name: _differences(specs, names) for name, specs in others.items()}
+    differing = [name for name, other in found.items() if changed_lines(other) != changed_lines(told)]
     if told:
         click.echo(told)
+    if differing:
+        click.echo(f"# differs otherwise for: {', '.join(differing)}; --task NAME or --variant NAME shows how")
+    if told or differing:
         raise click.exceptions.Exit(1)
 
 
@@ -138,14 +146,22 @@ def diff(context: click.Context, first: str, second: str | None, variant: str, t
 @json_option
 @click.pass_context
 def print_hash(context: click.Context, name: str, variant: str, tasks: tuple[str, ...], as_json: bool) -> None:
-    """Print the SHA-256 of the graph NAME as it takes effect: the one that every rollout of it carries."""
-    from karl.catalog import find_graph
+    """Print the SHA-256 of the graph NAME as it takes effect, and those that its overrides make of it.
 
-    spec = find_graph(name, settings=settings_of(context), variant=variant, tasks=tasks)
+    A rollout carries the one for its tasks and its policy: for the shipped policy, --variant tiny.
+    """
+    from karl.catalog import find_by_occasion, find_graph
+
+    settings = settings_of(context)
+    spec = find_graph(name, settings=settings, variant=variant, tasks=tasks)
+    others = {} if variant or tasks else find_by_occasion([name], settings=settings)
+    hashes = {occasion: found.sha256 for occasion, (found,) in others.items()}
     if as_json:
-        print_json({"name": spec.name, "variant": variant, "tasks": list(tasks), "sha256": spec.sha256})
+        told = {"name": spec.name, "variant": variant, "tasks": list(tasks), "sha256": spec.sha256}
+        print_json(told | ({"overrides": hashes} if hashes else {}))
         return
-    click.echo(f"{spec.sha256}  {spec.name}")
+    for occasion, sha256 in {"": spec.sha256, **hashes}.items():
+        click.echo(f"{sha256}  {spec.name}{f' for {occasion}' if occasion else ''}")
 
 
 @graph.command()
@@ -171,10 +187,16 @@ def _summary(spec: GraphSpec) -> dict[str, Any]:
     }
 
 
-def _drawn(spec: GraphSpec, form: str) -> str:
+def _differences(specs: list[GraphSpec], names: tuple[str, str]) -> str:
+    from karl.effective import as_yaml, difference
+
+    return difference(*map(as_yaml, specs), names=names)
+
+
+def _drawn(spec: GraphSpec, *, as_mermaid: bool) -> str:
     from graphs.diagram import draw_text, mermaid
 
-    return mermaid(spec) if form == "mermaid" else draw_text(spec, ascii_only=not _shows_boxes())
+    return mermaid(spec) if as_mermaid else draw_text(spec, ascii_only=not _shows_boxes())
 
 
 def _draw_png(spec: GraphSpec, path: Path) -> None:

@@ -153,8 +153,9 @@ async def test_a_wrong_call_is_answered_so_that_it_can_be_mended(tmp_path: Path,
     assert mixed.kind is StepKind.SEARCH and [c.error for c in mixed.calls] == [error, None] and mixed.hits == [11]
     assert alone.kind is StepKind.MALFORMED and [c.error for c in alone.calls] == [error]
     said = policy.decode(record.segments[0].token_ids)
-    assert said.count(f"was not carried out: {error}.<|end|>") == 2
-    assert f"was not carried out: {error}.<|end|><|tool|>[1] mira leads falcon<|end|>" in said
+    sentence = error if error.endswith("?") else f"{error}."
+    assert said.count(f"was not carried out: {sentence}<|end|>") == 2
+    assert f"was not carried out: {sentence}<|end|><|tool|>[1] mira leads falcon<|end|>" in said
 
 
 async def test_only_broken_calls_to_the_end_are_the_policys_fault(tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ async def test_a_tools_complaint_is_told_and_its_breakdown_fails_the_rollout(tmp
     record = await solve(made)
     assert record.status is RolloutStatus.FINISHED and record.steps[0].kind is StepKind.TOOL
     assert record.steps[0].calls[0].error == "no city 'atlantis'"
-    assert "The call of weather was not carried out: no city 'atlantis'." in policy.decode(record.segments[0].token_ids)
+    assert "<|tool|>Error: no city 'atlantis'<|end|>" in policy.decode(record.segments[0].token_ids)
     failing, _ = runner(tmp_path, call("broken") + call("search", query="mira"), ANSWER, tools=(broken,))
     failed = await solve(failing)
     assert failed.status is RolloutStatus.FAILED and failed.failure is not None

@@ -97,6 +97,7 @@ def test_an_unknown_occasion_ends_with_one_line(capsys: Capture, command: str, o
     ended = call(capsys, "graph", command, "solver", option, name)
     assert ended.code == 2 and ended.err.count("\n") == 1
     assert f"no {option[2:]} '{name}' in solver; there are: " in ended.err and f"did you mean '{near}'" in ended.err
+    assert ("tiny" in ended.err) == (option == "--variant")
 
 
 def test_occasions_that_one_side_of_a_diff_or_a_folder_of_prompts_knows(capsys: Capture, project: Path) -> None:
@@ -109,7 +110,15 @@ def test_occasions_that_one_side_of_a_diff_or_a_folder_of_prompts_knows(capsys: 
 
 
 def test_hash_is_that_of_the_rollouts(capsys: Capture) -> None:
-    assert call(capsys, "graph", "hash", "solver").out == f"{load_spec('solver').sha256}  solver\n"
+    lines = call(capsys, "graph", "hash", "solver").out.splitlines()
+    assert lines[0] == f"{load_spec('solver').sha256}  solver"
+    assert f"{load_spec('solver', variant='tiny').sha256}  solver for tiny" in lines
+    assert f"{load_spec('solver', tasks=['freshstack']).sha256}  solver for freshstack" in lines
+    hashes = json.loads(call(capsys, "graph", "hash", "solver", "--json").out)["overrides"]
+    assert hashes["tiny"] == load_spec("solver", variant="tiny").sha256
+    assert (
+        call(capsys, "graph", "hash", "quality_filter").out == f"{load_spec('quality_filter').sha256}  quality_filter\n"
+    )
     told = json.loads(call(capsys, "graph", "hash", "solver", "--variant", "tiny", "--json").out)
     assert told == {
         "name": "solver", "variant": "tiny", "tasks": [], "sha256": load_spec("solver", variant="tiny").sha256
@@ -126,6 +135,22 @@ def test_diff_compares_what_takes_effect(capsys: Capture) -> None:
     assert "-  search: {k: 20, max_chars: 4000}\n+  search: {k: 7, max_chars: 4000}\n" in ended.out
     files = call(capsys, "graph", "diff", "solver@built-in", "graphs/solver.yaml")
     assert files.out.splitlines()[2:] == ended.out.splitlines()[2:]
+
+
+def test_a_diff_names_the_overrides_that_differ(capsys: Capture) -> None:
+    mine("extends: solver\noverrides: {tiny: {tools: {search: {k: 2}}}}\n")
+    ended = call(capsys, "graph", "diff", "solver")
+    assert (ended.code, ended.out) == (1, "# differs otherwise for: tiny; --task NAME or --variant NAME shows how\n")
+    told = call(capsys, "graph", "diff", "solver", "--variant", "tiny")
+    assert told.code == 1 and "+  search: {k: 2" in told.out and "differs otherwise" not in told.out
+    mine("extends: solver\ndescription: Mine.\n")
+    assert "differs otherwise" not in call(capsys, "graph", "diff", "solver").out
+
+
+def test_one_form_at_a_time(capsys: Capture) -> None:
+    for forms in (("--ascii", "--mermaid"), ("--mermaid", "--ascii"), ("--ascii", "--json")):
+        ended = call(capsys, "graph", "show", "solver", *forms)
+        assert (ended.code, ended.out) == (2, "") and "give one of them" in ended.err
 
 
 def test_a_graph_of_ones_own_has_no_built_in_one(capsys: Capture) -> None:
@@ -202,6 +227,14 @@ BROKEN = [
      "graphs/mine.yaml:2:1: error: key 'plugins': expected a list, found keys and values"),
     ("extends: solver\nplugins: [step_budget]\n",
      "graphs/mine.yaml:2:11: error: key 'plugins.0': expected keys and values; write '{kind: step_budget, ...}'"),
+    ("extends: solver\nlimits: {seconds: .inf}\n",
+     "graphs/mine.yaml:2:10: error: key 'limits.seconds': expected a finite number, found inf"),
+    ("extends: solver\nplugins: [{kind: time_budget, seconds: .nan}]\n",
+     "graphs/mine.yaml:2:31: error: key 'plugins.0.seconds': expected a finite number, found nan"),
+    ("extends: quality_filter\nnodes: {decide: {top: 3, threshold: 0.9}}\n",
+     "graphs/mine.yaml:2:18: error: key 'nodes.decide.top': the judge 'quality' compares nothing; take 'top' out"),
+    ("extends: quality_filter\nnodes: {decide: {threshold: 0.9}}\n",
+     "graphs/mine.yaml:2:18: error: key 'nodes.decide.threshold': the judge 'quality' compares nothing; take"),
     ("extends: [\n", "graphs/mine.yaml:2:1: error: not valid YAML"),
     ("extends: mine\n", "graphs/mine.yaml:1:1: error: key 'extends'"),
 ]  # fmt: skip
