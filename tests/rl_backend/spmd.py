@@ -20,6 +20,7 @@ WAYS = {
     "sft": CONFIG.model_copy(update={"algorithm": "sft"}),
     "grpo": CONFIG.model_copy(update={"algorithm": "grpo"}),
     "reference_of_the_trainer": CONFIG.model_copy(update={"reference": "trainer"}),
+    "lora": CONFIG.model_copy(update={"lora_rank": 4, "gradient_checkpointing": True}),
 }
 
 
