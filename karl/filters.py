@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from agents.judges import Attempt, QualityCase
 from graphs.decide import filter_quality
@@ -105,14 +105,23 @@ def snapshot(context: Context, number: int, *, policy_version: int) -> Dataset:
                 "raise --generator-runs, or look at the reasons with `karl show`"
             )
         chosen = (kept - aside) | _anchors(session, context, number)
-        groups = queries.groups(session, context.run_id, iteration=number)
+    return freeze(context, number, tasks=chosen, sampled_in=[number], policy_version=policy_version)
+
+
+def freeze(
+    context: Context, number: int, *, tasks: set[int], sampled_in: Iterable[int], policy_version: int
+) -> Dataset:
+    """The groups of these questions, from rollouts of the iterations `sampled_in`, as the dataset of `number`."""
+    with context.store.session() as session:
+        found = [queries.groups(session, context.run_id, iteration=sampled) for sampled in sampled_in]
+        groups = {id_: members for part in found for id_, members in part.items() if id_ in tasks}
         return queries.freeze_dataset(
             session,
             context.run_id,
             iteration=number,
             name=context.key(f"dataset-{number}"),
             policy_version=policy_version,
-            groups={id_: _binary(context, members) for id_, members in groups.items() if id_ in chosen},
+            groups={id_: _binary(context, members) for id_, members in groups.items()},
         )
 
 

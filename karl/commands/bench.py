@@ -101,6 +101,57 @@ def learning(
     finish(report, as_json=as_json, strict=strict)
 
 
+def letters(_: click.Context, __: click.Parameter, text: str) -> list[str]:
+    """`a,c`: claims by letter."""
+    known = "abcd"
+    found = [part.strip() for part in text.split(",")]
+    wrong = [part for part in found if part not in known or len(part) != 1]
+    if wrong:
+        raise click.BadParameter(f"no claim {', '.join(map(repr, wrong))}; there are {', '.join(known)}")
+    return found
+
+
+@bench.command()
+@click.option("--only", default="a,b,c,d", show_default=True, callback=letters, help="Claims, with commas between.")
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="How many companies.")
+@click.option("--first-seed", default=0, show_default=True, help="The first of them; the others follow.")
+@click.option("--iterations", default=1, show_default=True, type=click.IntRange(min=1), help="Of claim a.")
+@click.option("--asked", default=240, show_default=True, type=click.IntRange(min=8), help="Questions to train on.")
+@click.option("--questions", default=154, show_default=True, type=click.IntRange(min=11), help="To measure on.")
+@click.option("--samples", default=8, show_default=True, type=click.IntRange(min=1), help="Rollouts a question.")
+@click.option(
+    "--steps", default=75, show_default=True, type=click.IntRange(min=1), help="Of the optimiser, a training."
+)
+@click.option("--stale", default=400, show_default=True, type=click.IntRange(min=1), help="Steps, in claim d.")
+@click.option("--set", "settings_set", multiple=True, callback=overrides, help="Any other run setting, key=value.")
+@AS_JSON
+@STRICT
+@click.pass_context
+def claims(
+    context: click.Context,
+    only: list[str],
+    seeds: int,
+    first_seed: int,
+    settings_set: dict[str, Any],
+    as_json: bool,
+    strict: bool,
+    **given: Any,
+) -> None:
+    """The paper's claims at this scale: (a) max@k rises, (b) two tasks, (c) compression, (d) stale data.
+
+    Claim a is the learning bench's, with its sizes. The same command goes on where it was stopped.
+    """
+    from karl.benches.claims import claims_bench
+    from karl.benches.claims_rig import ClaimOptions
+    from karl.terminal import TerminalReporter
+
+    options = ClaimOptions(seeds=[*range(first_seed, first_seed + seeds)], overrides=settings_set, **given)
+    reporter = TerminalReporter(console(stderr=True))
+    finish(
+        claims_bench(only, options, settings=settings_of(context), reporter=reporter), as_json=as_json, strict=strict
+    )
+
+
 @bench.command()
 @click.option("--pdfs", type=click.Path(path_type=Path), required=True, help="Folder of filings (FinanceBench layout).")
 @click.option("--questions", type=click.Path(path_type=Path), required=True, help="questions.jsonl of FinanceBench.")
