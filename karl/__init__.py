@@ -15,8 +15,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agents.chat_model import PolicyChatModel
     from agents.policy import Policy
-    from agents.tools import Searcher
+    from agents.tools import Searcher, SearchTool
     from graphs.events import (
         AnswerGiven,
         AttemptFinished,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         TurnStarted,
     )
     from karl.api.graph import Finished, Graph
+    from karl.api.langchain import load_chat_model, load_search_tool
     from karl.api.load import load_graph
     from karl.api.results import Answer, AnswerFailed, Citation, Proposal, Timings, Usage
     from karl.api.traces import load_trace
@@ -57,7 +59,9 @@ _HOME = {
     **dict.fromkeys(("KarlError", "UsageError"), "store.errors"),
     **dict.fromkeys(("Hit", "Provenance"), "store.types"),
     "Policy": "agents.policy",
-    "Searcher": "agents.tools",
+    "PolicyChatModel": "agents.chat_model",
+    **dict.fromkeys(("SearchTool", "Searcher"), "agents.tools"),
+    **dict.fromkeys(("load_chat_model", "load_search_tool"), "karl.api.langchain"),
     "load_graph": "karl.api.load",
     "load_trace": "karl.api.traces",
 }
@@ -77,9 +81,11 @@ __all__ = [
     "Hits",
     "KarlError",
     "Policy",
+    "PolicyChatModel",
     "Proposal",
     "Provenance",
     "SearchStarted",
+    "SearchTool",
     "Searcher",
     "Settings",
     "Timings",
@@ -88,7 +94,9 @@ __all__ = [
     "TurnStarted",
     "Usage",
     "UsageError",
+    "load_chat_model",
     "load_graph",
+    "load_search_tool",
     "load_settings",
     "load_trace",
 ]

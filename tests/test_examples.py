@@ -24,6 +24,12 @@ SAID = {
     ),
     "own_searcher.py": (r"(?m)^\S.*\n  facts#\d: ",),
     "aggregate.py": (r"attempt 1 of 5: ", r"attempt 5 of 5: ", r"turns in all, last attempt \d"),
+    "langchain_parts.py": (
+        r"\? \(\d+ tokens of",
+        r"(?m)^<search>\|",
+        r"vector_search \{'query': '.+'\} found [1-3] passages:\n\[1\] ",
+        r"\(expected \w+\)",
+    ),
     "read_trace.py": (r"graph solver \w{12}", r"search: .*<search>", r"segment: \d+ tokens, \d+ of them sampled"),
 }
 HELPERS = {"company.py", "shout.py"}
