@@ -27,7 +27,7 @@ from tests.rl_backend.toy import make_base
 FAST = ["--set", "batch_rollouts=8", "--set", "threads=1", "--set", "epochs=2", "--set", "lr=0.002"]
 LONG = ["--set", "batch_rollouts=1", "--set", "threads=1", "--set", "epochs=15"]
 TWO = ["--ranks", "2", "--launch"]
-PATIENCE = 240.0
+PATIENCE = 400.0  # seconds; a busy machine takes a minute to import torch and verl
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,7 @@ def begin(home: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(700)
+@pytest.mark.timeout(1300)
 @pytest.mark.parametrize("launch", [[], [*TWO, "torchrun"], [*TWO, "ray"]], ids=["in-process", "torchrun", "ray"])
 def test_ctrl_c_saves_the_state_and_the_same_command_goes_on(home: Path, launch: list[str]):
     begun = begin(home, *launch)
@@ -177,7 +177,7 @@ def test_ctrl_c_saves_the_state_and_the_same_command_goes_on(home: Path, launch:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(700)
+@pytest.mark.timeout(1300)
 def test_ranks_do_not_outlive_a_command_that_was_killed(home: Path):
     begun = begin(home, *TWO, "torchrun")
     ranks = psutil.Process(begun.pid).children(recursive=True)
@@ -189,7 +189,7 @@ def test_ranks_do_not_outlive_a_command_that_was_killed(home: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(700)
+@pytest.mark.timeout(1300)
 def test_the_users_own_torchrun_trains_and_records_once(home: Path):
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
     arguments = [*torchrun, *command("train", "d", "--out", "x", *FAST, "--json")]
