@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mcp": ("mcp:mcp", "Serve search and answers to MCP clients."),
     "runs": ("runs:runs", "List runs."),
     "show": ("show:show", "Show one run: funnel, training, evaluation."),
+    "value": ("value:value", "Train the value model that guides a search."),
     "tui": ("tui:tui", "Watch runs in the terminal."),
     "doctor": ("doctor:doctor", "Say what is installed, what is missing, and the mend."),
     "db": ("db:db", "Look after the store."),

@@ -20,7 +20,7 @@ _REFUSED = {"lora_rank": "0: the head has no adapters", "remove_padding": "false
 
 
 class ValueConfig(BaseModel, frozen=True, extra="forbid"):
-    reward_threshold: float = Field(default=0.5, gt=0, le=1)
+    reward_threshold: float = Field(default=0.6, gt=0, le=1)
     "A rollout with this reward or more ended correct."
     validation_share: float = Field(default=0.2, gt=0, lt=1)
     "Share of the questions, with all their rollouts, that is measured on between epochs and never trained on."

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 from uuid import uuid4
 
 from langchain_core.runnables import RunnableConfig
@@ -24,6 +24,9 @@ from store.errors import UsageError
 from store.queries import RolloutLinks
 from store.session import Store
 from store.types import Hit, Purpose, Role, RolloutRecord
+
+if TYPE_CHECKING:
+    from agents.engines.local.value_model import ValueModel
 
 OnFailure = Literal["raise", "return"]
 
@@ -42,6 +45,7 @@ class GraphParts:
     on_failure: OnFailure
     owns_policy: bool
     checkpoint: Path | None
+    owned_value: ValueModel | None = None
 
     async def answer(
         self,
@@ -85,6 +89,8 @@ class GraphParts:
     async def aclose(self) -> None:
         if self.owns_policy:
             await self.runner.harness.speaker.engine.aclose()
+        if self.owned_value is not None:
+            await self.owned_value.aclose()
         await asyncio.to_thread(self.servers.close)
         if isinstance(self.source.searcher, SharedSearcher):
             self.source.searcher.close()

@@ -16,6 +16,7 @@ from karl.commands.common import console, print_json, settings_of
 @click.option("--task", "tasks", multiple=True, help="The graph's overrides for a task. Repeatable, the last wins.")
 @click.option("-n", "--attempts", type=click.IntRange(min=1), help="Attempts of a graph that makes several.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="A checkpoint folder; default: the newest trained.")
+@click.option("--value", type=click.Path(path_type=Path), help="A value model's folder, to guide a search by.")
 @click.option("--temperature", type=click.FloatRange(min=0.0), help="Default: 0; the graph's own for several attempts.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--trace", is_flag=True, help="Show every search on the way; a terminal always does.")
@@ -29,6 +30,7 @@ def ask(
     tasks: tuple[str, ...],
     attempts: int | None,
     checkpoint: Path | None,
+    value: Path | None,
     temperature: float | None,
     seed: int,
     trace: bool,
@@ -51,6 +53,7 @@ def ask(
         settings=settings_of(context),
         tasks=tasks,
         attempts=attempts,
+        value=value,
         temperature=temperature,
         seed=seed,
         say=lambda text: click.echo(text, err=True),

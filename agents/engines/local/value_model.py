@@ -22,7 +22,7 @@ from agents.errors import EngineError
 from store.errors import UsageError
 from store.value_record import ValueRecord, read_value_record
 
-DIGITS = 6  # what is left of a value: other company in the batch moves the digits behind
+DIGITS = 5  # what else is in the batch moves the seventh; rounding hides that, but for values on an edge
 PADDED_TOKENS = 8192  # new tokens of one forward pass, about
 
 
@@ -45,7 +45,7 @@ class _Job:
 
 
 class ValueModel:
-    """Values in [0, 1], calibrated as the record says, rounded to 6 digits so that batching can't be seen in them.
+    """Values in [0, 1], calibrated as the record says and rounded; candidates that round alike are equally good.
 
     max_rows: rollouts whose prefixes are kept, fewer where so many long ones would not fit into `cache_gib`.
     """
@@ -90,12 +90,15 @@ class ValueModel:
         return [self._probability(logit) for logit in await job.future]
 
     async def aclose(self) -> None:
+        await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
         """Fail what is under way, and wait for the thread to end. Again is harmless."""
         with self._gate:
             if not self._closed:
                 self._closed = True
                 self._inbox.put(None)
-        await asyncio.to_thread(self._thread.join)
+        self._thread.join()
 
     def _probability(self, logit: float) -> float:
         scaled = self.record.scale * logit + self.record.bias
