@@ -107,7 +107,7 @@ def run_settings(options: LearningOptions) -> dict[str, Any]:
 
 
 def _answers(seed: int, options: LearningOptions, *, settings: Settings, reporter: Reporter) -> dict[str, Answers]:
-    """Name in the store -> what the arm made of the held-out questions of this seed's company."""
+    """Label -> what the policy made of the held-out questions of this seed's company."""
     home = settings.home / "bench" / f"learning-{seed}"
     settings = settings.model_copy(update={"home": home, "database_url": ""})
     Path(home).mkdir(parents=True, exist_ok=True)
@@ -118,9 +118,9 @@ def _answers(seed: int, options: LearningOptions, *, settings: Settings, reporte
     flow = arms_flow(options.algorithms, iterations=options.iterations)
     run = carry_out(store, config, flow, settings=settings, reporter=reporter)
     found = {
-        name: read_answers(store, run, name, seed=seed, threshold=config.reward_threshold)
+        label: read_answers(store, run, name, seed=seed, threshold=config.reward_threshold)
         for arm in _arms(options)
-        for name in (arm.name, *_swept(arm, options))
+        for label, name in _evaluated(arm, options).items()
     }
     store.close()
     return found
@@ -130,19 +130,19 @@ def _arms(options: LearningOptions) -> list[Arm]:
     return [BASE] + [Arm(a, n) for n in range(1, options.iterations + 1) for a in options.algorithms]
 
 
-def _swept(arm: Arm, options: LearningOptions) -> list[str]:
-    """The arm's names in the store at other temperatures: of the base, and of each algorithm's last policy."""
-    swept = arm is BASE or arm.iteration == options.iterations
-    return [f"{arm.name}@{temperature:g}" for temperature in options.temperatures] if swept else []
+def _evaluated(arm: Arm, options: LearningOptions) -> dict[str, str]:
+    """Label -> name in the store: at T = 1; the base and each algorithm's last policy at other temperatures too."""
+    swept = options.temperatures if arm is BASE or arm.iteration == options.iterations else ()
+    return {arm.label: arm.name} | {f"{arm.label}, T {t:g}": f"{arm.name}@{t:g}" for t in swept}
 
 
 def _with_best(pooled: Mapping[str, Answers], options: LearningOptions) -> dict[str, Answers]:
     """Label -> answers; each policy that was swept also at the temperature of its highest pass@1, 1 included."""
     arms: dict[str, Answers] = {}
     for arm in _arms(options):
-        arms[arm.label] = pooled[arm.name]
-        if names := _swept(arm, options):
-            arms[_best(arm)] = max((pooled[name] for name in (arm.name, *names)), key=pass_rate)
+        arms[arm.label] = pooled[arm.label]
+        if len(labels := _evaluated(arm, options)) > 1:
+            arms[_best(arm)] = max((pooled[label] for label in labels), key=pass_rate)
     return arms
 
 

@@ -126,8 +126,9 @@ def test_epochs_are_compared_and_the_best_becomes_the_checkpoint(tmp_path: Path)
     recipe = tmp_path / "epochs.toml"
     shipped = (REPOSITORY / "rl_backend" / "recipes" / "tiny.toml").read_text(encoding="utf-8")
     # A rate that wrecks the policy: a later epoch is worse, and patience ends the training early.
-    text = shipped.replace("epochs = 3", "epochs = 6\npatience = 1\nmax_unfinished = 1.0")
-    recipe.write_text(text.replace("lr = 4e-4", "lr = 2e-2").replace("batch_rollouts = 64", "batch_rollouts = 16"))
+    limits = "patience = 1\nmax_unfinished = 1.0\ncollapse_nats = 1e6\ncollapse_losers_nats = 1e6"
+    text = shipped.replace("epochs = 3", f"epochs = 6\n{limits}").replace("lr = 4e-4", "lr = 5e-3")
+    recipe.write_text(text.replace("batch_rollouts = 64", "batch_rollouts = 16"), encoding="utf-8")
     settings = load_settings(tmp_path, home=tmp_path / "home")
     settings.home.mkdir()
     store = Store.open(settings.store_url)
@@ -140,7 +141,7 @@ def test_epochs_are_compared_and_the_best_becomes_the_checkpoint(tmp_path: Path)
             "question_corpus": made.evaluation_corpus,
             "eval_temperatures": [],
             "recipe": str(recipe),
-            "validation_questions": 6,
+            "validation_questions": 3,
             "train_steps": None,
         }
     )
@@ -156,7 +157,7 @@ def test_epochs_are_compared_and_the_best_becomes_the_checkpoint(tmp_path: Path)
     best = max(rewards, key=lambda step: (rewards[step], -step))
     first_worse = next(step for step in sorted(rewards) if step > best)
     assert max(steps) == max(rewards) == first_worse  # patience 1: the first epoch that is no better is the last
-    assert len(rewards) < 6 and set(arms.values()) == {24}  # 6 questions, 4 rollouts
+    assert len(rewards) < 6 and len(arms) == len(rewards) and set(arms.values()) == {12}  # 3 questions, 4 rollouts
     weights = summary["checkpoints"][-1]["sha256"]
     assert f"oapl-1/step-{best}/{weights[:8]}" in arms
     assert summary["training"]["oapl-1"]["validation_best"] == rewards[best]
