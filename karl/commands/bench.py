@@ -244,6 +244,30 @@ def train(
     finish(report, as_json=as_json, strict=strict)
 
 
+@bench.command()
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="How many: 0, 1, 2 ...")
+@click.option("--train-questions", default=300, show_default=True, type=click.IntRange(min=10), help="8 rollouts each.")
+@click.option("--questions", default=100, show_default=True, type=click.IntRange(min=1), help="Of another company.")
+@click.option("--searches", default=8, show_default=True, type=click.IntRange(min=2), help="Guided, a question.")
+@click.option("--attempts", default=24, show_default=True, type=click.IntRange(min=1), help="Parallel, a question.")
+@click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(min=0.0))
+@AS_JSON
+@STRICT
+@click.pass_context
+def value(context: click.Context, seeds: int, as_json: bool, strict: bool, **sizes: Any) -> None:
+    """The value model: calibration and AUC on another company; guided search against majority at equal tokens."""
+    from karl.benches.value import ValueBench, value_bench
+    from karl.terminal import TerminalReporter
+
+    report = value_bench(
+        seeds=range(seeds),
+        sizes=ValueBench(**sizes),
+        settings=settings_of(context),
+        reporter=TerminalReporter(console(stderr=True)),
+    )
+    finish(report, as_json=as_json, strict=strict)
+
+
 @bench.command("report")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("docs/measurements"), show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("docs/measurements.md"), show_default=True)
