@@ -1,0 +1,72 @@
+"""The claims' bench: what each arm is, at a size that runs in a test; a claim that fails is reported, not hidden."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from agents.engines.base import GenerateRequest, Generation, SamplingParams
+from agents.engines.scripted import ScriptedEngine
+from karl.benches import claims
+from karl.benches.claims import CLAIMS, claims_bench
+from karl.benches.claims_compression import ASKS_SUMMARY, SplitEngine
+from karl.benches.claims_rig import Claimed, ClaimOptions, training_questions
+from karl.benches.claims_tasks import NEITHER, A, B
+from karl.benches.learning_kinds import PATTERNS
+from karl.reporting import SilentReporter
+from karl.settings import load_settings
+from tests.harness_kit import scripted_policy
+from tests.karl.kit import call, spawn
+
+
+def test_a_claim_that_does_not_hold_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def weak(*_: object, **__: object) -> Claimed:
+        return Claimed({"pairs": {"gain": {"mean": 0.1, "low": -0.02, "high": 0.2}}}, {"gain": -0.02})
+
+    monkeypatch.setitem(CLAIMS, "b", weak)
+    settings = load_settings(tmp_path, home=tmp_path)
+    report = claims_bench(["b"], ClaimOptions(), settings=settings, reporter=SilentReporter())
+    (target,) = report["targets"]
+    assert target == {
+        "key": "(b) gain, lower end of the interval", "value": -0.02, "op": ">", "target": 0.0, "ok": False
+    }  # fmt: skip
+    assert report["figures"]["b"]["pairs"]["gain"]["high"] == 0.2 and report["name"] == claims.__name__.split(".")[-1]
+
+
+def test_unknown_claims_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    ended = call(capsys, "bench", "claims", "--only", "b,e")
+    assert ended.code == 2 and "no claim 'e'; there are a, b, c, d" in ended.err
+
+
+def test_tasks_share_no_kind_and_the_measured_kinds_are_in_neither() -> None:
+    assert not set(A) & set(B) and not set(NEITHER) & {*A, *B} and {*A, *B, *NEITHER} <= PATTERNS.keys()
+    asked = training_questions(0, count=40, kinds=A)
+    assert len({question.text for question in asked}) == 40 and {question.kind for question in asked} == set(A)
+
+
+async def test_only_turns_that_ask_for_a_summary_go_to_the_summariser() -> None:
+    solver, summariser = (scripted_policy(lambda _, said=said: said) for said in ("search", "summary"))
+    texts = {1: "who leads it?<|end|><|assistant|>", 2: f"note {ASKS_SUMMARY}"}
+    reader = SimpleNamespace(decode=lambda ids: texts[ids[0]])
+    split = SplitEngine(solver.engine, summariser.engine, reader)  # pyright: ignore[reportArgumentType]
+    for place in texts:
+        made = await split.generate(GenerateRequest([place], SamplingParams(max_tokens=9)))
+        assert isinstance(made, Generation)
+    for policy, asked in ((solver, 1), (summariser, 2)):
+        assert isinstance(policy.engine, ScriptedEngine)
+        assert [list(request.prompt_ids) for request in policy.engine.requests] == [[asked]]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+@pytest.mark.parametrize("claim", ["b", "c", "d"])
+def test_each_claim_runs_apart_and_a_second_call_makes_nothing_anew(claim: str, tmp_path: Path) -> None:
+    small = ["--asked", "48", "--questions", "22", "--samples", "2", "--steps", "2", "--stale", "3"]
+    command = ["bench", "claims", "--only", claim, *small, "--set", "group_size=8", "--json"]
+    first = spawn(*command, cwd=tmp_path, timeout=240)
+    assert first.code == 0, first.err
+    assert f'"({claim}) ' in first.out
+    again = spawn(*command, cwd=tmp_path, timeout=60)
+    assert again.code == 0 and "training oapl" not in again.err
