@@ -36,7 +36,8 @@ def train_dataset(store: Store, plan: TrainPlan, *, settings: Settings, reporter
         return None
     with run_lock(settings.home, name=f"train-{plan.name}"):
         place = Place(store, plan.dataset.run_id, iteration=plan.dataset.iteration, series=plan.series)
-        with recorded(place, title=f"training {plan.name}", reporter=reporter) as recorder:
+        title, every = f"training {plan.name}", plan.config.checkpoint_steps
+        with recorded(place, title=title, reporter=reporter, checkpoint_steps=every) as recorder:
             hooks = Hooks(on_start=recorder.start, on_step=recorder.step)
             result = asyncio.run(_trained(plan, hooks, settings=settings, reporter=reporter))
         if result is None or result.out is None:
