@@ -55,7 +55,7 @@ class ValueModel:
         model: PreTrainedModel,
         record: ValueRecord,
         *,
-        max_rows: int = 64,
+        max_rows: int = 192,
         capacity: int = 256,
         cache_gib: float = 1.0,
     ) -> None:
