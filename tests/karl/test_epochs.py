@@ -121,7 +121,7 @@ def test_wrong_settings_are_told(changes: dict[str, Any], told: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(900)
 def test_epochs_are_compared_and_the_best_becomes_the_checkpoint(tmp_path: Path) -> None:
     recipe = tmp_path / "epochs.toml"
     shipped = (REPOSITORY / "rl_backend" / "recipes" / "tiny.toml").read_text(encoding="utf-8")
