@@ -1,4 +1,4 @@
-"""The learning bench: kinds are told apart by wording, figures are as defined, arms keep to themselves."""
+"""The learning bench: kinds are told by wording, figures follow their definitions, arms keep to themselves."""
 
 from __future__ import annotations
 
