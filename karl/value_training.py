@@ -16,8 +16,8 @@ from store.models import Dataset
 from store.session import Store
 
 if TYPE_CHECKING:
-    from rl_backend.value_config import ValueConfig
-    from rl_backend.value_train import ValueResult
+    from rl_backend.value.config import ValueConfig
+    from rl_backend.value.train import ValueResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def train_value_model(store: Store, job: ValueJob, *, reporter: Reporter) -> Val
 async def _trained(store: Store, job: ValueJob, *, progress: Progress, reporter: Reporter) -> ValueResult:
     from rl_backend.hooks import Hooks
     from rl_backend.store_source import StoreSource
-    from rl_backend.value_train import Origin, train_value
+    from rl_backend.value.train import Origin, train_value
 
     assert job.dataset.id is not None
     source = StoreSource(store, job.dataset.id)

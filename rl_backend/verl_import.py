@@ -19,7 +19,7 @@ def import_verl() -> None:
 
                 use_cpu()
                 import rl_backend.cpu_engine
-            import rl_backend.value_engine  # noqa: F401 - both register themselves with verl
+            import rl_backend.value.engine  # noqa: F401 - both register themselves with verl
     finally:
         logging.root.handlers[:] = handlers
         logging.root.setLevel(level)

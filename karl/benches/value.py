@@ -24,8 +24,8 @@ from karl.tiny import POLICY_FOLDER
 from karl.tiny.companies import EVALUATION_SEED, TRAINING_SEED, TRAINING_SIZE
 from karl.tiny.world import make_world, questions
 from rl_backend.source import MemorySource
-from rl_backend.value_config import ValueConfig, load_value_recipe
-from rl_backend.value_train import ValueResult, measure, train_value
+from rl_backend.value.config import ValueConfig, load_value_recipe
+from rl_backend.value.train import ValueResult, measure, train_value
 
 CANDIDATES = 2
 

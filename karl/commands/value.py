@@ -11,7 +11,7 @@ from karl.commands.common import console, open_store, print_json, settings_of
 from karl.commands.run import overrides
 
 if TYPE_CHECKING:
-    from rl_backend.value_train import ValueResult
+    from rl_backend.value.train import ValueResult
 
 
 @click.group()
@@ -43,7 +43,7 @@ def train(
     """Train a value model from the weights of a policy; the same command goes on where it was stopped."""
     from karl.terminal import TerminalReporter
     from karl.value_training import ValueJob, graded_dataset, train_value_model
-    from rl_backend.value_config import load_value_recipe
+    from rl_backend.value.config import load_value_recipe
     from store import queries
 
     if (dataset is None) == (run_name is None):

@@ -12,7 +12,7 @@ import torch
 from karl import load_graph
 from karl.tiny import POLICY_FOLDER
 from karl.tiny.world import WorldSize, make_world, questions
-from rl_backend.value_model import load_value_model
+from rl_backend.value.model import load_value_model
 from store import queries
 from store.errors import UsageError
 from store.session import Store

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from rl_backend.value_figures import (
+from rl_backend.value.figures import (
     Calibration,
     auc,
     auc_within,

@@ -17,13 +17,13 @@ from rl_backend.index import build_index
 from rl_backend.loader import Loader
 from rl_backend.rollouts import TrainingRollout, TrainingSegment
 from rl_backend.source import MemorySource
-from rl_backend.value_config import ValueConfig, load_value_recipe
-from rl_backend.value_model import load_value_model, value_logits, value_loss
-from rl_backend.value_points import measure_points, token_losses, turn_ends
-from rl_backend.value_report import value_report
-from rl_backend.value_split import side_of, split
-from rl_backend.value_train import Origin, measure, train_value
-from rl_backend.value_trainer import ValueTrainer
+from rl_backend.value.config import ValueConfig, load_value_recipe
+from rl_backend.value.model import load_value_model, value_logits, value_loss
+from rl_backend.value.points import measure_points, token_losses, turn_ends
+from rl_backend.value.report import value_report
+from rl_backend.value.split import side_of, split
+from rl_backend.value.train import Origin, measure, train_value
+from rl_backend.value.trainer import ValueTrainer
 from store.errors import UsageError
 from store.value_record import read_value_record
 

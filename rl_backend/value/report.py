@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rl_backend.value_figures import (
+from rl_backend.value.figures import (
     Calibration,
     auc,
     auc_within,
@@ -16,7 +16,7 @@ from rl_backend.value_figures import (
     probabilities,
     reliability,
 )
-from rl_backend.value_points import ValuePoints
+from rl_backend.value.points import ValuePoints
 
 QUARTILES = ((0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.0))
 TURNS = 4  # turns named one by one; the last one stands for all behind it as well

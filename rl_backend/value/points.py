@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rl_backend.rollouts import RolloutLike, TrainingSegment, trainable_segments
 from rl_backend.source import RolloutSource
-from rl_backend.value_model import value_logits
+from rl_backend.value.model import value_logits
 
 ROLLOUTS_AT_ONCE = 64
 

@@ -24,11 +24,11 @@ from rl_backend.ranks import barrier, from_first, rank, world
 from rl_backend.run import TrainingRun
 from rl_backend.source import RolloutSource
 from rl_backend.training_state import TRAINER, Progress, StateFolder
-from rl_backend.value_config import ValueConfig
-from rl_backend.value_figures import Calibration, fit_calibration
-from rl_backend.value_points import ValuePoints, measure_points
-from rl_backend.value_report import value_report
-from rl_backend.value_split import SideSource, split
+from rl_backend.value.config import ValueConfig
+from rl_backend.value.figures import Calibration, fit_calibration
+from rl_backend.value.points import ValuePoints, measure_points
+from rl_backend.value.report import value_report
+from rl_backend.value.split import SideSource, split
 from store.errors import UsageError
 from store.value_record import ValueRecord, write_value_record
 
@@ -125,7 +125,7 @@ def _run(
 ) -> tuple[Progress, bool]:
     import torch
 
-    from rl_backend.value_trainer import ValueTrainer
+    from rl_backend.value.trainer import ValueTrainer
 
     threads = torch.get_num_threads()
     torch.set_num_threads(config.threads or threads)
@@ -154,7 +154,7 @@ def _validated(hooks: Hooks, validation: SideSource, config: ValueConfig, losses
 
 
 def _points(folder: Path, source: RolloutSource, config: ValueConfig) -> ValuePoints:
-    from rl_backend.value_model import load_value_model
+    from rl_backend.value.model import load_value_model
 
     points = measure_points(
         load_value_model(folder).eval(),

@@ -13,7 +13,7 @@ from rl_backend import ranks, verl_runtime
 from rl_backend.batch import Batch
 from rl_backend.checkpoint import check_model_folder, copy_companions
 from rl_backend.config import TrainConfig
-from rl_backend.value_model import value_loss
+from rl_backend.value.model import value_loss
 from rl_backend.verl_adapter import Trainer
 from store.value_record import VALUE_FILE
 

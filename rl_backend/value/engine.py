@@ -14,7 +14,7 @@ from torch import Tensor
 from verl.workers.engine.base import EngineRegistry
 from verl.workers.engine.fsdp.transformer_impl import FSDPEngineWithValueHead
 
-from rl_backend.value_model import load_value_model
+from rl_backend.value.model import load_value_model
 
 
 @EngineRegistry.register(model_type="value_model", backend="fsdp2", device="cuda", vendor="nvidia")
