@@ -6,24 +6,12 @@ has any.
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from store.errors import UsageError
-
-RECIPES = Path(__file__).parent / "recipes"
-
-
-class Problem(NamedTuple):
-    """A key of a recipe, dotted, and what is wrong with it."""
-
-    key: str
-    said: str
+from rl_backend.recipe import RECIPES, Problem, read_recipe
 
 
 class ActorTables(BaseModel, frozen=True, extra="forbid"):
@@ -145,70 +133,12 @@ def load_recipe(source: str | Path, **overrides: Any) -> TrainConfig:
 
     Raises UsageError that names the file, the key and what is allowed.
     """
-    path = _recipe_path(source)
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as exc:
-        raise UsageError(f"{path}: not valid TOML: {exc}") from exc
-    except (OSError, UnicodeDecodeError) as exc:
-        raise UsageError(f"{path}: cannot be read: {exc}") from exc
-    for key, value in overrides.items():
-        values = _put(values, key.split("."), value, key=key)
-    config, problems = _checked(values)
-    if config is None or problems:
-        raise UsageError("\n".join(f"{_where(path, key, overrides)}: {said}" for key, said in problems))
-    return config
+    return read_recipe(TrainConfig, source, overrides, folder=RECIPES, tables=ActorTables, check=_verl_problems)
 
 
-def _recipe_path(source: str | Path) -> Path:
-    path = Path(source)
-    if isinstance(source, str) and path.suffix != ".toml" and path.name == source:
-        path = RECIPES / f"{source}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(recipe.stem for recipe in RECIPES.glob("*.toml")))
-        raise UsageError(f"{source}: no such recipe or file; recipes that come with the package: {known}")
-    return path
-
-
-def _put(table: Mapping[str, Any], at: list[str], value: Any, *, key: str) -> dict[str, Any]:
-    """The table with `value` at a dotted key."""
-    first, *rest = at
-    if rest:
-        inner = table.get(first, {})
-        if not isinstance(inner, Mapping):
-            raise UsageError(f"override: key {key!r}: {first!r} is a single value, not a table")
-        value = _put(inner, rest, value, key=key)
-    return {**table, first: value}
-
-
-def _checked(values: Mapping[str, Any]) -> tuple[TrainConfig | None, list[Problem]]:
-    try:
-        config = TrainConfig.model_validate(values)
-    except ValidationError as exc:
-        return None, [_problem(error) for error in exc.errors()]
+def _verl_problems(config: TrainConfig) -> list[Problem]:
     if not config.has_verl_tables:
-        return config, []
+        return []
     from rl_backend.verl_settings import problems
 
-    return config, problems(config)
-
-
-def _problem(error: Any) -> Problem:
-    key = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        allowed = list((ActorTables if "." in key else TrainConfig).model_fields)
-        return Problem(key, f"unknown key {key!r}; {closest(key.split('.')[-1], allowed)}")
-    if not key:  # two keys that do not go together: pydantic shows all of them, which helps no one
-        return Problem(key, error["msg"])
-    return Problem(key, f"key {key!r}: {error['msg']}, got {error['input']!r}")
-
-
-def closest(name: str, allowed: list[str]) -> str:
-    """What to write instead of `name`."""
-    near = get_close_matches(name, allowed, n=1)
-    return (f"did you mean {near[0]!r}? " if near else "") + f"keys are: {', '.join(allowed)}"
-
-
-def _where(path: Path, key: str, overrides: Mapping[str, Any]) -> str:
-    overridden = any(key == name or key.startswith(f"{name}.") for name in overrides)
-    return "override" if overridden else str(path)
+    return problems(config)

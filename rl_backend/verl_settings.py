@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter, ValidationError
 
-from rl_backend.config import Problem, TrainConfig, closest
+from rl_backend.config import TrainConfig
+from rl_backend.recipe import Problem, closest
 from rl_backend.verl_import import import_verl
 from store.errors import UsageError
 

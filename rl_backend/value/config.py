@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, field_validator
 
-from rl_backend.config import RECIPES, TrainConfig, closest
-from store.errors import UsageError
+from rl_backend.config import TrainConfig
+from rl_backend.recipe import RECIPES, read_recipe
 
 VALUE_RECIPES = RECIPES / "value"
 
@@ -53,33 +52,4 @@ def load_value_recipe(source: str | Path, **overrides: Any) -> ValueConfig:
 
     Raises UsageError that names the file, the key and what is allowed.
     """
-    path = _path(source)
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
-        raise UsageError(f"{path}: cannot be read as TOML: {exc}") from exc
-    for key, value in overrides.items():
-        table, _, inner = key.rpartition(".")
-        values = {**values, table: {**values.get(table, {}), inner: value}} if table else {**values, key: value}
-    try:
-        return ValueConfig.model_validate(values)
-    except ValidationError as exc:
-        raise UsageError("\n".join(_problem(path, error) for error in exc.errors())) from exc
-
-
-def _path(source: str | Path) -> Path:
-    path = Path(source)
-    if isinstance(source, str) and path.suffix != ".toml" and path.name == source:
-        path = VALUE_RECIPES / f"{source}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(recipe.stem for recipe in VALUE_RECIPES.glob("*.toml")))
-        raise UsageError(f"{source}: no such value recipe or file; recipes that come with the package: {known}")
-    return path
-
-
-def _problem(path: Path, error: Any) -> str:
-    key = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        fields = (TrainConfig if "." in key else ValueConfig).model_fields
-        return f"{path}: unknown key {key!r}; {closest(key.split('.')[-1], list(fields))}"
-    return f"{path}: key {key!r}: {error['msg']}"
+    return read_recipe(ValueConfig, source, overrides, folder=VALUE_RECIPES, tables=TrainConfig)

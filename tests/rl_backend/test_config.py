@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from rl_backend.config import RECIPES, TrainConfig, load_recipe
+from rl_backend.config import TrainConfig, load_recipe
+from rl_backend.recipe import RECIPES
 from store.errors import UsageError
 
 

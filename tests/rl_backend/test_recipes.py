@@ -9,7 +9,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from rl_backend.checkpoint import load_weights, weights_sha256
-from rl_backend.config import RECIPES, TrainConfig, load_recipe
+from rl_backend.config import TrainConfig, load_recipe
+from rl_backend.recipe import RECIPES
 from rl_backend.source import MemorySource
 from rl_backend.train import train
 from rl_backend.verl_settings import check_device, worker_config

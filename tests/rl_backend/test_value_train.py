@@ -208,7 +208,7 @@ def test_recipes_are_read_and_a_policys_settings_refused(tmp_path: Path) -> None
         '[training]\nalgorithm = "oapl"': "algorithm is a policy's setting",
         "[training]\nlora_rank = 8": "needs lora_rank = 0",
         "[training]\nmax_steps = 8": "set epochs",
-        "[training": "cannot be read as TOML",
+        "[training": "not valid TOML",
     }.items():
         (tmp_path / "r.toml").write_text(text)
         with pytest.raises(UsageError, match=said):
