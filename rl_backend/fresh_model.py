@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
+from rl_backend.random_model import random_qwen3
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
@@ -28,27 +30,16 @@ def write_fresh_model(
     folder: Path, *, tokenizer: PreTrainedTokenizerFast, seed: int, size: ModelSize | None = None
 ) -> int:
     """Write random weights and the tokenizer to `folder`; returns the number of parameters."""
-    import torch
-    from transformers import Qwen3Config, Qwen3ForCausalLM
-
     size = size or ModelSize.model_validate({})
-    torch.manual_seed(seed)
-    config = Qwen3Config(
-        vocab_size=len(tokenizer),
-        hidden_size=size.width,
-        num_hidden_layers=size.layers,
-        num_attention_heads=size.heads,
-        num_key_value_heads=size.kv_heads,
-        head_dim=size.head_dim,
-        intermediate_size=size.mlp,
-        max_position_embeddings=size.context,
-        initializer_range=size.init_std,
-        tie_word_embeddings=True,
+    model = random_qwen3(
+        size,
+        vocab=len(tokenizer),
+        std=size.init_std,
+        seed=seed,
         eos_token_id=_single(tokenizer.eos_token_id),
         pad_token_id=_single(tokenizer.pad_token_id),
         bos_token_id=None,
     )
-    model = Qwen3ForCausalLM(config)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return sum(parameter.numel() for parameter in model.parameters())

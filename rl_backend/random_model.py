@@ -6,11 +6,11 @@ Needs torch and transformers alone. The embedded policy's own start is `fresh_mo
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 
 class Shape(NamedTuple):
-    """A Qwen3 with tied embeddings."""
+    """A Qwen3."""
 
     vocab: int
     width: int
@@ -44,24 +44,50 @@ HALF_BILLION = Shape(vocab=151_936, width=1024, layers=24, heads=16, kv_heads=8,
 "0.53 B parameters: Qwen3-0.6B with 24 of its 28 layers."
 
 
-def write_random_model(folder: Path, shape: Shape, *, seed: int) -> int:
-    """Write a model folder with random float32 weights; returns the number of parameters."""
+class Size(Protocol):
+    """What of a shape a Qwen3's configuration needs beside its vocabulary."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def layers(self) -> int: ...
+    @property
+    def heads(self) -> int: ...
+    @property
+    def kv_heads(self) -> int: ...
+    @property
+    def head_dim(self) -> int: ...
+    @property
+    def mlp(self) -> int: ...
+    @property
+    def context(self) -> int: ...
+
+
+def random_qwen3(size: Size, *, vocab: int, std: float, seed: int, tied: bool = True, **tokens: int | None) -> Any:
+    """A Qwen3 with float32 weights drawn by `seed` from a normal of deviation `std`; `tokens`: ids of special ones."""
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
     torch.manual_seed(seed)
     config = Qwen3Config(
-        vocab_size=shape.vocab,
-        hidden_size=shape.width,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.kv_heads,
-        head_dim=shape.head_dim,
-        intermediate_size=shape.mlp,
-        max_position_embeddings=shape.context,
-        initializer_range=0.05 if shape.width < 512 else 0.02,  # wide enough for log-probs to depend on the context
-        tie_word_embeddings=True,
+        vocab_size=vocab,
+        hidden_size=size.width,
+        num_hidden_layers=size.layers,
+        num_attention_heads=size.heads,
+        num_key_value_heads=size.kv_heads,
+        head_dim=size.head_dim,
+        intermediate_size=size.mlp,
+        max_position_embeddings=size.context,
+        initializer_range=std,
+        tie_word_embeddings=tied,
+        **tokens,
     )
-    model = Qwen3ForCausalLM(config)
+    return Qwen3ForCausalLM(config)
+
+
+def write_random_model(folder: Path, shape: Shape, *, seed: int, tied: bool = True) -> int:
+    """Write a model folder with random float32 weights; returns the number of parameters."""
+    std = 0.05 if shape.width < 512 else 0.02  # wide enough for log-probs to depend on the context
+    model = random_qwen3(shape, vocab=shape.vocab, std=std, seed=seed, tied=tied)
     model.save_pretrained(folder)
     return sum(parameter.numel() for parameter in model.parameters())

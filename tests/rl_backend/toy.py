@@ -6,33 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, Glm4MoeConfig, Glm4MoeForCausalLM, Qwen3Config, Qwen3ForCausalLM
+from transformers import AutoModelForCausalLM, Glm4MoeConfig, Glm4MoeForCausalLM
 
 from rl_backend.config import TrainConfig
 from rl_backend.index import build_index
 from rl_backend.loader import Loader
+from rl_backend.random_model import TOY, write_random_model
 from rl_backend.rollouts import Example, TrainingRollout, TrainingSegment
 from rl_backend.source import MemorySource
 
-VOCAB = 128
+VOCAB = TOY.vocab
 
 
 def make_base(path: Path, *, seed: int = 0, tied: bool = True) -> Path:
     """A freshly initialised model folder with a tokenizer file and a policy profile beside the weights."""
-    torch.manual_seed(seed)
-    config = Qwen3Config(
-        vocab_size=VOCAB,
-        hidden_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=16,
-        intermediate_size=160,
-        tie_word_embeddings=tied,
-        max_position_embeddings=512,
-        initializer_range=0.05,
-    )
-    Qwen3ForCausalLM(config).save_pretrained(path)
+    write_random_model(path, TOY._replace(context=512), seed=seed, tied=tied)
     (path / "tokenizer.json").write_text('{"made": "by a test"}')
     (path / "karl.json").write_text('{"profile": "toy"}')
     return path
