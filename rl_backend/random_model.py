@@ -63,7 +63,7 @@ class Size(Protocol):
     def context(self) -> int: ...
 
 
-def random_qwen3(size: Size, *, vocab: int, std: float, seed: int, tied: bool = True, **tokens: int | None) -> Any:
+def random_qwen3(size: Size, *, vocab: int, std: float, seed: int, tied: bool = True, **tokens: Any) -> Any:
     """A Qwen3 with float32 weights drawn by `seed` from a normal of deviation `std`; `tokens`: ids of special ones."""
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
