@@ -66,7 +66,8 @@ def _engine(checkpoint: Path, *, settings: Settings, say: Callable[[str], None] 
 def _local(checkpoint: Path, *, settings: Settings) -> Engine:
     from agents.engines.local import LocalEngine, load_model
 
-    return LocalEngine(load_model(checkpoint, device=settings.device), name=load_profile(checkpoint).name)
+    model, name = load_model(checkpoint, device=settings.device), load_profile(checkpoint).name
+    return LocalEngine(model, name=name, max_rows=settings.concurrency)
 
 
 def _vllm(checkpoint: Path, *, settings: Settings, say: Callable[[str], None] | None) -> Engine:

@@ -43,7 +43,7 @@ def open_value(
         )
     from agents.engines.local.value_model import load_value
 
-    return load_value(folder, device=settings.device)
+    return load_value(folder, device=settings.device, max_rows=settings.concurrency)
 
 
 def _differ(one: Path, other: Path) -> bool:

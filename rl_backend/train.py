@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,8 +110,7 @@ def _write(trainer: Trainer, state: StateFolder, progress: Progress, *, out: Pat
         return
     if rank() == 0:
         with atomic_folder(out) as aside:
-            best, own = state.folder(progress.best_step), shutil.ignore_patterns(TRAINER, "training.json")
-            shutil.copytree(best, aside, ignore=own, dirs_exist_ok=True)
+            state.copy_weights(progress.best_step, aside)
     barrier()
 
 

@@ -81,6 +81,10 @@ class StateFolder:
     def folder(self, step: int) -> Path:
         return self.root / f"step-{step:06d}"
 
+    def copy_weights(self, step: int, into: Path) -> None:
+        """The Hugging Face folder of that step into an existing one, without what only a training needs."""
+        shutil.copytree(self.folder(step), into, ignore=shutil.ignore_patterns(TRAINER, FILE), dirs_exist_ok=True)
+
     def clear(self) -> None:
         """The training is done: nothing of it is needed any more."""
         if rank() == 0:

@@ -7,7 +7,6 @@ Everything else is as for a policy (`train`): streamed, resumed exactly, nothing
 from __future__ import annotations
 
 import hashlib
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -227,9 +226,7 @@ def _finish(
             validation=value_report(points, calibration=calibration, base_rate=base_rate),
         )
         with atomic_folder(out) as aside:
-            for file in sorted(best.iterdir()):
-                if file.is_file() and file.name != "training.json":
-                    shutil.copyfile(file, aside / file.name)
+            state.copy_weights(progress.best_step, aside)
             write_value_record(aside, record)
     barrier()
     record = from_first(record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -10,6 +11,23 @@ from transformers import PreTrainedModel
 
 from agents.engines.local.check import PROBE_TOKENS, check_agreement, plain_logits
 from agents.engines.local.kv_cache import ATTENTION, SlotCache, rows_that_fit
+
+PADDING = 1.15  # tokens computed for each one asked for, before a pass is split
+SMALL_PASS = 256  # padded tokens of a pass that is not worth splitting
+LARGE_PASS = 32_768  # padded tokens of one pass: activations take memory too
+
+
+def spans(widths: Sequence[int]) -> list[tuple[int, int]]:
+    """Cut rows into passes (first row, end) of little padding; a pass is as wide as its widest row."""
+    cuts, asked, widest = [0], 0, 0
+    for index, width in enumerate(widths):
+        wider = max(widest, width)
+        padded = wider * (index + 1 - cuts[-1])
+        if padded > max(SMALL_PASS, min(PADDING * (asked + width), LARGE_PASS)) and index > cuts[-1]:
+            cuts.append(index)
+            asked, wider = 0, width
+        asked, widest = asked + width, wider
+    return list(pairwise([*cuts, len(widths)]))
 
 
 class CachedModel:
@@ -31,16 +49,27 @@ class CachedModel:
         self.tokens_computed = 0
 
     def prefill(self, prompts: Sequence[Sequence[int]], starts: Sequence[int], *, first: int) -> torch.Tensor:
-        """Logits [B, V] behind prompts in the rows from `first` on; of each, the ids before its start are cached."""
+        """Logits [B, V] behind prompts in the rows from `first` on; of each, the ids before its start are cached.
+
+        Neighbours of like length are computed together, so prompts should come in the order of their new tokens.
+        """
         news = [prompt[start:] for prompt, start in zip(prompts, starts, strict=True)]
+        self.tokens_computed += sum(map(len, news))
+        return torch.cat(
+            [
+                self._prefill(news[begin:end], starts[begin:end], first=first + begin)
+                for begin, end in spans(list(map(len, news)))
+            ]
+        )
+
+    def _prefill(self, news: Sequence[Sequence[int]], starts: Sequence[int], *, first: int) -> torch.Tensor:
         width = max(map(len, news))
-        self.cache.reserve(max(starts) + width + 1)
+        self.cache.reserve(max(starts) + width + 1)  # padding takes slots too
         ids_BS = torch.zeros(len(news), width, dtype=torch.long)
         for index, new in enumerate(news):
             ids_BS[index, : len(new)] = torch.tensor(new)
         lasts = torch.tensor([len(new) - 1 for new in news], device=self._device)
         hidden_BSE = self._forward(ids_BS, torch.tensor(starts), first=first)
-        self.tokens_computed += sum(map(len, news))
         return self._logits(hidden_BSE[torch.arange(len(news)), lasts])
 
     def decode(self, ids: Sequence[int], starts: Sequence[int]) -> torch.Tensor:

@@ -16,7 +16,8 @@ from agents.engines.local.worker import Worker
 class LocalEngine:
     """A conversation's KV cache stays until it is released, so a next turn only computes its new tokens.
 
-    max_rows: conversations computed at once, fewer where so many long ones would not fit into `cache_gib`;
+    max_rows: conversations kept and computed at once, fewer where so many long ones would not fit into `cache_gib`;
+    with more under way than rows a turn finds its beginning evicted, and computes it anew.
     capacity: tokens a conversation, to begin with (the cache grows).
     """
 
@@ -25,7 +26,7 @@ class LocalEngine:
         model: PreTrainedModel,
         *,
         name: str = "local",
-        max_rows: int = 192,
+        max_rows: int = 384,
         capacity: int = 256,
         cache_gib: float = 4.0,
     ) -> None:

@@ -45,9 +45,9 @@ class Rows:
         return [(row, row.job) for row in self._rows[first : self.active] if row is not None and row.job is not None]
 
     def admit(self, waiting: Sequence[Job]) -> list[Job]:
-        """Give rows to as many of `waiting` as there are, behind the active ones; returns those that still wait."""
-        left: list[Job] = []
-        for job in waiting:
+        """Give rows to the first of `waiting`, behind the active ones, fewest new tokens first; returns the others."""
+        left = list(waiting[self.free :])
+        for job in sorted(waiting[: self.free], key=self._new_tokens):
             row = self._by_session.get(job.request.session) if job.request.session else None
             if not self.free or (row is not None and row.job is not None):
                 left.append(job)
@@ -83,6 +83,12 @@ class Rows:
         self.active = 0
         self._by_session.clear()
         return jobs
+
+    def _new_tokens(self, job: Job) -> int:
+        """How many of the prompt's have to be computed, but for what another session may lend."""
+        row = self._by_session.get(job.request.session) if job.request.session else None
+        prompt = job.request.prompt_ids
+        return len(prompt) - (_common_prefix(row.cached, prompt) if row is not None else 0)
 
     def _activate(self, job: Job, row: Row | None) -> None:
         index = self._rows.index(row) if row is not None else self._free_index()

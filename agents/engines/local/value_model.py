@@ -26,7 +26,9 @@ DIGITS = 5  # what else is in the batch moves the seventh; rounding hides that, 
 PADDED_TOKENS = 8192  # new tokens of one forward pass, about
 
 
-def load_value(folder: Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> ValueModel:
+def load_value(
+    folder: Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32, max_rows: int = 384
+) -> ValueModel:
     """The value model that `karl value train` wrote. Raises: UsageError for a folder that is none or can't be read."""
     record = read_value_record(folder)
     try:
@@ -34,7 +36,7 @@ def load_value(folder: Path, *, device: str = "cpu", dtype: torch.dtype = torch.
             model = AutoModelForTokenClassification.from_pretrained(folder, dtype=dtype, local_files_only=True)
     except Exception as exc:
         raise UsageError(f"{folder}: no readable model folder ({type(exc).__name__}: {exc})") from exc
-    return ValueModel(model.eval().to(device), record)
+    return ValueModel(model.eval().to(device), record, max_rows=max_rows)
 
 
 @dataclass(eq=False, slots=True)
@@ -55,7 +57,7 @@ class ValueModel:
         model: PreTrainedModel,
         record: ValueRecord,
         *,
-        max_rows: int = 192,
+        max_rows: int = 384,
         capacity: int = 256,
         cache_gib: float = 1.0,
     ) -> None:
