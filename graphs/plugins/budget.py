@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ class _LastCall:
     after: int | None = None
 
 
-class Budget(Passive[SettingsT]):
+class Budget(Passive[SettingsT], ABC):
     """Ends a rollout that is `spent` and has not answered; announces the last turn once it is `nearly` spent.
 
     The announced turn is the last one even if the budget would allow another: the prompt says so.
@@ -27,8 +28,8 @@ class Budget(Passive[SettingsT]):
         super().__init__(settings, prompts)
         self._last_call = prompts["last_call"].render() if "last_call" in prompts else None
 
-    def spent(self, rollout: Rollout) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def spent(self, rollout: Rollout) -> bool: ...
 
     def nearly(self, rollout: Rollout) -> bool:
         """Asked only where a last call is wanted."""

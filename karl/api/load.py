@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from langchain_core.tools import BaseTool
 
-from agents.judges import Judge, LlmJudge, RuleJudge
+from agents.judges import Judge
 from agents.policy import Policy
 from agents.tools import Searcher
 from agents.values import ValueFunction
@@ -20,16 +19,14 @@ from karl.api.answering import GraphParts, OnFailure, check_options
 from karl.api.graph import Graph
 from karl.api.handed_in import check_handed_in
 from karl.api.mcp import OpenServers
-from karl.api.opening import open_store, policy_folder, settings_of
+from karl.api.opening import open_store, settings_of
 from karl.api.place import Place, default_temperature, graph_or_file, with_attempts
 from karl.api.sources import CorpusSource, SearcherSource, Source
-from karl.policies import open_policy, profile_of
+from karl.api.voice import Say, Voice, voice_of
+from karl.judges import open_judge
 from karl.settings import Settings
 from karl.telemetry import open_telemetry
-from karl.values import open_value
 from store.session import Store
-
-Say = Callable[[str], None]
 
 
 def load_graph(
@@ -77,36 +74,31 @@ def load_graph(
     chosen = settings_of(settings, home)
     with ExitStack() as opened:
         kept = open_store(chosen, corpus, needed=store, opened=opened)
-        played = isinstance(policy, Policy) or chosen.engine == "chat"
-        folder = None if played else policy_folder(policy, kept, corpus)
-        profile = policy.profile if isinstance(policy, Policy) else profile_of(folder, settings=chosen)
-        spoken = profile.prompt_variant if variant is None else variant
-        place = Place(graph_or_file(graph), spoken, tasks, chosen.graph_path, chosen.prompt_path)
+        voice = voice_of(policy, kept, corpus, settings=chosen)
         # Before the model is loaded: a misspelt key should not cost seconds.
+        place = _place(graph, variant, tasks, voice=voice, settings=chosen)
         spec = place.spec(overrides)
         if variant is not None:
             check_variant(variant, place.library.specs, prompt_path=chosen.prompt_path)
-        changes = {**(overrides or {}), **with_attempts(spec, overrides or {}, attempts)}
         source = _source(corpus, kept, chosen)
         servers = OpenServers()
         opened.callback(servers.close)
-        speaker = policy if isinstance(policy, Policy) else open_policy(folder, settings=chosen, say=say)
+        speaker = voice.open(variant=place.variant, settings=chosen, say=say)
         trained = None
         if isinstance(value, Path | str):
-            trained = open_value(Path(value).expanduser(), policy=folder, profile=profile, settings=chosen, say=say)
+            trained = voice.value(Path(value).expanduser(), settings=chosen, say=say)
             opened.callback(trained.close)
-        speaker = replace(speaker, profile=profile.model_copy(update={"prompt_variant": place.variant}))
         runner = load_runner(
             place.graph,
             policy=speaker,
             searcher=source.searcher,
             value=trained or guide,
-            judge=judge or _judge(chosen),
+            judge=judge or open_judge(chosen),
             tools=tools,
             open_servers=servers.open,
             trace=open_telemetry(chosen.telemetry),
             library=place.library,
-            changes=changes,
+            changes={**(overrides or {}), **with_attempts(spec, overrides or {}, attempts)},
         )
         opened.pop_all()
     return Graph(
@@ -119,11 +111,16 @@ def load_graph(
             seed=seed,
             temperature=default_temperature(spec) if temperature is None else temperature,
             on_failure=on_failure,
-            owns_policy=not isinstance(policy, Policy),
-            checkpoint=folder,
+            owns_policy=voice.given is None,
+            checkpoint=voice.folder,
             owned_value=trained,
         )
     )
+
+
+def _place(graph: str | Path, variant: str | None, tasks: Sequence[str], *, voice: Voice, settings: Settings) -> Place:
+    spoken = voice.profile.prompt_variant if variant is None else variant
+    return Place(graph_or_file(graph), spoken, tasks, settings.graph_path, settings.prompt_path)
 
 
 def _source(corpus: str | Searcher | None, store: Store | None, settings: Settings) -> Source:
@@ -131,7 +128,3 @@ def _source(corpus: str | Searcher | None, store: Store | None, settings: Settin
         assert store is not None
         return CorpusSource(store, corpus, home=settings.home)
     return SearcherSource(corpus)
-
-
-def _judge(settings: Settings) -> Judge:
-    return LlmJudge(settings.judge, prompt_path=settings.prompt_path) if settings.judge else RuleJudge()

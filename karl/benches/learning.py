@@ -45,9 +45,9 @@ class LearningOptions:
     seeds: Sequence[int] = (0,)
     iterations: int = 1
     algorithms: Sequence[Algorithm] = ALGORITHMS
-    temperatures: tuple[float, ...] = (0.3, 0.5, 0.7)
+    temperatures: tuple[float, ...] = (0.3, 0.5)
     samples: int = 16
-    questions: int = 220
+    questions: int = 165
     steps: int = 75
     unseen: tuple[str, ...] = UNSEEN
     overrides: Mapping[str, Any] = field(default_factory=dict)

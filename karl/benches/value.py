@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 from agents.engines.local.value_model import ValueModel, load_value
 from agents.values import LikelihoodValue, ValueFunction
 from evals.bench_frame import Target, bench_report
-from karl.benches.value_pools import Attempted, attempt, company, drawn, speaking, training_rollouts
+from karl.benches.attempts import Attempted, attempt, company, speaking
+from karl.benches.value_pools import drawn, training_rollouts
 from karl.benches.value_votes import STRATEGIES, Compared, bootstrap, compare
 from karl.reporting import Reporter
 from karl.settings import Settings

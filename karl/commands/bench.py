@@ -58,7 +58,7 @@ def demo(context: click.Context, seeds: int, iterations: int, as_json: bool, str
     "--algorithm", "algorithms", multiple=True, type=click.Choice(["oapl", "grpo", "sft"]), help="Repeatable."
 )
 @click.option("--samples", default=16, show_default=True, type=click.IntRange(min=1), help="Rollouts a question.")
-@click.option("--questions", default=220, show_default=True, type=click.IntRange(min=11), help="Held-out questions.")
+@click.option("--questions", default=165, show_default=True, type=click.IntRange(min=11), help="Held-out questions.")
 @click.option(
     "--steps", default=75, show_default=True, type=click.IntRange(min=1), help="Of the optimiser, a training."
 )

@@ -1,4 +1,4 @@
-"""What commands share: settings, store, searcher, judge, the console."""
+"""What commands share: settings, store, searcher, the console."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from agents.judges import Judge
     from karl.settings import Settings
     from store.session import Store
     from store.vectors.batching import AsyncSearcher
@@ -40,13 +39,6 @@ def open_searcher(store: Store, corpus: str, *, settings: Settings) -> AsyncSear
     from store.vectors.library import open_index
 
     return AsyncSearcher(open_index(store, corpus, home=settings.home))
-
-
-def open_judge(settings: Settings) -> Judge:
-    """LLM judges where an endpoint is configured, rules otherwise."""
-    from agents.judges import LlmJudge, RuleJudge
-
-    return LlmJudge(settings.judge, prompt_path=settings.prompt_path) if settings.judge else RuleJudge()
 
 
 def console(*, stderr: bool = False) -> Console:

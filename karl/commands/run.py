@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from karl.commands.common import console, open_judge, open_store, print_json, settings_of
+from karl.commands.common import console, open_store, print_json, settings_of
 
 
 def overrides(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, Any]:
@@ -49,6 +49,7 @@ def run(context: click.Context, name: str | None, settings_set: dict[str, Any], 
 
 def carry_out(context: click.Context, config: Any, *, name: str | None, as_json: bool) -> None:
     """Open or resume the run, execute it, print its summary. Exit code 130 when Ctrl-C stopped it."""
+    from karl.judges import open_judge
     from karl.preflight import check_run
     from karl.runs import execute, open_run
     from karl.summary import run_summary
