@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rl_backend.config import TrainConfig
-from store.errors import KarlError
+from store.errors import CollapseError
 
 # Weight of the newest step in the running mean: one odd batch is no collapse, five in a row are.
 NEWEST = 0.3
@@ -30,10 +30,10 @@ class Watch:
     last_good: Path | None = None
 
     def check(self, step: int, figures: dict[str, float]) -> None:
-        """Raise KarlError, naming the step and the mend, when a figure is not finite or the winners' odds collapse."""
+        """Raise CollapseError, naming step and mend, when a figure is not finite or the winners' odds collapse."""
         for name in ("loss", "grad_norm"):
             if not math.isfinite(figures[name]):
-                raise KarlError(
+                raise CollapseError(
                     f"training step {step}: {name} is {figures[name]}. Lower lr (now {self.config.lr:g}) or grad_clip "
                     f"(now {self.config.grad_clip:g}), and check the base checkpoint. {self._left()}"
                 )
@@ -46,17 +46,17 @@ class Watch:
 
     def _check_collapse(self, step: int, which: str, logratio: float, *, key: str, limit: float | None) -> None:
         if limit is not None and logratio < -limit:
-            raise KarlError(
+            raise CollapseError(
                 f"training step {step}: {which} rollouts have become {-logratio:.1f} nats less likely (limit {key} = "
                 f"{limit:g}; winners {self.winners:+.1f}, losers {self.losers:+.1f}): the policy is collapsing. "
                 f"{self._mend()}. {self._left()}"
             )
 
     def check_unfinished(self, step: int, share: float) -> None:
-        """Raise KarlError when an evaluation between epochs found too large a share of rollouts that never finish."""
+        """Raise CollapseError when an evaluation between epochs found too many rollouts that never finish."""
         limit = self.config.max_unfinished
         if limit is not None and share > limit:
-            raise KarlError(
+            raise CollapseError(
                 f"training step {step}: {share:.0%} of the rollouts of the evaluation no longer finish (limit "
                 f"max_unfinished = {limit:g}): the policy is collapsing. {self._mend()}, or train fewer epochs. "
                 f"{self._left()}"

@@ -21,6 +21,10 @@ class UsageError(KarlError):
     others: tuple[UsageError, ...] = ()
 
 
+class CollapseError(KarlError):
+    """A training whose weights can't be used any more, however often it is repeated; others may go on."""
+
+
 def first_of(problems: Sequence[UsageError]) -> UsageError:
     """The first problem, which knows the others. Raises: ValueError without any."""
     first, *others = problems

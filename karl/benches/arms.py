@@ -5,6 +5,8 @@ All arms of a seed are one run in one store. Iterations of the arms behind the f
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +22,9 @@ from karl.rounds import Round
 from karl.run_config import RunConfig
 from karl.runs import Flow, Opened, execute, open_run
 from karl.settings import Settings
+from karl.tiny import POLICY_FOLDER
 from store import queries
-from store.errors import KarlError
+from store.errors import CollapseError, KarlError
 from store.models import Checkpoint, Run
 from store.session import Store
 from store.types import Algorithm
@@ -55,25 +58,36 @@ class Arm(NamedTuple):
 BASE = Arm(Algorithm.BASE, 0)
 
 
-def arms_flow(algorithms: Sequence[Algorithm], *, iterations: int) -> Flow:
-    """Evaluate the base, train and evaluate every arm; the base and the last of each arm at other temperatures too."""
+def arms_flow(algorithms: Sequence[Algorithm], *, iterations: int, collapsed: dict[str, str]) -> Flow:
+    """Evaluate the base, train and evaluate every arm; the base and the last of each arm at other temperatures too.
+
+    A training that collapses ends its arm: `collapsed` gets the algorithm and what was said, and the others go on.
+    """
 
     async def flow(context: Context) -> None:
         context.read_graphs()
         base = await base_checkpoint(context)
         await _evaluate_base(context, base)
         for algorithm in algorithms:
-            chain = replace(context, config=context.config.model_copy(update={"algorithm": str(algorithm)}))
-            newest = base
-            for iteration in range(1, iterations + 1):
-                round_ = Round(chain, Arm(algorithm, iteration).number, newest=newest, control=base)
-                await round_.run()
-                newest = round_.newest
-            last = Arm(algorithm, iterations)
-            async with context.policy(Path(newest.path)) as policy:
-                await sweep_temperatures(context, policy, arm=last.name, iteration=last.number, checkpoint=newest)
+            try:
+                await _train_arm(context, algorithm, iterations=iterations, base=base)
+            except CollapseError as exc:
+                collapsed[str(algorithm)] = str(exc)
+                context.reporter.say(f"{algorithm}: {exc}")
 
     return flow
+
+
+async def _train_arm(context: Context, algorithm: Algorithm, *, iterations: int, base: Checkpoint) -> None:
+    chain = replace(context, config=context.config.model_copy(update={"algorithm": str(algorithm)}))
+    newest = base
+    for iteration in range(1, iterations + 1):
+        round_ = Round(chain, Arm(algorithm, iteration).number, newest=newest, control=base)
+        await round_.run()
+        newest = round_.newest
+    last = Arm(algorithm, iterations)
+    async with context.policy(Path(newest.path)) as policy:
+        await sweep_temperatures(context, policy, arm=last.name, iteration=last.number, checkpoint=newest)
 
 
 async def _evaluate_base(context: Context, base: Checkpoint) -> None:
@@ -99,3 +113,15 @@ def _held(store: Store, config: RunConfig) -> Opened | None:
     with store.session() as session:
         rows = [run for run in queries.runs(session) if run.settings == config.stored()]
     return Opened(rows[0], resumed=True) if rows else None
+
+
+def bench_home(settings: Settings, name: str, *parts: object) -> Settings:
+    """A data folder for this bench, this shipped policy and `parts`: what was made of others is never taken for theirs.
+
+    `parts`: whatever decides what is made and is not in the run's own settings, JSON-ready.
+    """
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode())
+    digest.update((POLICY_FOLDER / "model.safetensors").read_bytes())
+    home = settings.home / "bench" / f"{name}-{digest.hexdigest()[:8]}"
+    home.mkdir(parents=True, exist_ok=True)
+    return settings.model_copy(update={"home": home, "database_url": ""})

@@ -1,7 +1,8 @@
 """The paper's claims at this scale, each apart. One that does not hold is reported so, with its figures.
 
 (a) max@k rises at every k; (b) two tasks beat each specialist elsewhere; (c) trained compression beats none and an
-untrained one; (d) stale data still improves. A claim holds where the lower end of its interval is above 0.
+untrained one; (d) stale data still improves. A claim holds where the lower end of its interval over the questions of
+all seeds is above 0, and so is the difference of every seed.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ def claims_bench(
     began = time.perf_counter()
     found = {name: CLAIMS[name](options, settings=settings, reporter=reporter) for name in only}
     targets = [
-        Target(f"({name}) {what}, lower end of the interval", round(low, 4), ">", 0.0)
+        Target(f"({name}) {what}", round(value, 4), ">", 0.0)
         for name, claimed in found.items()
-        for what, low in claimed.above_zero.items()
+        for what, value in claimed.above_zero.items()
     ]
     return bench_report(
         "claims",
@@ -51,8 +52,8 @@ def claim_rises(options: ClaimOptions, *, settings: Settings, reporter: Reporter
     report = learning_bench(learning, settings=settings, reporter=reporter)
     arms = report["figures"]["arms"]
     return Claimed(
-        {"arms": arms, "pairs": report["figures"]["pairs"]},
-        {"max@k over the base's, worst k": report["targets"][0]["value"]},
+        {"arms": arms, "pairs": report["figures"]["pairs"], "collapsed": report["figures"]["collapsed"]},
+        {target["key"]: target["value"] for target in report["targets"]},
     )
 
 

@@ -14,7 +14,17 @@ from pathlib import Path
 
 from agents.engines.base import Engine, GenerateRequest, Generation
 from agents.policy import Policy
-from karl.benches.claims_rig import Claimed, ClaimOptions, described, gap, measure, roll_out, training_questions
+from karl.benches.claims_rig import (
+    Claimed,
+    ClaimOptions,
+    Plan,
+    described,
+    gap,
+    measure,
+    must_hold,
+    roll_out,
+    training_questions,
+)
 from karl.benches.learning_figures import of_kinds
 from karl.context import Context
 from karl.evaluation import evaluate
@@ -46,7 +56,8 @@ def claim_compression(options: ClaimOptions, *, settings: Settings, reporter: Re
     async def flow(context: Context) -> None:
         await _flow(context, options)
 
-    arms = measure("c", flow, ARMS, options, settings=settings, reporter=reporter)
+    plan = Plan("c", flow, ARMS, mostly=LONG, constants=(CONTEXT, GRAPHS, ROUNDS))
+    arms, collapsed = measure(plan, options, settings=settings, reporter=reporter)
     long = {label: of_kinds(answers, LONG) for label, answers in arms.items()}
     pairs = {
         "own summaries over none": gap(long["own summaries"], long["no summaries"]),
@@ -58,8 +69,9 @@ def claim_compression(options: ClaimOptions, *, settings: Settings, reporter: Re
         "several hops": described(long, samples=options.samples),
         "all questions": described(arms, samples=options.samples),
         "pairs": pairs,
+        "collapsed": collapsed,
     }
-    return Claimed(figures, {name: found["low"] for name, found in pairs.items()})
+    return Claimed(figures, must_hold(pairs))
 
 
 async def _flow(context: Context, options: ClaimOptions) -> None:

@@ -5,23 +5,32 @@ Questions come from the generated company itself, not from the policy: a claim a
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from agents.policy import Policy
-from karl.benches.arms import carry_out
-from karl.benches.learning_figures import Answers, Figure, arm_figures, difference, read_answers
+from karl.benches.arms import bench_home, carry_out
+from karl.benches.learning_figures import Answers, arm_figures, at, by_seed, difference, read_answers
+from karl.benches.learning_kinds import PATTERNS
 from karl.context import Context, id_of
 from karl.filters import filter_tasks, keep_mixed
 from karl.reporting import Reporter
 from karl.runs import Flow
 from karl.settings import Settings
 from karl.solving import solve
-from karl.tiny.companies import TRAINING_SEED, TRAINING_SIZE, demo_config, prepare_demo
+from karl.tiny.companies import (
+    EVALUATION_SEED,
+    TRAINING_SEED,
+    TRAINING_SIZE,
+    demo_config,
+    prepare_demo,
+    write_questions,
+)
 from karl.tiny.world import Question, make_world, questions
 from store import queries
+from store.errors import CollapseError
 from store.models import Task
 from store.session import Store
 from store.types import Fate
@@ -34,7 +43,7 @@ class ClaimOptions:
     stale: optimiser steps between the policy that sampled and the one that is trained, in claim (d).
     """
 
-    seeds: Sequence[int] = (0,)
+    seeds: Sequence[int] = (0, 1, 2)
     iterations: int = 1
     asked: int = 240
     questions: int = 154
@@ -51,26 +60,51 @@ class Claimed(NamedTuple):
     above_zero: dict[str, float]
 
 
-def measure(
-    claim: str, flow: Flow, arms: Mapping[str, str], options: ClaimOptions, *, settings: Settings, reporter: Reporter
-) -> dict[str, Answers]:
-    """Carry out the flow for every seed, in data folders of its own; label -> answers. `arms`: label -> in the store.
+class Plan(NamedTuple):
+    """What a claim does with every seed. arms: label -> name in the store; mostly: the kinds that two of three measured
+    questions are of; constants: of the claim's module, which decide what is made as the options do."""
 
-    What was made before is not made again. Raises: KarlError when it was stopped.
+    claim: str
+    flow: Flow
+    arms: Mapping[str, str]
+    mostly: Sequence[str] = ()
+    constants: tuple[object, ...] = ()
+
+
+class Measured(NamedTuple):
+    """answers: label -> of all seeds whose trainings did not collapse; collapsed: seed -> what was said."""
+
+    answers: dict[str, Answers]
+    collapsed: dict[str, str]
+
+
+def measure(plan: Plan, options: ClaimOptions, *, settings: Settings, reporter: Reporter) -> Measured:
+    """Carry out the flow for every seed, in data folders of its own.
+
+    What was made before with the same options is not made again. Raises: KarlError when it was stopped, or when the
+    training of every seed collapsed.
     """
-    found: dict[str, Answers] = {label: {} for label in arms}
+    found = Measured({label: {} for label in plan.arms}, {})
+    decides = (options.asked, options.stale, plan.mostly, *plan.constants)
     for seed in options.seeds:
-        own = settings.model_copy(
-            update={"home": settings.home / "bench" / f"claim-{claim}-{seed}", "database_url": ""}
-        )
-        Path(own.home).mkdir(parents=True, exist_ok=True)
+        own = bench_home(settings, f"claim-{plan.claim}-{seed}", *decides)
         store = Store.open(own.store_url)
-        made = prepare_demo(store, seed=seed, settings=own, reporter=reporter, count=options.questions)
+        made = prepare_demo(store, seed=seed, settings=own, reporter=reporter)
+        measured = measured_questions(seed, count=options.questions, mostly=plan.mostly)
+        write_questions(measured, path := own.home / "measured.jsonl")
+        made = replace(made, questions=path)
         config = demo_config(made, seed=seed, iterations=1, overrides=run_settings(options))
-        run = carry_out(store, config, flow, settings=own, reporter=reporter)
-        for label, arm in arms.items():
-            found[label] |= read_answers(store, run, arm, seed=seed, threshold=config.reward_threshold)
-        store.close()
+        try:
+            run = carry_out(store, config, plan.flow, settings=own, reporter=reporter)
+            for label, arm in plan.arms.items():
+                found.answers[label].update(read_answers(store, run, arm, seed=seed, threshold=config.reward_threshold))
+        except CollapseError as exc:
+            found.collapsed[str(seed)] = str(exc)
+            reporter.say(f"claim {plan.claim}, seed {seed}: {exc}")
+        finally:
+            store.close()
+    if not any(found.answers.values()):
+        raise CollapseError(f"claim {plan.claim}: the training of every seed collapsed: {found.collapsed}")
     return found
 
 
@@ -87,8 +121,19 @@ def run_settings(options: ClaimOptions) -> dict[str, Any]:
 
 
 def training_questions(seed: int, *, count: int, kinds: Sequence[str]) -> list[Question]:
-    """About the company that is trained on; the kinds in turn."""
-    return questions(make_world(TRAINING_SEED + seed, size=TRAINING_SIZE), count=count, seed=seed, kinds=tuple(kinds))
+    """About the company that is trained on, of each kind about as many, in random order: any part has all kinds."""
+    world = make_world(TRAINING_SEED + seed, size=TRAINING_SIZE)
+    found = questions(world, count=count, seed=seed, kinds=tuple(kinds))
+    random.Random(seed).shuffle(found)
+    return found
+
+
+def measured_questions(seed: int, *, count: int, mostly: Sequence[str]) -> list[Question]:
+    """About the company that is measured on: two of three, as far as there are any, of the kinds `mostly`."""
+    world = make_world(EVALUATION_SEED + seed)
+    first = questions(world, count=count * 2 // 3, seed=seed, kinds=tuple(mostly)) if mostly else []
+    others = tuple(kind for kind in PATTERNS if kind not in mostly)
+    return [*first, *questions(world, count=count - len(first), seed=seed, kinds=others)]
 
 
 async def roll_out(context: Context, number: int, asked: Sequence[Question], policy: Policy, *, task: str = "") -> None:
@@ -139,5 +184,15 @@ def described(arms: Mapping[str, Answers], *, samples: int) -> dict[str, Any]:
     }
 
 
-def gap(ours: Answers, theirs: Answers, figure: Figure = lambda tries: tries.at(1)) -> dict[str, float]:
-    return difference(ours, theirs, figure).as_dict()
+def gap(ours: Answers, theirs: Answers) -> dict[str, Any]:
+    """Of pass@1, over the questions of all seeds and seed by seed."""
+    return difference(ours, theirs, at(1)).as_dict() | {"by_seed": by_seed(ours, theirs, at(1))}
+
+
+def must_hold(pairs: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """What must be above 0 for each of the pairs."""
+    found: dict[str, float] = {}
+    for name, pair in pairs.items():
+        found[f"{name}, lower end of the interval"] = pair["low"]
+        found[f"{name}, worst seed"] = min(pair["by_seed"].values())
+    return found

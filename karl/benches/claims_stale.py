@@ -9,7 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from karl.benches.claims_rig import Claimed, ClaimOptions, described, gap, measure, roll_out, training_questions
+from karl.benches.claims_rig import (
+    Claimed,
+    ClaimOptions,
+    Plan,
+    described,
+    gap,
+    measure,
+    must_hold,
+    roll_out,
+    training_questions,
+)
 from karl.benches.learning_kinds import PATTERNS
 from karl.context import Context
 from karl.evaluation import evaluate
@@ -29,7 +39,7 @@ def claim_stale(options: ClaimOptions, *, settings: Settings, reporter: Reporter
     async def flow(context: Context) -> None:
         await _flow(context, options)
 
-    arms = measure("d", flow, ARMS, options, settings=settings, reporter=reporter)
+    arms, collapsed = measure(Plan("d", flow, ARMS), options, settings=settings, reporter=reporter)
     pairs = {
         "stale data over none": gap(arms["then on stale data"], arms["trained"]),
         "fresh data over none": gap(arms["then on fresh data"], arms["trained"]),
@@ -37,7 +47,7 @@ def claim_stale(options: ClaimOptions, *, settings: Settings, reporter: Reporter
     }
     figures = {"steps": options.stale, "arms": described(arms, samples=options.samples), "pairs": pairs}
     name = f"pass@1 gained from data {options.stale} steps old"
-    return Claimed(figures, {name: pairs["stale data over none"]["low"]})
+    return Claimed(figures | {"collapsed": collapsed}, must_hold({name: pairs["stale data over none"]}))
 
 
 async def _flow(context: Context, options: ClaimOptions) -> None:

@@ -11,10 +11,12 @@ from pathlib import Path
 from karl.benches.claims_rig import (
     Claimed,
     ClaimOptions,
+    Plan,
     described,
     gap,
     kept,
     measure,
+    must_hold,
     roll_out,
     training_questions,
 )
@@ -40,7 +42,8 @@ def claim_tasks(options: ClaimOptions, *, settings: Settings, reporter: Reporter
     async def flow(context: Context) -> None:
         await _flow(context, options)
 
-    arms = measure("b", flow, ARMS, options, settings=settings, reporter=reporter)
+    plan = Plan("b", flow, ARMS, mostly=NEITHER, constants=(A, B))
+    arms, collapsed = measure(plan, options, settings=settings, reporter=reporter)
     new = {label: of_kinds(answers, NEITHER) for label, answers in arms.items()}
     over = {f"A and B over {one} alone": gap(new["A and B"], new[f"{one} alone"]) for one in ("A", "B")}
     figures = {
@@ -49,8 +52,9 @@ def claim_tasks(options: ClaimOptions, *, settings: Settings, reporter: Reporter
         "A": described({label: of_kinds(found, A) for label, found in arms.items()}, samples=options.samples),
         "B": described({label: of_kinds(found, B) for label, found in arms.items()}, samples=options.samples),
         "pairs": over,
+        "collapsed": collapsed,
     }
-    return Claimed(figures, {name: found["low"] for name, found in over.items()})
+    return Claimed(figures, must_hold(over))
 
 
 async def _flow(context: Context, options: ClaimOptions) -> None:

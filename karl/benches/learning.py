@@ -11,15 +11,16 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from evals.bench_frame import Target, bench_report
-from karl.benches.arms import ALGORITHMS, BASE, Arm, arms_flow, carry_out
+from evals.statistics import Interval
+from karl.benches.arms import ALGORITHMS, BASE, Arm, arms_flow, bench_home, carry_out
 from karl.benches.learning_figures import (
     Answers,
     arm_figures,
     at,
+    by_seed,
     difference,
     of_kinds,
     pair_figures,
@@ -30,6 +31,7 @@ from karl.benches.learning_kinds import PATTERNS, UNSEEN
 from karl.reporting import Reporter
 from karl.run_config import RunConfig
 from karl.settings import Settings
+from karl.summary import run_summary
 from karl.tiny.companies import demo_config, prepare_demo
 from store.session import Store
 from store.types import Algorithm
@@ -42,7 +44,7 @@ class LearningOptions:
     Questions are spread over the eleven kinds. `steps`: optimiser steps of every training.
     """
 
-    seeds: Sequence[int] = (0,)
+    seeds: Sequence[int] = (0, 1, 2)
     iterations: int = 1
     algorithms: Sequence[Algorithm] = ALGORITHMS
     temperatures: tuple[float, ...] = (0.3, 0.5)
@@ -56,20 +58,26 @@ class LearningOptions:
 def learning_bench(options: LearningOptions, *, settings: Settings, reporter: Reporter) -> dict[str, Any]:
     """Raises: KarlError when it was stopped; the same command goes on where it was."""
     began = time.perf_counter()
-    seeds = {seed: _answers(seed, options, settings=settings, reporter=reporter) for seed in options.seeds}
+    seeds = {seed: _company(seed, options, settings=settings, reporter=reporter) for seed in options.seeds}
     pooled = {
-        name: {k: v for found in seeds.values() for k, v in found[name].items()} for name in seeds[options.seeds[0]]
+        name: {k: v for found in seeds.values() for k, v in found.answers[name].items()}
+        for name in seeds[options.seeds[0]].answers
     }
-    arms = _with_best(pooled, options)
+    arms, best = _with_best({name: found for name, found in pooled.items() if found}, options)
     figures = {
         "settings": {"seeds": list(options.seeds), "unseen": list(options.unseen), "steps": options.steps}
         | {"questions": options.questions, "samples": options.samples, **options.overrides},
         "arms": {label: _split(found, options) for label, found in arms.items()},
-        "pairs": {f"{a} over {b}": _pair(arms[a], arms[b], options) for a, b in _pairs(options)},
+        "best temperatures": best,
+        "pairs": {
+            f"{a} over {b}": _pair(arms[a], arms[b], options) for a, b in _pairs(options) if a in arms and b in arms
+        },
         "pass@1 by seed": {
-            name: [pass_rate(of_kinds(found[name], options.unseen, other=True)) for found in seeds.values()]
+            name: [pass_rate(of_kinds(found.answers[name], options.unseen, other=True)) for found in seeds.values()]
             for name in pooled
         },
+        "made": {seed: found.made for seed, found in seeds.items()},
+        "collapsed": {seed: found.collapsed for seed, found in seeds.items() if found.collapsed},
     }
     return bench_report(
         "learning",
@@ -79,19 +87,34 @@ def learning_bench(options: LearningOptions, *, settings: Settings, reporter: Re
             "SFT": "verl's loss, on the winners of the same groups",
             "GRPO": "verl's clipped policy loss, on the same groups",
         },
-        targets=rises(arms[Arm(Algorithm.OAPL, options.iterations).label], arms["base"], options)
-        if Algorithm.OAPL in options.algorithms
-        else [],
+        targets=_targets(arms, options),
         seconds=time.perf_counter() - began,
         seed=options.seeds[0],
     )
 
 
-def rises(ours: Answers, base: Answers, options: LearningOptions) -> list[Target]:
-    """Claim (a): max@k rises at every k. The figure is the lowest lower end of the paired intervals."""
+def rises(ours: Answers, base: Answers, options: LearningOptions, *, when: str = "") -> list[Target]:
+    """Claim (a): max@k rises at every k, over the questions of all seeds and in every seed's mean."""
     seen = [of_kinds(answers, options.unseen, other=True) for answers in (ours, base)]
-    low = min(difference(seen[0], seen[1], at(k)).low for k in range(1, options.samples + 1))
-    return [Target("max@k over the base's, lower end of the interval, worst k", round(low, 4), ">", 0.0)]
+    found = [difference(seen[0], seen[1], at(k)) for k in range(1, options.samples + 1)]
+    worst = min(value for k in range(1, options.samples + 1) for value in by_seed(seen[0], seen[1], at(k)).values())
+    return [
+        Target(f"max@k over the base's{when}, lower end of the interval, worst k", round(_low(found), 4), ">", 0.0),
+        Target(f"max@k over the base's{when}, worst seed and k", worst, ">", 0.0),
+    ]
+
+
+def _low(found: Sequence[Interval]) -> float:
+    return min(interval.low for interval in found)
+
+
+def _targets(arms: Mapping[str, Answers], options: LearningOptions) -> list[Target]:
+    """None for an arm that collapsed: `collapsed` of the figures says so."""
+    last = Arm(Algorithm.OAPL, options.iterations)
+    found = rises(arms[last.label], arms[BASE.label], options) if last.label in arms else []
+    if options.temperatures and _best(last) in arms:
+        found += rises(arms[_best(last)], arms[_best(BASE)], options, when=", each at its best temperature")
+    return found
 
 
 def run_settings(options: LearningOptions) -> dict[str, Any]:
@@ -106,24 +129,43 @@ def run_settings(options: LearningOptions) -> dict[str, Any]:
     }
 
 
-def _answers(seed: int, options: LearningOptions, *, settings: Settings, reporter: Reporter) -> dict[str, Answers]:
-    """Label -> what the policy made of the held-out questions of this seed's company."""
-    home = settings.home / "bench" / f"learning-{seed}"
-    settings = settings.model_copy(update={"home": home, "database_url": ""})
-    Path(home).mkdir(parents=True, exist_ok=True)
+class Company(NamedTuple):
+    """One seed. answers: label -> what the policy made of the held-out questions; made: what it was trained on.
+
+    collapsed: algorithm -> why its arm ended early.
+    """
+
+    answers: dict[str, Answers]
+    made: dict[str, Any]
+    collapsed: dict[str, str]
+
+
+def _company(seed: int, options: LearningOptions, *, settings: Settings, reporter: Reporter) -> Company:
+    settings = bench_home(settings, f"learning-{seed}")
     store = Store.open(settings.store_url)
     made = prepare_demo(store, seed=seed, settings=settings, reporter=reporter, count=options.questions)
     # How many iterations is the flow's affair: with more of them the same run goes on.
     config: RunConfig = demo_config(made, seed=seed, iterations=1, overrides=run_settings(options))
-    flow = arms_flow(options.algorithms, iterations=options.iterations)
+    collapsed: dict[str, str] = {}
+    flow = arms_flow(options.algorithms, iterations=options.iterations, collapsed=collapsed)
     run = carry_out(store, config, flow, settings=settings, reporter=reporter)
     found = {
         label: read_answers(store, run, name, seed=seed, threshold=config.reward_threshold)
         for arm in _arms(options)
         for label, name in _evaluated(arm, options).items()
     }
+    made_of = _made(run_summary(store, run))
     store.close()
-    return found
+    return Company(found, made_of, collapsed)
+
+
+def _made(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Questions rolled out and kept of every iteration (100, 200, 300 and more: each algorithm's own), and the
+    figures of the last step of every training."""
+    return {
+        "iterations": {str(row["number"]): row["counts"] for row in summary["iterations"]},
+        "trainings": summary["training"],
+    }
 
 
 def _arms(options: LearningOptions) -> list[Arm]:
@@ -136,14 +178,24 @@ def _evaluated(arm: Arm, options: LearningOptions) -> dict[str, str]:
     return {arm.label: arm.name} | {f"{arm.label}, T {t:g}": f"{arm.name}@{t:g}" for t in swept}
 
 
-def _with_best(pooled: Mapping[str, Answers], options: LearningOptions) -> dict[str, Answers]:
-    """Label -> answers; each policy that was swept also at the temperature of its highest pass@1, 1 included."""
+def _with_best(
+    pooled: Mapping[str, Answers], options: LearningOptions
+) -> tuple[dict[str, Answers], dict[str, dict[str, Any]]]:
+    """Label -> answers; each policy that was swept also at the temperature of its highest pass@1, 1 included.
+
+    The second: what was chosen among, pass@1 over all questions.
+    """
     arms: dict[str, Answers] = {}
+    chosen: dict[str, dict[str, Any]] = {}
     for arm in _arms(options):
-        arms[arm.label] = pooled[arm.label]
-        if len(labels := _evaluated(arm, options)) > 1:
-            arms[_best(arm)] = max((pooled[label] for label in labels), key=pass_rate)
-    return arms
+        tried = {label: pass_rate(pooled[label]) for label in _evaluated(arm, options) if label in pooled}
+        if arm.label in tried:
+            arms[arm.label] = pooled[arm.label]
+        if len(tried) > 1:
+            best = max(tried, key=lambda label: tried[label])
+            arms[_best(arm)] = pooled[best]
+            chosen[arm.label] = {"best": best, "pass@1": tried}
+    return arms, chosen
 
 
 def _best(arm: Arm) -> str:

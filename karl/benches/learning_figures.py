@@ -83,16 +83,29 @@ def difference(ours: Answers, theirs: Answers, figure: Figure) -> Interval:
     return paired_difference([figure(ours[key]) for key in shared], [figure(theirs[key]) for key in shared])
 
 
+def by_seed(ours: Answers, theirs: Answers, figure: Figure) -> dict[str, float]:
+    """Seed -> difference of the means. A training is drawn once a seed, which intervals over questions don't show."""
+    shared = [key for key in ours if key in theirs]
+    seeds = sorted({key.split("/")[0] for key in shared}, key=lambda seed: (len(seed), seed))
+    found: dict[str, float] = {}
+    for seed in seeds:
+        gaps = [figure(ours[key]) - figure(theirs[key]) for key in shared if key.split("/")[0] == seed]
+        found[seed] = round(sum(gaps) / len(gaps), 4)
+    return found
+
+
 def pair_figures(ours: Answers, theirs: Answers, *, samples: int) -> dict[str, Any]:
     figures: Mapping[str, Figure] = {
         "pass@1": at(1),
         f"max@{samples}": at(samples),
         "searches": lambda tries: tries.searches,
     }
-    return {name: difference(ours, theirs, figure).as_dict() for name, figure in figures.items()} | {
-        "max@k": {str(k): difference(ours, theirs, at(k)).as_dict() for k in range(1, samples + 1)}
-    }
+    return {
+        name: difference(ours, theirs, figure).as_dict() | {"by_seed": by_seed(ours, theirs, figure)}
+        for name, figure in figures.items()
+    } | {"max@k": {str(k): difference(ours, theirs, at(k)).as_dict() for k in range(1, samples + 1)}}
 
 
 def pass_rate(answers: Answers) -> float:
-    return round(sum(row.at(1) for row in answers.values()) / len(answers), 4)
+    """0 where nothing was answered: the arm collapsed."""
+    return round(sum(row.at(1) for row in answers.values()) / len(answers), 4) if answers else 0.0

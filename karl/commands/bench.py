@@ -51,7 +51,7 @@ def demo(context: click.Context, seeds: int, iterations: int, as_json: bool, str
 
 
 @bench.command()
-@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="How many companies.")
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="How many companies.")
 @click.option("--first-seed", default=0, show_default=True, help="The first of them; the others follow.")
 @click.option("--iterations", default=1, show_default=True, type=click.IntRange(min=1))
 @click.option(
@@ -113,7 +113,7 @@ def letters(_: click.Context, __: click.Parameter, text: str) -> list[str]:
 
 @bench.command()
 @click.option("--only", default="a,b,c,d", show_default=True, callback=letters, help="Claims, with commas between.")
-@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="How many companies.")
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="How many companies.")
 @click.option("--first-seed", default=0, show_default=True, help="The first of them; the others follow.")
 @click.option("--iterations", default=1, show_default=True, type=click.IntRange(min=1), help="Of claim a.")
 @click.option("--asked", default=240, show_default=True, type=click.IntRange(min=8), help="Questions to train on.")

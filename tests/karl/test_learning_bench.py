@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from karl.benches import arms
 from karl.benches.arms import ALGORITHMS, BASE, Arm
-from karl.benches.learning import LearningOptions, rises, run_settings
-from karl.benches.learning_figures import Tries, arm_figures, of_kinds, pair_figures
+from karl.benches.learning import LearningOptions, _with_best, rises, run_settings
+from karl.benches.learning_figures import Tries, arm_figures, at, by_seed, of_kinds, pair_figures
 from karl.benches.learning_kinds import PATTERNS, UNSEEN, kind_of
+from karl.reporting import SilentReporter
 from karl.run_config import make_config
 from karl.tiny.world import KINDS, make_world
+from store.errors import CollapseError
+from store.types import Algorithm
 
 
 def tries(correct: int, *, samples: int = 4, kind: str = "home") -> Tries:
@@ -35,8 +41,46 @@ def test_max_at_k_is_the_unbiased_estimate() -> None:
 
 
 def test_pairs_are_over_the_questions_that_both_were_scored_on() -> None:
-    ours, theirs = {"a": tries(4), "b": tries(1)}, {"a": tries(2), "c": tries(4)}
-    assert pair_figures(ours, theirs, samples=4)["pass@1"] == {"mean": 0.5, "low": 0.5, "high": 0.5}
+    ours, theirs = {"0/1": tries(4), "0/2": tries(1)}, {"0/1": tries(2), "0/3": tries(4)}
+    expected = {"mean": 0.5, "low": 0.5, "high": 0.5, "by_seed": {"0": 0.5}}
+    assert pair_figures(ours, theirs, samples=4)["pass@1"] == expected
+
+
+def test_a_rise_that_one_seed_does_not_show_is_no_rise() -> None:
+    base = {f"{seed}/{n}": Tries("home", 16, 4, 1.0, 1.0, 0.0) for seed in range(3) for n in range(8)}
+    options = LearningOptions(samples=16)
+    uneven = {key: row._replace(correct=3 if key[0] == "2" else 12) for key, row in base.items()}
+    _, worst = (target.as_dict() for target in rises(uneven, base, options))
+    assert not worst["ok"] and worst["value"] < 0
+    assert by_seed(uneven, base, at(1)) == {"0": 0.5, "1": 0.5, "2": -0.0625}
+
+
+def test_a_collapsed_arm_is_left_out_and_the_best_temperature_is_named() -> None:
+    options = LearningOptions(seeds=(0,), algorithms=(Algorithm.OAPL, Algorithm.GRPO), temperatures=(0.5,))
+    low, high = {"0/1": tries(1)}, {"0/1": tries(3)}
+    found, chosen = _with_best({"base": low, "base, T 0.5": high, "OAPL 1": high, "OAPL 1, T 0.5": low}, options)
+    assert set(found) == {"base", "base at its best temperature", "OAPL 1", "OAPL 1 at its best temperature"}
+    assert chosen["base"] == {"best": "base, T 0.5", "pass@1": {"base": 0.25, "base, T 0.5": 0.75}}
+    assert chosen["OAPL 1"]["best"] == "OAPL 1" and found["OAPL 1 at its best temperature"] is high
+
+
+async def test_a_training_that_collapses_ends_its_own_arm_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[str] = []
+
+    async def train_arm(context: object, algorithm: Algorithm, **_: object) -> None:
+        if algorithm is Algorithm.GRPO:
+            raise CollapseError("step 7: gone")
+        trained.append(algorithm)
+
+    async def nothing(*_: object) -> None: ...
+
+    monkeypatch.setattr(arms, "_train_arm", train_arm)
+    monkeypatch.setattr(arms, "base_checkpoint", nothing)
+    monkeypatch.setattr(arms, "_evaluate_base", nothing)
+    collapsed: dict[str, str] = {}
+    context: Any = SimpleNamespace(read_graphs=lambda: None, reporter=SilentReporter())
+    await arms.arms_flow(ALGORITHMS, iterations=1, collapsed=collapsed)(context)
+    assert trained == ["oapl", "sft"] and collapsed == {"grpo": "step 7: gone"}
 
 
 def test_a_rise_at_some_k_only_is_no_rise() -> None:
@@ -59,8 +103,8 @@ def test_unseen_kinds_are_left_out_of_training_and_measured_apart() -> None:
 
 
 def test_arms_share_the_first_iteration_and_no_other() -> None:
-    arms = [Arm(algorithm, n) for algorithm, n in itertools.product(ALGORITHMS, (1, 2, 3))]
-    assert {arm.number for arm in arms if arm.iteration == 1} == {1}
-    later = [arm.number for arm in arms if arm.iteration > 1]
+    found = [Arm(algorithm, n) for algorithm, n in itertools.product(ALGORITHMS, (1, 2, 3))]
+    assert {arm.number for arm in found if arm.iteration == 1} == {1}
+    later = [arm.number for arm in found if arm.iteration > 1]
     assert len(set(later)) == len(later) == 6
-    assert len({arm.name for arm in [BASE, *arms]}) == 10 and BASE.name == "base"
+    assert len({arm.name for arm in [BASE, *found]}) == 10 and BASE.name == "base"
