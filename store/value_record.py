@@ -29,7 +29,7 @@ class ValueRecord(BaseModel, frozen=True, extra="forbid"):
     "Name of the frozen dataset, or empty."
     weights_sha256: str
     validation: dict[str, Any] = Field(default_factory=dict)
-    "Figures on the questions that were set aside."
+    "Figures on the questions that were set aside; each is calibrated by a fit on the others."
 
     @property
     def label(self) -> str:

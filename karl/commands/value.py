@@ -90,7 +90,8 @@ def _lines(result: ValueResult) -> list[str]:
     return [
         f"{result.record.label}: {result.questions} questions, {result.rollouts} rollouts of "
         f"{result.record.dataset}, {result.steps} steps in {result.seconds:.0f} s, best after step {result.best_step}",
-        f"on {found['questions']} questions set aside, at {found['turns']} ends of turns:",
+        f"on the {found['questions']} questions set aside, which chose the epoch, at {found['turns']} ends of turns, "
+        "each question calibrated on the others:",
         *(f"  {label}: {_summary(found[key])}" for key, label in named.items()),
         f"written to {result.out}",
     ]

@@ -102,6 +102,20 @@ def fit_calibration(value_P: Array, correct_P: Array, *, rounds: int = 50) -> Ca
     return Calibration(scale, bias) if np.isfinite(scale + bias) and scale > 0 else Calibration()
 
 
+def cross_fitted(value_P: Array, correct_P: Array, group_P: Array, *, folds: int = 5) -> NDArray[np.float64]:
+    """Probabilities by Platt's scaling, each question's by a fit on the other folds; uncalibrated where there is one.
+
+    What a calibration makes of the points that it was fitted on flatters it.
+    """
+    _, number_P = np.unique(group_P, return_inverse=True)
+    found_P = np.empty(len(value_P))
+    for fold in range(folds):
+        own_P = number_P % folds == fold
+        fitted = fit_calibration(value_P[~own_P], correct_P[~own_P])
+        found_P[own_P] = probabilities(value_P[own_P], scale=fitted.scale, bias=fitted.bias)
+    return found_P
+
+
 def _bin(probability_B: Array, correct_B: Array) -> ReliabilityBin:
     return ReliabilityBin(
         low=float(probability_B.min()),

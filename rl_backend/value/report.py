@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rl_backend.value.figures import (
-    Calibration,
     auc,
     auc_within,
     brier,
@@ -23,26 +23,27 @@ TURNS = 4  # turns named one by one; the last one stands for all behind it as we
 
 
 def value_report(
-    points: ValuePoints, *, calibration: Calibration | None = None, base_rate: float | None = None
+    points: ValuePoints, *, calibrated_P: NDArray[np.float64] | None = None, base_rate: float | None = None
 ) -> dict[str, Any]:
     """JSON-ready. Points are turns' ends; `token_cross_entropy` is over all of the policy's tokens, as trained.
 
+    calibrated_P: the model's probabilities by a calibration that was not fitted on these points; None: uncalibrated.
     base_rate: of the training data; None takes that of the points themselves, which favours the baseline.
     """
-    calibration = calibration or Calibration()
     correct_P = points.correct_P
     rate = float(correct_P.mean()) if base_rate is None else base_rate
-    model_P = probabilities(points.value_P, scale=calibration.scale, bias=calibration.bias)
+    raw_P = probabilities(points.value_P)
+    model_P = raw_P if calibrated_P is None else calibrated_P
     return {
         "turns": len(points),
         "rollouts": len(np.unique(points.rollout_P)),
         "questions": len(np.unique(points.group_P)),
         "share_correct": float(correct_P.mean()),
         "token_cross_entropy": float(points.token_loss_P.sum() / points.token_count_P.sum()),
-        "model": _figures(model_P, points),
-        "uncalibrated": _figures(probabilities(points.value_P), points, order=False),
-        "likelihood": _figures(points.likelihood_P, points),
-        "base rate": _figures(np.full(len(points), rate), points, order=False),
+        "model": _figures(model_P, points) | _order(points.value_P, points),
+        "uncalibrated": _figures(raw_P, points),
+        "likelihood": _figures(points.likelihood_P, points) | _order(points.likelihood_P, points),
+        "base rate": _figures(np.full(len(points), rate), points),
         "reliability": [row._asdict() for row in reliability(model_P, correct_P)],
         "auc_by_depth": {
             f"{low:g}-{high:g}": _auc(points.only((points.depth_P > low) & (points.depth_P <= high)))
@@ -57,16 +58,19 @@ def value_report(
     }
 
 
-def _figures(probability_P: Any, points: ValuePoints, *, order: bool = True) -> dict[str, float | None]:
-    found: dict[str, float | None] = {
+def _figures(probability_P: NDArray[np.float64], points: ValuePoints) -> dict[str, float | None]:
+    return {
         "cross_entropy": cross_entropy(probability_P, points.correct_P),
         "brier": brier(probability_P, points.correct_P),
         "ece": expected_calibration_error(reliability(probability_P, points.correct_P)),
     }
-    if order:
-        found["auc"] = auc(probability_P, points.correct_P)
-        found["auc_within_question"] = auc_within(probability_P, points.correct_P, points.group_P)
-    return found
+
+
+def _order(score_P: NDArray[np.float64], points: ValuePoints) -> dict[str, float | None]:
+    return {
+        "auc": auc(score_P, points.correct_P),
+        "auc_within_question": auc_within(score_P, points.correct_P, points.group_P),
+    }
 
 
 def _auc(points: ValuePoints) -> dict[str, float | int | None]:

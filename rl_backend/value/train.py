@@ -24,7 +24,7 @@ from rl_backend.run import TrainingRun
 from rl_backend.source import RolloutSource
 from rl_backend.training_state import TRAINER, Progress, StateFolder
 from rl_backend.value.config import ValueConfig
-from rl_backend.value.figures import Calibration, fit_calibration
+from rl_backend.value.figures import cross_fitted, fit_calibration, probabilities
 from rl_backend.value.points import ValuePoints, measure_points
 from rl_backend.value.report import value_report
 from rl_backend.value.split import SideSource, split
@@ -116,7 +116,8 @@ def measure(
     points = _points(folder, source, config)
     if record is None:
         return value_report(points)
-    return value_report(points, calibration=Calibration(record.scale, record.bias), base_rate=record.base_rate)
+    calibrated_P = probabilities(points.value_P, scale=record.scale, bias=record.bias)
+    return value_report(points, calibrated_P=calibrated_P, base_rate=record.base_rate)
 
 
 def _run(
@@ -207,7 +208,10 @@ def _finish(
     config: ValueConfig,
     origin: Origin,
 ) -> ValueRecord:
-    """The best epoch's weights at `out`, calibrated on the validation side, with the record beside them."""
+    """The best epoch's weights at `out`, calibrated on the validation side, with the record beside them.
+
+    The calibration that serves is fitted on all of that side; the figures are of fits on its other questions.
+    """
     assert progress.best_step is not None  # every epoch is measured, and a training ends with an epoch
     record = None
     if rank() == 0:
@@ -223,7 +227,11 @@ def _finish(
             base_rate=base_rate,
             dataset=origin.dataset,
             weights_sha256=weights_sha256(best),
-            validation=value_report(points, calibration=calibration, base_rate=base_rate),
+            validation=value_report(
+                points,
+                calibrated_P=cross_fitted(points.value_P, points.correct_P, points.group_P),
+                base_rate=base_rate,
+            ),
         )
         with atomic_folder(out) as aside:
             state.copy_weights(progress.best_step, aside)

@@ -76,6 +76,8 @@ def test_all_graded_rollouts_of_a_run_are_frozen_once(stored: Path, capsys: pyte
         done = call(capsys, *common, "--out", stored / name)
         assert done.code == 0, done.err
         assert f" rollouts of {run}/graded-1, 1 steps" in done.out
+        assert "questions set aside, which chose the epoch" in done.out
+        assert "each question calibrated on the others:" in done.out
     with store.session() as session:
         assert sorted(row.name for row in queries.datasets(session)) == ["d", f"{run}/graded-1"]
     store.close()

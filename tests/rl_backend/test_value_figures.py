@@ -13,6 +13,7 @@ from rl_backend.value.figures import (
     auc_within,
     brier,
     cross_entropy,
+    cross_fitted,
     expected_calibration_error,
     fit_calibration,
     probabilities,
@@ -75,6 +76,22 @@ def test_calibration_finds_the_scale_that_made_the_outcomes() -> None:
     raw = expected_calibration_error(reliability(probabilities(value), correct))
     mended = expected_calibration_error(reliability(probabilities(value, scale=found.scale, bias=found.bias), correct))
     assert mended < 0.02 < raw
+
+
+def test_cross_fitted_probabilities_do_not_know_their_own_question() -> None:
+    draw = np.random.default_rng(2)
+    value, group = draw.normal(0, 3, 120), np.repeat(np.arange(30) * 7, 4)
+    correct = (draw.random(120) < probabilities(value, scale=0.5)).astype(float)
+    found = cross_fitted(value, correct, group)
+    own = group == 7
+    other_end = cross_fitted(value, np.where(own, 1 - correct, correct), group)
+    assert other_end[own].tolist() == found[own].tolist()
+    assert np.abs(other_end - found).max() > 1e-3  # all the others learn from it
+    fitted = fit_calibration(value, correct)
+    seen = probabilities(value, scale=fitted.scale, bias=fitted.bias)
+    assert cross_entropy(seen, correct) < cross_entropy(found, correct) < cross_entropy(probabilities(value), correct)
+    alone = cross_fitted(value, correct, np.zeros(120))
+    assert alone.tolist() == probabilities(value).tolist()
 
 
 def test_calibration_never_turns_the_order_round_and_is_finite_for_separable_points() -> None:

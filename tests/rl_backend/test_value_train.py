@@ -135,6 +135,16 @@ def test_it_learns_what_gives_the_end_away_and_says_so(trained: Path) -> None:
     assert record.validation["likelihood"]["auc"] == 0.5
 
 
+def test_its_figures_are_not_of_the_questions_that_calibrated_it(trained: Path) -> None:
+    record, config = read_value_record(trained), config_of()
+    sides = split(MemorySource(telling_rollouts()), share=config.validation_share, seed=config.training.seed)
+    seen = measure(trained, sides.validation, config=config, record=record)
+    assert seen["uncalibrated"] == pytest.approx(record.validation["uncalibrated"])
+    assert seen["model"]["auc"] == pytest.approx(record.validation["model"]["auc"])
+    # The fit that serves is the best on the points that it was made of: those figures would flatter it.
+    assert seen["model"]["cross_entropy"] < record.validation["model"]["cross_entropy"]
+
+
 def test_the_folder_is_a_token_classifier_with_one_output(trained: Path, base: Path) -> None:
     settings = json.loads((trained / "config.json").read_text())
     assert settings["architectures"] == ["Qwen3ForTokenClassification"]
