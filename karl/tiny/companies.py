@@ -16,7 +16,7 @@ from karl.tiny.world import Question, WorldSize, make_world, questions, write_no
 from store.session import Store
 
 TRAINING_SEED, EVALUATION_SEED = 10_000, 20_000  # cloning uses seeds from 1,000,000 on
-HELD_OUT = 150
+ALL_QUESTIONS = 1_000  # more than there are: a run holds out the first of them, as many as it is told to
 # As large as the pools of names allow, for many distinct questions; the measured company has the usual size.
 TRAINING_SIZE = WorldSize(people=110, teams=40, products=40, customers=96)
 
@@ -37,15 +37,17 @@ def write_questions(asked: list[Question], path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def prepare_demo(store: Store, *, seed: int, settings: Settings, reporter: Reporter, count: int = HELD_OUT) -> Demo:
-    """Write and ingest both companies' notes and `count` held-out questions; the same seed writes the same files."""
+def prepare_demo(
+    store: Store, *, seed: int, settings: Settings, reporter: Reporter, count: int = ALL_QUESTIONS
+) -> Demo:
+    """Write and ingest both companies' notes and `count` questions about the second; the same seed writes the same."""
     folder = settings.home / "demo" / str(seed)
     measured = make_world(EVALUATION_SEED + seed)
     worlds = {"train": make_world(TRAINING_SEED + seed, size=TRAINING_SIZE), "test": measured}
     for part, world in worlds.items():
         notes = folder / part
-        count = write_notes(world, notes)
-        reporter.say(f"wrote {count} notes of a generated company to {notes}")
+        written = write_notes(world, notes)
+        reporter.say(f"wrote {written} notes of a generated company to {notes}")
         # BM25 alone: the embedded policy was cloned on such results, and names are all that these notes differ in.
         made = ingest_corpus(
             store,

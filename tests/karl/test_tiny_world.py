@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
+from karl.reporting import SilentReporter
+from karl.settings import load_settings
+from karl.tiny.companies import ALL_QUESTIONS, prepare_demo
 from karl.tiny.demonstrations import Noise, SolverDemonstrator, aggregate, cite, shown_notes
 from karl.tiny.world import KINDS, Question, World, make_world, questions, write_notes
+from store.session import Store
 
 CAREFUL = Noise(misleading_query=0, bare_query=0, stop_early=0, wrong_note=0, misquote=0, drop_fact=0)
 
@@ -35,6 +40,19 @@ def test_companies_share_names_and_hardly_any_fact() -> None:
     assert {f.subject for f in first.facts} & {f.subject for f in second.facts}
     shared = set(first.facts) & set(second.facts)
     assert len(shared) < 0.03 * len(first.facts)
+
+
+def test_the_demos_file_holds_as_many_questions_as_were_asked_for(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path, home=tmp_path)
+    store = Store.open(settings.store_url)
+    files: list[list[str]] = []
+    for count in (13, ALL_QUESTIONS):
+        made = prepare_demo(store, seed=3, settings=settings, reporter=SilentReporter(), count=count)
+        files.append(made.questions.read_text(encoding="utf-8").splitlines())
+    store.close()
+    assert len(files[0]) == 13
+    assert files[1][:13] == files[0]  # what a run holds out does not depend on how many there are
+    assert len(files[1]) > 400
 
 
 def test_the_same_seed_makes_the_same_company_and_questions() -> None:
