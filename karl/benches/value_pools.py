@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ from karl.benches.value_votes import Drawn
 from karl.tiny.world import Question
 from rl_backend.rollouts import TrainingRollout, TrainingSegment
 from store.types import RolloutRecord
+
+Pool = list[list[Attempted]]  # the attempts at every question
 
 
 def training_rollouts(groups: Sequence[Sequence[Attempted]], asked: Sequence[Question]) -> list[TrainingRollout]:
@@ -32,11 +35,30 @@ def training_rollouts(groups: Sequence[Sequence[Attempted]], asked: Sequence[Que
     return found
 
 
-async def drawn(done: Attempted, *, value: ValueFunction) -> Drawn:
-    """What a vote needs of an attempt: its weight is the value of how it ended."""
+def share_correct(pool: Sequence[Sequence[Attempted]], *, threshold: float) -> float:
+    """Of the attempts that did not fail, with the value model's own threshold."""
+    rewards = [done.reward for group in pool for done in group if done.reward is not None]
+    return round(sum(reward >= threshold for reward in rewards) / len(rewards), 4)
+
+
+async def weighed(pool: Sequence[Sequence[Attempted]], *, value: ValueFunction, threshold: float) -> list[list[Drawn]]:
+    """What a vote needs of every attempt that did not fail."""
+    return [
+        list(
+            await asyncio.gather(
+                *(_drawn(done, value=value, threshold=threshold) for done in group if done.reward is not None)
+            )
+        )
+        for group in pool
+    ]
+
+
+async def _drawn(done: Attempted, *, value: ValueFunction, threshold: float) -> Drawn:
+    """Its weight is the value of how it ended."""
     record = done.record
     cost = record.sampled_tokens + record.discarded_tokens
-    return Drawn(record.answer, float(done.reward == 1.0), await _ending(record, value), cost)
+    correct = done.reward is not None and done.reward >= threshold
+    return Drawn(record.answer, float(correct), await _ending(record, value), cost)
 
 
 async def _ending(record: RolloutRecord, value: ValueFunction) -> float | None:

@@ -25,29 +25,39 @@ class Drawn(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """Of one question, means over shuffles; strategies as in STRATEGIES."""
+    """Of one question, means over shuffles; strategies as in STRATEGIES.
+
+    short_draws: shuffles in which all parallel attempts together cost fewer tokens than the guided ones.
+    """
 
     guided: tuple[float, ...]
     guided_tokens: float
     parallel: tuple[float, ...]
     parallel_tokens: float
     parallel_attempts: float
+    short_draws: int
 
 
 async def compare(guided: Sequence[Drawn], parallel: Sequence[Drawn], *, searches: int, seed: int) -> Compared:
     """`searches` guided attempts against as few parallel ones as have cost at least as many tokens."""
-    draw = np.random.default_rng(seed)
+    # A stream for each side: the guided draws are the same whatever they are compared with.
+    our_draw, their_draw = (np.random.default_rng([seed, side]) for side in range(2))
     rows: list[list[float]] = []
     for _ in range(SHUFFLES):
-        ours = [guided[i] for i in draw.permutation(len(guided))[:searches]]
-        paid = sum(attempt.tokens for attempt in ours)
-        theirs = _worth([parallel[i] for i in draw.permutation(len(parallel))], tokens=paid)
+        ours = [guided[i] for i in our_draw.permutation(len(guided))[:searches]]
+        paid = _cost(ours)
+        theirs = _worth([parallel[i] for i in their_draw.permutation(len(parallel))], tokens=paid)
         right = [await voted(attempts, strategy) for attempts in (ours, theirs) for strategy in STRATEGIES]
-        rows.append([*right, paid, sum(attempt.tokens for attempt in theirs), len(theirs)])
-    means = np.mean(rows, axis=0).tolist()
-    count = len(STRATEGIES)
+        rows.append([*right, paid, _cost(theirs), len(theirs), _cost(theirs) < paid])
+    means, count = np.mean(rows, axis=0).tolist(), len(STRATEGIES)
+    guided_tokens, parallel_tokens, attempts, short = means[2 * count :]
     return Compared(
-        tuple(means[:count]), means[2 * count], tuple(means[count : 2 * count]), means[2 * count + 1], means[-1]
+        tuple(means[:count]),
+        guided_tokens,
+        tuple(means[count : 2 * count]),
+        parallel_tokens,
+        attempts,
+        round(short * SHUFFLES),
     )
 
 
@@ -60,19 +70,15 @@ async def voted(attempts: Sequence[Drawn], strategy: Vote) -> float:
     return answered[tally(clusters, [attempt.weight for attempt in answered], strategy=strategy).answer].correct
 
 
-def bootstrap(values: Sequence[float], *, seed: int, draws: int = 4000) -> dict[str, float]:
-    """Mean and 95% percentile interval over resampled questions."""
-    array = np.asarray(values)
-    picks = np.random.default_rng(seed).integers(0, len(array), (draws, len(array)))
-    low, high = np.quantile(array[picks].mean(axis=1), [0.025, 0.975])
-    return {"mean": round(float(array.mean()), 4), "low": round(float(low), 4), "high": round(float(high), 4)}
-
-
 def _worth(attempts: Sequence[Drawn], *, tokens: int) -> list[Drawn]:
-    """The first attempts whose cost reaches `tokens`: never fewer, so that the baseline has the rounding."""
+    """The first attempts whose cost reaches `tokens`, so that the baseline has the rounding; all where they don't."""
     taken: list[Drawn] = []
     for attempt in attempts:
         taken.append(attempt)
-        if sum(one.tokens for one in taken) >= tokens:
+        if _cost(taken) >= tokens:
             break
     return taken
+
+
+def _cost(attempts: Sequence[Drawn]) -> int:
+    return sum(attempt.tokens for attempt in attempts)

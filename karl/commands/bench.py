@@ -245,23 +245,44 @@ def train(
 
 
 @bench.command()
-@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="How many: 0, 1, 2 ...")
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="How many companies.")
+@click.option("--first-seed", default=0, show_default=True, help="The first of them; the others follow.")
 @click.option("--train-questions", default=300, show_default=True, type=click.IntRange(min=10), help="8 rollouts each.")
 @click.option("--questions", default=100, show_default=True, type=click.IntRange(min=1), help="Of another company.")
 @click.option("--searches", default=8, show_default=True, type=click.IntRange(min=2), help="Guided, a question.")
 @click.option("--attempts", default=24, show_default=True, type=click.IntRange(min=1), help="Parallel, a question.")
-@click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(min=0.0))
+@click.option(
+    "--temperature",
+    "temperatures",
+    multiple=True,
+    default=(1.0, 0.5),
+    show_default=True,
+    type=click.FloatRange(min=0.0),
+    help="Of guided and parallel attempts, each with each. Repeatable; the value model is trained on T = 1.",
+)
 @AS_JSON
 @STRICT
 @click.pass_context
-def value(context: click.Context, seeds: int, as_json: bool, strict: bool, **sizes: Any) -> None:
-    """The value model: calibration and AUC on another company; guided search against majority at equal tokens."""
-    from karl.benches.value import ValueBench, value_bench
+def value(
+    context: click.Context,
+    seeds: int,
+    first_seed: int,
+    temperatures: tuple[float, ...],
+    as_json: bool,
+    strict: bool,
+    **sizes: int,
+) -> None:
+    """The value model: calibration and AUC on another company; guided search against majority at equal tokens.
+
+    Seeds that the same commit has measured are kept under the data folder: measured one by one, they make one report.
+    """
+    from karl.benches.value import value_bench
+    from karl.benches.value_seed import ValueBench
     from karl.terminal import TerminalReporter
 
     report = value_bench(
-        seeds=range(seeds),
-        sizes=ValueBench(**sizes),
+        seeds=range(first_seed, first_seed + seeds),
+        sizes=ValueBench(**sizes, temperatures=tuple(dict.fromkeys(temperatures))),
         settings=settings_of(context),
         reporter=TerminalReporter(console(stderr=True)),
     )
