@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from store.errors import KarlError, UsageError
 
@@ -95,30 +95,57 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     aside = aside_of(path)
     retired = path.with_name(f".{path.name}.replaced")
+    with write_errors(path):
+        try:
+            _recover(path, retired=retired)
+            shutil.rmtree(aside, ignore_errors=True)
+            _make(aside)
+            yield aside
+            _sync(aside)
+            if path.exists():
+                path.rename(retired)
+            aside.rename(path)
+            _sync_one(path.parent)
+            shutil.rmtree(retired, ignore_errors=True)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            _recover(path, retired=retired)
+            raise
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Write a file aside; on success sync it and rename it to `path`: a reader finds the old, the new, or none."""
+    _make(path.parent)
+    aside = aside_of(path)
     try:
-        _recover(path, retired=retired)
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        yield aside
-        _sync(aside)
-        if path.exists():
-            path.rename(retired)
+        with aside.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
         aside.rename(path)
-        _sync_folder(path.parent)
-        shutil.rmtree(retired, ignore_errors=True)
-    except BaseException as exc:
-        shutil.rmtree(aside, ignore_errors=True)
-        _recover(path, retired=retired)
-        if _is_write_error(exc):
-            raise KarlError(
-                f"{path}: the checkpoint could not be written: {exc}. Free some space and run the same command again; "
-                "nothing that was stored before has changed"
-            ) from exc
+        _sync_one(path.parent)
+    except BaseException:
+        aside.unlink(missing_ok=True)
         raise
 
 
+@contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """What a full or unwritable disk raises becomes a KarlError that says the mend."""
+    try:
+        yield
+    except Exception as exc:
+        if not _is_write_error(exc):
+            raise
+        raise KarlError(
+            f"{path}: the checkpoint could not be written: {exc}. Free some space and run the same command again; "
+            "nothing that was stored before has changed"
+        ) from exc
+
+
 def aside_of(path: Path) -> Path:
-    """Where `atomic_folder` writes what is to become `path`."""
+    """Where `atomic_folder` and `atomic_file` write what is to become `path`."""
     return path.with_name(f".{path.name}.partial")
 
 
@@ -136,16 +163,23 @@ def _is_write_error(exc: BaseException) -> bool:
     return any(f"os error {code}" in str(exc) or os.strerror(code) in str(exc) for code in full)
 
 
+def _make(folder: Path) -> None:
+    """With its parents, whose own entries must survive a loss of power as well."""
+    fresh = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in fresh:
+        _sync_one(each.parent)
+
+
 def _sync(folder: Path) -> None:
-    for file in sorted(folder.rglob("*")):
-        if file.is_file():
-            with file.open("rb") as stream:
-                os.fsync(stream.fileno())
-    _sync_folder(folder)
+    for each in [*sorted(folder.rglob("*")), folder]:
+        if each.is_file() or each.is_dir():
+            _sync_one(each)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync_one(path: Path) -> None:
+    """A file's bytes, or the entries of a folder."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

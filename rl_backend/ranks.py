@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from torch._C._distributed_c10d import HashStore
 
-from rl_backend.checkpoint import aside_of, atomic_folder
+from rl_backend.checkpoint import aside_of, atomic_folder, write_errors
 
 T = TypeVar("T")
 
@@ -78,7 +78,8 @@ def shared_folder(path: Path) -> Iterator[Path]:
     """`atomic_folder` for a folder that all ranks write into; it appears when the last has written."""
     if rank() > 0:
         barrier()
-        yield aside_of(path)
+        with write_errors(path):
+            yield aside_of(path)
         barrier()
     else:
         with atomic_folder(path) as aside:

@@ -5,13 +5,13 @@ The alternative to the engine's recorded log-probs (`reference = "trainer"`), as
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rl_backend.checkpoint import atomic_file
 from rl_backend.index import Entry
 from rl_backend.rollouts import Example, TrainingSegment
 
@@ -35,11 +35,6 @@ class Reference:
 
 def write_reference(path: Path, logprobs: Iterator[NDArray[np.float32]]) -> None:
     """One array per segment, in the order of the index. The file appears whole or not at all."""
-    aside = path.with_name(f".{path.name}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with aside.open("wb") as stream:
+    with atomic_file(path) as stream:
         for values in logprobs:
             stream.write(values.astype("<f4").tobytes())
-        stream.flush()
-        os.fsync(stream.fileno())
-    aside.rename(path)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rl_backend.checkpoint import atomic_folder, check_model_folder, weights_sha256, write_config
+from rl_backend.checkpoint import atomic_file, atomic_folder, check_model_folder, weights_sha256, write_config
 from store.errors import KarlError, UsageError
 
 
@@ -95,6 +95,44 @@ def test_a_disk_that_fills_up_while_syncing_changes_nothing(tmp_path: Path, monk
     with pytest.raises(KarlError, match="No space left"), atomic_folder(tmp_path / "out") as aside:
         (aside / "a").write_text("new")
     assert files(tmp_path) == set()
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """What was brought to the disk, in order, by the name that it had then."""
+    found, fsync = list[Path](), os.fsync
+
+    def noted(handle: int) -> None:
+        fsync(handle)
+        found.append(Path(os.readlink(f"/proc/self/fd/{handle}")))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    return found
+
+
+def test_all_of_a_folder_is_on_the_disk_before_it_gets_its_name(tmp_path: Path, synced: list[Path]):
+    with atomic_folder(tmp_path / "new" / "out") as aside:
+        (aside / "shards" / "of").mkdir(parents=True)
+        (aside / "shards" / "of" / "a").write_text("a")
+    home = tmp_path / "new"
+    assert synced[-1] == home and synced.count(home) == 2  # for the name aside, and for the last one
+    assert tmp_path in synced  # which has `new`
+    before = {path.relative_to(aside).as_posix() for path in synced if path.is_relative_to(aside)}
+    assert before == {".", "shards", "shards/of", "shards/of/a"}
+
+
+def test_a_file_is_on_the_disk_before_it_replaces_another(tmp_path: Path, synced: list[Path]):
+    path = tmp_path / "note.json"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), atomic_file(path) as stream:
+        stream.write(b"half")
+        _ = 1 / 0
+    assert path.read_text() == "old" and files(tmp_path) == {"note.json"} and synced == []
+    with atomic_file(path) as stream:
+        stream.write(b"new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new" and files(tmp_path) == {"note.json"}
+    assert synced == [tmp_path / ".note.json.partial", tmp_path]
 
 
 def test_a_bug_is_not_called_a_full_disk(tmp_path: Path):
