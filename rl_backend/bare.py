@@ -40,6 +40,7 @@ class LoopSettings:
     lr_floor: float = 0.05
     grad_clip: float = 1.0
     micro_batch_tokens: int = 4096
+    remove_padding: bool = False
 
 
 class BareTrainer:
@@ -71,9 +72,8 @@ class BareTrainer:
     def train_step(self, batch: Batch) -> dict[str, float]:
         """One optimiser step; micro-batches and padding as verl gets them."""
         self.optimizer.zero_grad()
-        starts = range(0, len(batch.rows), batch.micro_rows)
         terms = len(batch.advantage_R) if self._per_rollout else batch.segment_count
-        losses = [self._micro_batch(batch.rows[i : i + batch.micro_rows], terms=terms) for i in starts]
+        losses = [self._micro_batch(rows, terms=terms) for rows in batch.micro_batches]
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
         self.optimizer.step()
         self.schedule.step()

@@ -1,12 +1,11 @@
-"""The examples of one optimiser step -> micro-batches of equal size, packed by padded token count, for every rank.
+"""The examples of one optimiser step -> micro-batches of as many rows as fit a number of tokens, as many on every rank.
 
-numpy only; the adapter turns a `Batch` into tensors.
+numpy only; `micro_batch` turns them into tensors.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -25,6 +24,8 @@ class Packing(Protocol):
     def segment_loss(self) -> str: ...
     @property
     def micro_batch_tokens(self) -> int: ...
+    @property
+    def remove_padding(self) -> bool: ...
 
 
 class Row(NamedTuple):
@@ -35,48 +36,49 @@ class Row(NamedTuple):
     advantage: float
 
 
+MicroBatch = list[Row]
+# Rows that no packing may part: a segment, or all segments of a rollout where the loss sums over them.
+Unit = list[Row]
+Fill = Callable[[Sequence[Unit], int], list[list[Unit]]]
+
+PADDING = Row(
+    TrainingSegment(np.zeros(1, np.int32), np.zeros(1, np.uint8), np.zeros(1, np.float32)), rollout=-1, advantage=0.0
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One optimiser step: `rows` split evenly into micro-batches of `micro_rows`, long ones first.
+    """One optimiser step, cut into micro-batches, those with long rows first.
 
-    advantage_R, reward_R: one per rollout of the step. A rollout's rows share a micro-batch where the loss needs it.
-    The number of micro-batches divides by `ranks`: each data-parallel rank works on every ranks-th one.
+    advantage_R, reward_R: one per rollout of the step. The number of micro-batches divides by `ranks`: each
+    data-parallel rank works on every ranks-th one.
     """
 
-    rows: list[Row]
-    micro_rows: int
+    micro_batches: list[MicroBatch]
     advantage_R: NDArray[np.float32]
     reward_R: NDArray[np.float32]
     ranks: int = 1
 
     @property
+    def rows(self) -> list[Row]:
+        """All rows but padding."""
+        return [row for rows in self.micro_batches for row in rows if row.rollout >= 0]
+
+    @property
     def segment_count(self) -> int:
-        return sum(row.rollout >= 0 for row in self.rows)
+        return len(self.rows)
 
     @property
     def token_count(self) -> int:
-        return sum(len(row.segment.token_ids) for row in self.rows if row.rollout >= 0)
+        return sum(len(row.segment.token_ids) for row in self.rows)
 
     @property
     def trained_token_count(self) -> int:
         return sum(int(row.segment.loss_mask.sum()) for row in self.rows)
 
-    @property
-    def padded_token_count(self) -> int:
-        return sum(self.micro_rows * max(len(row.segment.token_ids) for row in rows) for rows in self._micro_batches())
-
-    def share(self, rank: int) -> list[Row]:
-        """The rows of one data-parallel rank, micro-batch after micro-batch."""
-        return share(self.rows, micro_rows=self.micro_rows, rank=rank, ranks=self.ranks)
-
-    def _micro_batches(self) -> Iterator[list[Row]]:
-        for start in range(0, len(self.rows), self.micro_rows):
-            yield self.rows[start : start + self.micro_rows]
-
-
-PADDING = Row(
-    TrainingSegment(np.zeros(1, np.int32), np.zeros(1, np.uint8), np.zeros(1, np.float32)), rollout=-1, advantage=0.0
-)
+    def share(self, rank: int) -> list[MicroBatch]:
+        """The micro-batches of one data-parallel rank."""
+        return share(self.micro_batches, rank=rank, ranks=self.ranks)
 
 
 def pack(examples: Sequence[Example], *, config: Packing, ranks: int = 1) -> Batch:
@@ -84,51 +86,92 @@ def pack(examples: Sequence[Example], *, config: Packing, ranks: int = 1) -> Bat
     units = [[Row(s, i, e.advantage) for s in e.segments] for i, e in enumerate(examples)]
     if not (config.algorithm == "oapl" and config.segment_loss == "per_rollout"):
         units = [[row] for unit in units for row in unit]
-    rows, micro_rows = pack_rows(units, budget=config.micro_batch_tokens, ranks=ranks)
     return Batch(
-        rows=rows,
-        micro_rows=micro_rows,
+        micro_batches=pack_rows(units, config=config, ranks=ranks),
         advantage_R=np.array([e.advantage for e in examples], np.float32),
         reward_R=np.array([e.reward for e in examples], np.float32),
         ranks=ranks,
     )
 
 
-def pack_rows(units: list[list[Row]], *, budget: int, ranks: int = 1) -> tuple[list[Row], int]:
-    """Rows in micro-batches of one size, sorted by length so that little is padding, and that size."""
-    units = sorted(units, key=_longest, reverse=True)
-    size = _micro_rows(units, budget=budget, ranks=ranks)
-    bins = list(_bins(units, size=size))
-    bins += [[PADDING] * size] * (-len(bins) % ranks)
-    return [row for bin_ in bins for row in bin_], size
+def pack_rows(units: Sequence[Unit], *, config: Packing, ranks: int = 1) -> list[MicroBatch]:
+    """No more than `micro_batch_tokens` in any, but for a unit that is longer by itself: that one goes alone.
+
+    As few as fit, made as even as they can be; a number that does not divide by `ranks` is mended by halving the
+    largest, and only where nothing is left to halve by a micro-batch of padding.
+    """
+    fill, tokens = (_unpadded, token_count) if config.remove_padding else (_alike, padded_tokens)
+    bins = _even(sorted(units, key=_longest, reverse=True), config.micro_batch_tokens, fill=fill, ranks=ranks)
+    while len(bins) % ranks and any(len(bin_) > 1 for bin_ in bins):
+        place = max((i for i, bin_ in enumerate(bins) if len(bin_) > 1), key=lambda i: tokens(_rows(bins[i])))
+        half = len(bins[place]) // 2
+        bins[place : place + 1] = [bins[place][:half], bins[place][half:]]
+    bins += [[[PADDING]]] * (-len(bins) % ranks)
+    return [_rows(bin_) for bin_ in bins]
 
 
-def share(rows: Sequence[Row], *, micro_rows: int, rank: int, ranks: int) -> list[Row]:
+def share(micro_batches: Sequence[MicroBatch], *, rank: int, ranks: int) -> list[MicroBatch]:
     """Every ranks-th micro-batch: neighbours are alike in length, so ranks wait little for one another."""
-    starts = range(rank * micro_rows, len(rows), ranks * micro_rows)
-    return [row for start in starts for row in rows[start : start + micro_rows]]
+    return list(micro_batches[rank::ranks])
 
 
-def _longest(unit: list[Row]) -> int:
-    return max(len(row.segment.token_ids) for row in unit)
+def token_count(rows: Sequence[Row]) -> int:
+    """What a micro-batch costs where rows are laid end to end."""
+    return sum(len(row.segment.token_ids) for row in rows)
 
 
-def _micro_rows(units: list[list[Row]], *, budget: int, ranks: int) -> int:
-    """Rows per micro-batch: near the budget on average, at most twice it for the longest, and room for any unit."""
-    lengths = [len(row.segment.token_ids) for unit in units for row in unit]
-    fitting = min(budget * len(lengths) // sum(lengths), 2 * budget // max(lengths))
-    fitting = max(fitting, *(len(unit) for unit in units), 1)
-    micro_batches = math.ceil(len(lengths) / fitting)
-    micro_batches += -micro_batches % ranks
-    return max(math.ceil(len(lengths) / micro_batches), max(len(unit) for unit in units))
+def padded_tokens(rows: Sequence[Row]) -> int:
+    """What it costs where every row is padded to the longest."""
+    return len(rows) * _longest(rows)
 
 
-def _bins(units: list[list[Row]], *, size: int) -> Iterator[list[Row]]:
-    """Fill micro-batches of exactly `size` rows with whole units; what is left open becomes one-token padding rows."""
-    bin_: list[Row] = []
+def _even(units: Sequence[Unit], budget: int, *, fill: Fill, ranks: int) -> list[list[Unit]]:
+    """The lowest cap below `budget` under which there are no more rounds: otherwise the last round is short."""
+    found = fill(units, budget)
+    wanted = len(found) + -len(found) % ranks
+    low, high = 1, budget
+    while low < high:
+        middle = (low + high) // 2
+        tighter = fill(units, middle)
+        if len(tighter) <= wanted:
+            found, high = tighter, middle
+        else:
+            low = middle + 1
+    return found
+
+
+def _alike(units: Sequence[Unit], budget: int) -> list[list[Unit]]:
+    """Of units sorted by length, neighbours together: a short row among long ones would be mostly padding."""
+    bins: list[list[Unit]] = []
+    rows = width = 0
     for unit in units:
-        if len(bin_) + len(unit) > size:
-            yield bin_ + [PADDING] * (size - len(bin_))
-            bin_ = []
-        bin_ = [*bin_, *unit]
-    yield bin_ + [PADDING] * (size - len(bin_))
+        if bins and (rows + len(unit)) * width <= budget:
+            bins[-1].append(unit)
+            rows += len(unit)
+        else:
+            bins.append([unit])
+            rows, width = len(unit), _longest(unit)
+    return bins
+
+
+def _unpadded(units: Sequence[Unit], budget: int) -> list[list[Unit]]:
+    """First fit, the longest first: without padding a short row fills what a long one leaves."""
+    bins, left = list[list[Unit]](), list[int]()
+    for unit in units:
+        tokens = token_count(unit)
+        place = next((i for i, room in enumerate(left) if tokens <= room), None)
+        if place is None:
+            bins.append([unit])
+            left.append(budget - tokens)
+        else:
+            bins[place].append(unit)
+            left[place] -= tokens
+    return bins
+
+
+def _longest(rows: Sequence[Row]) -> int:
+    return max(len(row.segment.token_ids) for row in rows)
+
+
+def _rows(units: Sequence[Unit]) -> MicroBatch:
+    return [row for unit in units for row in unit]

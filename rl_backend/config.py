@@ -65,7 +65,7 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     batch_rollouts: int = Field(default=64, ge=1)
     "Rollouts per optimiser step."
     micro_batch_tokens: int = Field(default=4096, ge=1)
-    "Padded tokens per forward pass, about."
+    "Tokens of a forward pass at most, padding counted; what cannot be parted and is longer by itself goes alone."
     max_segment_tokens: int = Field(default=4096, ge=2)
     "Longer segments are dropped and counted, never cut."
     balance: Literal["tokens", "none"] = "tokens"

@@ -43,7 +43,8 @@ def batch_of(shape: Shape, *, rows: int, length: int, micro_rows: int, seed: int
         Row(TrainingSegment(draw.integers(0, shape.vocab, length).astype(np.int32), mask_T, logp_T), i, float(a))
         for i, a in enumerate(advantages)
     ]
-    return Batch(made, micro_rows, advantages, (advantages > 0).astype(np.float32))
+    cut = [made[start : start + micro_rows] for start in range(0, rows, micro_rows)]
+    return Batch(cut, advantages, (advantages > 0).astype(np.float32))
 
 
 def utilisation(

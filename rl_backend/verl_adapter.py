@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from rl_backend import losses, ranks, verl_runtime
-from rl_backend.batch import Batch, Row, pack_rows, share
+from rl_backend.batch import Batch, MicroBatch, Row, pack_rows, share
 from rl_backend.checkpoint import check_model_folder, copy_companions, write_config
 from rl_backend.config import TrainConfig
 from rl_backend.figures import step_figures
+from rl_backend.micro_batch import closed
 from rl_backend.rollouts import TrainingSegment
 
 # Segments per call of `logprobs`: bounds what verl holds at once, whatever the size of the dataset.
@@ -50,8 +49,8 @@ class Trainer:
         Every rank is given the same batch, works on its share, and returns the same figures.
         """
         learning_rate = self._worker.engine.lr_scheduler.get_last_lr()[0]
-        rows = batch.share(self._worker.engine.get_data_parallel_rank())
-        data = self._tensors(rows, micro_rows=batch.micro_rows, loss_terms=self._term_count(batch))
+        own = batch.share(self._worker.engine.get_data_parallel_rank())
+        data = self._tensors(own, loss_terms=self._term_count(batch))
         with verl_runtime.quiet():
             output = self._worker.train_batch(data)
         if output is None:  # a rank that only shares sequences; rank 0 never is
@@ -94,52 +93,32 @@ class Trainer:
 
     def _infer(self, segments: Sequence[TrainingSegment]) -> list[NDArray[np.float32]]:
         units = [[Row(segment, position, 0.0)] for position, segment in enumerate(segments)]
-        rows, micro_rows = pack_rows(units, budget=self.config.micro_batch_tokens, ranks=self.data_ranks)
-        own = share(
-            rows, micro_rows=micro_rows, rank=self._worker.engine.get_data_parallel_rank(), ranks=self.data_ranks
-        )
-        data = self._tensors(own, micro_rows=micro_rows, loss_terms=1, compute_loss=False)
+        packed = pack_rows(units, config=self.config, ranks=self.data_ranks)
+        own = share(packed, rank=self._worker.engine.get_data_parallel_rank(), ranks=self.data_ranks)
+        data = self._tensors(own, loss_terms=1, compute_loss=False)
         with verl_runtime.quiet():
             output = self._worker.infer_batch(data)
         found: dict[int, NDArray[np.float32]] = {}
         if output is not None:
-            values = output["log_probs"].unbind()
-            found = {row.rollout: value.float().numpy() for row, value in zip(own, values, strict=True)}
+            rows, values = [row for rows in own for row in rows], output["log_probs"].unbind()
+            found = {row.rollout: value.float().numpy() for row, value in zip(rows, values, strict=True)}
         by_position = {at: value for part in ranks.from_all(found) for at, value in part.items()}
         return [_aligned(by_position[i], segment.loss_mask) for i, segment in enumerate(segments)]
 
-    def _tensors(self, rows: Sequence[Row], *, micro_rows: int, loss_terms: int, compute_loss: bool = True) -> Any:
-        jagged = {
-            "input_ids": _jagged([row.segment.token_ids for row in rows], torch.int64),
-            "loss_mask": _jagged([row.segment.loss_mask for row in rows], torch.int64),
-            "ref_logprobs": _jagged([row.segment.logprobs for row in rows], torch.float32),
-            "position_ids": _jagged([np.arange(len(row.segment.token_ids)) for row in rows], torch.int64),
-        }
-        dense = {
-            "advantage": torch.tensor([row.advantage for row in rows], dtype=torch.float32),
-            "rollout": torch.tensor([row.rollout for row in rows]),
-        }
+    def _tensors(self, micro_batches: Sequence[MicroBatch], *, loss_terms: int, compute_loss: bool = True) -> Any:
         settings = {
             "loss_terms": loss_terms,
             "compute_loss": compute_loss,
             "calculate_entropy": self.config.log_entropy and compute_loss,
-            "micro_batch_size_per_gpu": micro_rows,
-            "use_dynamic_bsz": False,
             "temperature": 1.0,
             "update_lr_scheduler": compute_loss,
         }
-        return verl_runtime.tensordict({**jagged, **dense}, settings)
+        return closed(micro_batches, settings)
 
     def _term_count(self, batch: Batch) -> int:
         if self.config.segment_loss == "per_rollout":
             return len(batch.advantage_R)
         return batch.segment_count
-
-
-def _jagged(arrays: list[NDArray[Any]], dtype: torch.dtype) -> Tensor:
-    offsets = np.cumsum([0, *(len(array) for array in arrays)])
-    values = torch.from_numpy(np.concatenate(arrays)).to(dtype)
-    return torch.nested.nested_tensor_from_jagged(values, torch.from_numpy(offsets))
 
 
 def _aligned(shifted: NDArray[np.float32], mask: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
 
 from rl_backend import ranks
 from rl_backend.config import TrainConfig
 from rl_backend.lora import ADAPTER, check_adapters, naming_targets, save_lora
+from rl_backend.micro_batch import opening
 from rl_backend.verl_import import import_verl
 from rl_backend.verl_settings import check_device, worker_config
 
@@ -60,13 +60,9 @@ def make_worker(base: Path, *, config: TrainConfig, total_steps: int, model_type
         with naming_targets(config):
             worker.reset()
         check_adapters(worker.engine.module)
+    # Of whatever engine verl chose for the device: each gets its micro-batches through this one method.
+    worker.engine.forward_step = opening(worker.engine.forward_step)
     return worker
-
-
-def tensordict(tensors: dict[str, Tensor], settings: dict[str, Any]) -> Any:
-    from verl.utils.tensordict_utils import get_tensordict
-
-    return get_tensordict(tensor_dict=tensors, non_tensor_dict=settings)  # pyright: ignore[reportArgumentType]
 
 
 def save_weights(worker: Any, folder: Path) -> None:

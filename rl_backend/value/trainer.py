@@ -32,8 +32,8 @@ class ValueTrainer(Trainer):
     def train_step(self, batch: Batch) -> dict[str, float]:
         """One optimiser step; loss in nats a token, the mean prediction, and the share of tokens on the right side."""
         learning_rate = self._worker.engine.lr_scheduler.get_last_lr()[0]
-        rows = batch.share(self._worker.engine.get_data_parallel_rank())
-        data = self._tensors(rows, micro_rows=batch.micro_rows, loss_terms=1)
+        own = batch.share(self._worker.engine.get_data_parallel_rank())
+        data = self._tensors(own, loss_terms=1)
         with verl_runtime.quiet():
             output = self._worker.train_batch(data)
         if output is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rl_backend.batch import pack, share
+from rl_backend.batch import Row, Unit, pack, pack_rows, padded_tokens, token_count
 from rl_backend.config import TrainConfig
 from rl_backend.index import TrainingIndex, build_index, group_advantages
 from rl_backend.plan import Plan
@@ -100,36 +100,77 @@ def test_max_steps_ends_the_training_early():
     assert plan.step_count == len(list(plan.steps())) == 7
 
 
-@pytest.mark.parametrize("ranks", [2, 3])
-def test_ranks_share_a_step_without_losing_a_row(ranks: int):
-    config = TrainConfig(micro_batch_tokens=200)
-    examples = examples_of(many(), config=config)
-    step = pack(examples, config=config, ranks=ranks)
-    shares = [share(step.rows, micro_rows=step.micro_rows, rank=rank, ranks=ranks) for rank in range(ranks)]
-    assert len({len(rows) for rows in shares}) == 1 and len(shares[0]) % step.micro_rows == 0
-    assert sum(row.rollout >= 0 for rows in shares for row in rows) == sum(len(e.segments) for e in examples)
+def units_of(*lengths: int) -> list[Unit]:
+    return [[Row(segment(length), number, 0.0)] for number, length in enumerate(lengths)]
+
+
+def skewed(count: int = 400, *, seed: int = 0) -> list[Unit]:
+    """Most segments are short, a few many times as long: lengths as rollouts have them."""
+    lengths = np.clip(1000 * np.exp(np.random.default_rng(seed).normal(size=count)), 8, 8192)
+    return units_of(*lengths.astype(int).tolist())
+
+
+def cap(tokens: int, *, packed: bool = False) -> TrainConfig:
+    return TrainConfig(micro_batch_tokens=tokens, remove_padding=packed)
 
 
 @pytest.mark.parametrize("segment_loss", ["per_segment", "per_rollout"])
-@pytest.mark.parametrize("budget", [1, 300, 1000, 10**6])
-def test_micro_batches_are_equal_and_complete(segment_loss: str, budget: int):
-    config = TrainConfig.model_validate({"segment_loss": segment_loss, "micro_batch_tokens": budget})
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("ranks", [1, 2, 3, 7])
+def test_ranks_share_a_step_without_losing_a_row(ranks: int, packed: bool, segment_loss: str):
+    config = cap(300, packed=packed).model_copy(update={"segment_loss": segment_loss})
     examples = examples_of(many(), config=config)
-    step = pack(examples, config=config)
-    assert len(step.rows) % step.micro_rows == 0
-    assert step.segment_count == sum(len(e.segments) for e in examples)
-    assert step.token_count == sum(len(s.token_ids) for e in examples for s in e.segments)
+    step = pack(examples, config=config, ranks=ranks)
+    shares = [step.share(rank) for rank in range(ranks)]
+    assert len({len(own) for own in shares}) == 1
+    found = [(row.rollout, len(row.segment.token_ids)) for own in shares for rows in own for row in rows]
+    assert sorted(found) == sorted((i, len(s.token_ids)) for i, e in enumerate(examples) for s in e.segments)
     if segment_loss == "per_rollout":
-        homes: dict[int, set[int]] = {}
-        for position, row in enumerate(step.rows):
-            homes.setdefault(row.rollout, set()).add(position // step.micro_rows)
-        assert all(len(home) == 1 for number, home in homes.items() if number >= 0)
+        homes = [{row.rollout for row in rows} for rows in step.micro_batches]
+        assert sum(map(len, homes)) == len(examples)  # no rollout has two
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("ranks", [1, 8])
+@pytest.mark.parametrize("budget", [8192, 10_000, 65_536])
+def test_no_micro_batch_has_more_tokens_than_it_may(budget: int, ranks: int, packed: bool):
+    cost = token_count if packed else padded_tokens
+    found = pack_rows(skewed(), config=cap(budget, packed=packed), ranks=ranks)
+    assert max(map(cost, found)) <= budget
+    assert all(row.rollout >= 0 for rows in found for row in rows)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_long_segments_cost_the_short_ones_nothing(packed: bool):
+    found = pack_rows(units_of(*[1000] * 200, 65_000, *[1000] * 200), config=cap(65_536, packed=packed))
+    assert len(found) == 8 and len(found[0]) == 1  # 400 short ones fill seven
+    every = sum(token_count(unit) for unit in skewed())
+    assert len(pack_rows(skewed(), config=cap(65_536, packed=packed))) <= every / 65_536 * (1.03 if packed else 1.3) + 1
+
+
+def test_what_is_longer_than_the_cap_goes_alone():
+    found = pack_rows(units_of(50, 10, 120, 20), config=cap(100))
+    assert [[len(row.segment.token_ids) for row in rows] for rows in found] == [[120], [50], [20, 10]]
+    together = [[Row(segment(60), 0, 0.0), Row(segment(70), 0, 0.0)], [Row(segment(40), 1, 0.0)]]
+    assert [len(rows) for rows in pack_rows(together, config=cap(100))] == [2, 1]
+
+
+def test_ranks_wait_for_padding_only_where_there_are_too_few_rows():
+    assert [len(rows) for rows in pack_rows(units_of(9, 9, 9, 9), config=cap(1000), ranks=3)] == [1, 1, 2]
+    few = pack_rows(units_of(9, 9), config=cap(1000), ranks=3)
+    assert [rows[0].rollout for rows in few] == [0, 1, -1]
+
+
+def test_rounds_are_even():
+    """Nine full micro-batches on eight ranks are two rounds either way: no rank may do two full ones meanwhile."""
+    found = pack_rows(units_of(*[100] * 90), config=cap(1000), ranks=8)
+    assert len(found) == 16 and max(map(padded_tokens, found)) == 600
 
 
 def test_sorting_by_length_keeps_padding_small():
-    config = TrainConfig(micro_batch_tokens=300)
+    config = cap(300)
     step = pack(examples_of(many(), config=config), config=config)
-    assert step.token_count <= step.padded_token_count < 1.25 * step.token_count
+    assert step.token_count <= sum(map(padded_tokens, step.micro_batches)) < 1.25 * step.token_count
 
 
 def test_nothing_to_train_on_is_said_plainly():

@@ -10,11 +10,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from rl_backend import losses, verl_runtime
-from rl_backend.batch import Batch, Row, pack
+from rl_backend import losses
+from rl_backend.batch import PADDING, Batch, Row, pack
 from rl_backend.config import TrainConfig, load_recipe
 from rl_backend.hooks import Hooks
 from rl_backend.index import build_index, group_advantages
+from rl_backend.micro_batch import tensordict
 from rl_backend.rollouts import TrainingRollout, TrainingSegment
 from rl_backend.source import MemorySource
 from rl_backend.train import train
@@ -130,16 +131,10 @@ def over_ranks(batch: Batch, *, config: TrainConfig) -> float:
     loss = losses.loss_function(config)
     per_rank = []
     for rank in range(batch.ranks):
-        rows = [*batch.share(rank), *([padding_row()] * batch.micro_rows)]
-        starts = range(0, len(rows), batch.micro_rows)
-        parts = [loss(**inputs(rows[i : i + batch.micro_rows], batch), dp_group=None)[0].item() for i in starts]
+        micro_batches = [*batch.share(rank), [PADDING, PADDING]]
+        parts = [loss(**inputs(rows, batch), dp_group=None)[0].item() for rows in micro_batches]
         per_rank.append(sum(parts))
     return float(np.mean(per_rank))
-
-
-def padding_row() -> Row:
-    one = np.zeros(1, np.float32)
-    return Row(TrainingSegment(one.astype("i4"), one.astype("u1"), one), rollout=-1, advantage=0.0)
 
 
 def inputs(rows: list[Row], batch: Batch) -> dict[str, Any]:
@@ -158,7 +153,7 @@ def inputs(rows: list[Row], batch: Batch) -> dict[str, Any]:
         "batch_num_tokens": batch.trained_token_count,
         "loss_terms": batch.segment_count,
     }
-    return {"model_output": {"log_probs": shifted}, "data": verl_runtime.tensordict(tensors, sizes)}
+    return {"model_output": {"log_probs": shifted}, "data": tensordict(tensors, sizes)}
 
 
 def jagged(arrays: list[NDArray[Any]]) -> Any:
