@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rl_backend.rollouts import RolloutLike
@@ -13,14 +13,17 @@ if TYPE_CHECKING:
 
 
 class StoreSource:
-    """Opens a session for every reading, so that it may be used from any thread. The caller closes the store."""
+    """Opens a session for every reading, so that it may be used from any thread. The caller closes the store.
 
-    def __init__(self, store: Store, dataset_id: int) -> None:
-        self._store, self._dataset_id = store, dataset_id
+    left_out: ids of groups that are held back from the training.
+    """
+
+    def __init__(self, store: Store, dataset_id: int, *, left_out: Iterable[int] = ()) -> None:
+        self._store, self._dataset_id, self._left_out = store, dataset_id, frozenset(left_out)
 
     def groups(self) -> Iterator[Sequence[RolloutLike]]:
         with self._store.session() as session:
-            for group in queries.dataset_groups(session, self._dataset_id):
+            for group in queries.dataset_groups(session, self._dataset_id, without=self._left_out):
                 yield group.rows
 
     def read(self, rollout_ids: Sequence[int]) -> Sequence[RolloutLike]:

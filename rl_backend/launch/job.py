@@ -19,6 +19,8 @@ class TrainJob(BaseModel, frozen=True, extra="forbid"):
 
     store_url: str
     dataset_id: int
+    left_out: tuple[int, ...] = ()
+    "Ids of the dataset's groups that are not trained on."
     base: Path
     out: Path
     config: TrainConfig
@@ -32,7 +34,7 @@ def run_job(job: TrainJob, *, hooks: Hooks | None = None) -> TrainResult:
 
     store = Store.open(job.store_url)
     try:
-        source = StoreSource(store, job.dataset_id)
+        source = StoreSource(store, job.dataset_id, left_out=job.left_out)
         return train(source, base=job.base, out=job.out, config=job.config, hooks=hooks)
     finally:
         store.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import select
@@ -225,11 +225,23 @@ def verify_dataset(session: Session, dataset_id: int) -> None:
         raise KarlError(f"dataset {dataset.name}: its rollouts changed since it was frozen (sha256 {digest[:12]}...)")
 
 
-def dataset_groups(session: Session, dataset_id: int) -> Iterator[DatasetGroup]:
+def dataset_questions(session: Session, dataset_id: int) -> list[tuple[Task, list[float]]]:
+    """Every question with the rewards of its rollouts, by key; tokens are not read."""
+    rewards: dict[int, list[float]] = {}
+    for member in _frozen_members(session, dataset_id):
+        rewards.setdefault(member.group_id, []).append(member.reward)
+    table, tasks = table_of(Task), list[Task]()
+    for part in slices(rewards):
+        tasks += session.execute(select(Task).where(table.c.id.in_(part))).scalars()
+    return [(task, rewards[task.id or 0]) for task in sorted(tasks, key=lambda task: task.key)]
+
+
+def dataset_groups(session: Session, dataset_id: int, *, without: Collection[int] = ()) -> Iterator[DatasetGroup]:
     """Groups in the order of their ids, read a few at a time: memory does not grow with the dataset."""
     by_group: dict[int, list[_Member]] = {}
     for member in _frozen_members(session, dataset_id):
-        by_group.setdefault(member.group_id, []).append(member)
+        if member.group_id not in without:
+            by_group.setdefault(member.group_id, []).append(member)
     for part in slices(by_group.items(), size=GROUPS_AT_ONCE):
         rows = _rows(session, [member for _, members in part for member in members])
         for group_id, members in part:

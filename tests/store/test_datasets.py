@@ -15,6 +15,7 @@ from store.queries import (
     RolloutLinks,
     dataset_by_name,
     dataset_groups,
+    dataset_questions,
     freeze_dataset,
     groups,
     save_rollouts,
@@ -64,6 +65,15 @@ def test_counts_hash_and_contents(store: Store) -> None:
         assert segment.token_ids.tolist() == a_segment(1).token_ids
         assert segment.logprobs.tolist() == a_segment(1).logprobs
         assert {row.group_id for row in found[1].rows} == {found[1].group_id}
+
+
+def test_questions_come_with_rewards_and_groups_may_be_left_out(store: Store) -> None:
+    with store.session() as session:
+        id_ = freeze(session, three_groups(session)).id or 0
+        (first, rewards), *others = dataset_questions(session, id_)
+        assert (first.question, rewards) == ("question 0", [0.0, 1.0, 0.0]) and len(others) == 2
+        left = [group.group_id for group in dataset_groups(session, id_, without=[first.id or 0])]
+        assert left == [task.id for task, _ in others]
 
 
 def test_the_same_contents_again_are_the_same_dataset_and_others_are_refused(store: Store) -> None:
