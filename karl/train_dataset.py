@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ def train_dataset(store: Store, plan: TrainPlan, *, settings: Settings, reporter
         place = Place(store, plan.dataset.run_id, iteration=plan.dataset.iteration, series=plan.series)
         title, every = f"training {plan.name}", plan.config.checkpoint_steps
         with recorded(place, title=title, reporter=reporter, checkpoint_steps=every) as recorder:
-            hooks = Hooks(on_start=recorder.start, on_step=recorder.step)
+            hooks = Hooks(on_start=recorder.start, on_drift=recorder.drift, on_step=recorder.step)
             result = asyncio.run(_trained(plan, hooks, settings=settings, reporter=reporter))
         if result is None or result.out is None:
             return None
@@ -52,7 +52,7 @@ def follows() -> bool:
 
 async def _trained(plan: TrainPlan, hooks: Hooks, *, settings: Settings, reporter: Reporter) -> TrainResult | None:
     stop = asyncio.Event()
-    told = Hooks(on_start=hooks.on_start, on_step=hooks.on_step, should_stop=stop.is_set)
+    told = replace(hooks, should_stop=stop.is_set)
     with stop_on_signals(stop, say=reporter.say):
         try:
             return await asyncio.to_thread(launch, plan.job(settings), by=plan.launch, hooks=told)

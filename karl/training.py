@@ -90,7 +90,12 @@ async def train_checkpoint(
     place = Place(context.store, context.run_id, iteration=number, series=series)
     title = f"iteration {number}: training {series}"
     with recorded(place, title=title, reporter=context.reporter, checkpoint_steps=config.checkpoint_steps) as recorder:
-        hooks = Hooks(on_start=recorder.start, on_step=recorder.step, should_stop=context.stop.is_set)
+        hooks = Hooks(
+            on_start=recorder.start,
+            on_drift=recorder.drift,
+            on_step=recorder.step,
+            should_stop=context.stop.is_set,
+        )
         if tasks := validation_tasks(context, number):
             evaluator = EpochEvaluator(context, number, recorder=recorder, tasks=tasks)
             hooks = replace(hooks, evaluate=evaluator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from store.errors import KarlError
 from store.session import Store
 
 if TYPE_CHECKING:
+    from rl_backend.drift import Drift
     from rl_backend.result import TrainResult
 
 SHOWN = {"loss": "loss", "logratio_winners": "winners", "logratio_losers": "losers"}
@@ -39,7 +41,7 @@ class Place:
 
 @dataclass
 class Recorder:
-    """`start` and `step` are the hooks of a training of those names."""
+    """`start`, `drift` and `step` are the hooks of a training of those names."""
 
     place: Place
     title: str
@@ -51,10 +53,16 @@ class Recorder:
 
     def start(self, step: int, steps: int) -> None:
         """Figures behind `step` are of steps that will be made again, or of an earlier training: they go."""
-        self.place.forget(after=step)
+        self.place.forget(after=step or -1)  # from the beginning: what is known of the whole goes too, at step 0
         if step:
             self.reporter.say(f"{self.place.series}: going on behind step {step} of {steps}")
         self._progress = self._opened.enter_context(self.reporter.stage(self.title, steps, done=step))
+
+    def drift(self, drift: Drift) -> None:
+        """Written at once: a training that collapses or is stopped is one to look at it for."""
+        measured = ((0, "drift_mean", drift.mean), (0, "drift_max", drift.max))
+        # Not a number for weights that are none: the first step says so, and names the base.
+        self.place.write([point for point in measured if not math.isnan(point[2])])
 
     def step(self, step: int, steps: int, values: dict[str, float]) -> None:
         self._points += [(step, name, value) for name, value in values.items()]
@@ -87,7 +95,7 @@ def recorded(
 
 
 def record_result(place: Place, result: TrainResult, tokens: queries.TokenCheck, *, reporter: Reporter) -> None:
-    """Say what was trained on and how fast; drift and token identity become metrics of step 0."""
+    """Say what was trained on and how fast; token identity becomes a metric of step 0."""
     drift = result.drift
     told = (
         f"; engine and trainer log-probs differ by {drift.mean:.1e} nats in the mean, {drift.max:.1e} at most"
@@ -99,6 +107,4 @@ def record_result(place: Place, result: TrainResult, tokens: queries.TokenCheck,
         f"{result.steps} steps in {result.seconds:.0f} s ({result.tokens_per_second:,.0f} tokens/s){told}; "
         f"token ids of {tokens.identical} of {tokens.segments} segments are exactly what the engine saw"
     )
-    points = [(0, "drift_mean", drift.mean), (0, "drift_max", drift.max)] if drift else []
-    points += [(0, "tokens_identical", float(tokens.identical)), (0, "tokens_compared", float(tokens.segments))]
-    place.write(points)
+    place.write([(0, "tokens_identical", float(tokens.identical)), (0, "tokens_compared", float(tokens.segments))])

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from rl_backend.drift import Drift
 
 
 class Evaluation(NamedTuple):
@@ -16,6 +19,9 @@ class Evaluation(NamedTuple):
 
 
 def _started(step: int, steps: int) -> None: ...
+
+
+def _measured(drift: Drift) -> None: ...
 
 
 def _stepped(step: int, steps: int, figures: dict[str, float]) -> None: ...
@@ -32,12 +38,15 @@ def _go_on() -> bool:
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """on_start(step, steps): the training begins behind `step` (0, or where it was resumed): later figures are void.
+    on_drift(drift): before the first step, and again when a training goes on: none of it is lost where it ends badly.
     on_step(step, steps, figures): a step is done.
-    evaluate(epoch, step, folder): between epochs, with the weights as a Hugging Face folder; None for no evaluation.
+    evaluate(epoch, step, folder): behind an epoch and behind the last step, with the weights as a Hugging Face folder;
+    None for no evaluation.
     should_stop(): asked before every step; a stopped training saves its state and writes no checkpoint.
     """
 
     on_start: Callable[[int, int], None] = _started
+    on_drift: Callable[[Drift], None] = _measured
     on_step: Callable[[int, int, dict[str, float]], None] = _stepped
     evaluate: Callable[[int, int, Path], Evaluation | None] = _not_evaluated
     should_stop: Callable[[], bool] = _go_on

@@ -42,6 +42,8 @@ class TrainingRun:
         self._trainer, self._loader, self._plan = trainer, loader, plan
         self._state, self._progress = state, progress
         self._config, self._hooks = config, hooks
+        # The first rank's, like every hook: a rank that is not asked for evaluations has its part in them.
+        self._evaluates = from_first(hooks.evaluates)
         good = state.folder(progress.steps) if progress.steps else None
         self._watch = Watch(config, winners=progress.winners, losers=progress.losers, last_good=good)
         # The means of the report are over the last tenth of the steps.
@@ -49,6 +51,8 @@ class TrainingRun:
 
     def run(self) -> bool:
         """True when all is done, early or not; False when the caller stopped it, with the state saved."""
+        if self._progress.drift is not None and rank() == 0:
+            self._hooks.on_drift(self._progress.drift)
         if self._late_evaluation() or self._exhausted():
             return True
         ranks = self._trainer.data_ranks
@@ -59,7 +63,7 @@ class TrainingRun:
             self._step(step, batch)
             if self._due(step):
                 self._save()
-            if step.ends_epoch and self._hooks.evaluates and self._evaluate(step):
+            if self._evaluated_behind(step) and self._evaluate(step):
                 return True
         return True
 
@@ -103,11 +107,15 @@ class TrainingRun:
         self._trainer.save_state(aside / TRAINER)
 
     def _late_evaluation(self) -> bool:
-        """A training that was killed while the end of an epoch was evaluated has that before it still."""
+        """A training that was killed during an evaluation has that before it still."""
         done = next(self._plan.steps(after=self._progress.steps - 1), None) if self._progress.steps else None
-        if done is None or not done.ends_epoch or self._progress.evaluated_step == done.number:
+        if done is None or self._progress.evaluated_step == done.number:
             return False
-        return self._hooks.evaluates and self._evaluate(done)
+        return self._evaluated_behind(done) and self._evaluate(done)
+
+    def _evaluated_behind(self, step: PlannedStep) -> bool:
+        # `max_steps` may end a training inside an epoch: those weights may be the best, or no longer finish.
+        return self._evaluates and (step.ends_epoch or step.number == self._plan.step_count)
 
     def _evaluate(self, step: PlannedStep) -> bool:
         """Evaluate the weights of this epoch; True when it is time to stop."""

@@ -124,6 +124,7 @@ class Board:
         hooks = self._hooks
         known = {
             "start": hooks.on_start,
+            "drift": hooks.on_drift,
             "step": hooks.on_step,
             "evaluate": hooks.evaluate,
             "stop": hooks.should_stop,

@@ -52,7 +52,7 @@ def _hooks(line: Line, *, evaluates: bool) -> Hooks:
     """The parent's hooks; `train` calls them on rank 0 only, but for `on_start`."""
     from rl_backend.hooks import Hooks
 
-    hooks = {"on_start": "start", "on_step": "step", "should_stop": "stop"}
+    hooks = {"on_start": "start", "on_drift": "drift", "on_step": "step", "should_stop": "stop"}
     if evaluates:
         hooks["evaluate"] = "evaluate"
     return Hooks(**{hook: partial(line.ask, name) for hook, name in hooks.items()})

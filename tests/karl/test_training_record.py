@@ -10,6 +10,7 @@ import pytest
 
 from karl.reporting import Progress, SilentProgress
 from karl.training_record import Place, recorded
+from rl_backend.drift import Drift
 from store import queries
 from store.session import Store
 from tests.store.records import a_run
@@ -76,3 +77,42 @@ def test_figures_behind_the_saved_step_are_dropped_and_made_once(place: Place) -
 def test_what_led_to_a_saved_state_is_written_before_it(place: Place) -> None:
     train(place, Heard(), after=0, upto=27, checkpoint_steps=25)
     assert steps_of(place) == [*range(1, 26)]  # of steps 26 and 27, which are made again, nothing
+
+
+def at_start(place: Place) -> dict[str, float]:
+    """What is stored of the whole training, by name."""
+    with place.store.session() as session:
+        names = queries.metric_names(session, place.run_id).get(place.series, [])
+        found = {name: queries.series(session, place.run_id, series=place.series, name=name) for name in names}
+    return {name: points[0][1] for name, points in found.items() if points[0][0] == 0}
+
+
+def measured(place: Place, drift: Drift | None) -> None:
+    """A training that is killed before its first step."""
+    with (
+        pytest.raises(RuntimeError, match="killed"),
+        recorded(place, title="training", reporter=Heard(), checkpoint_steps=None) as recorder,
+    ):
+        recorder.start(0, 300)
+        if drift is not None:
+            recorder.drift(drift)
+        # A kill leaves only what is in the store by now.
+        raise RuntimeError("killed", at_start(place))
+
+
+def test_the_drift_of_a_training_that_never_ends_is_stored(place: Place) -> None:
+    measured(place, Drift(mean=1e-5, max=2e-4, tokens=30))
+    assert at_start(place) == {"drift_mean": 1e-5, "drift_max": 2e-4}
+    train(place, Heard(), after=120, upto=121)
+    assert at_start(place) == {"drift_mean": 1e-5, "drift_max": 2e-4}  # it goes on: that was measured with its start
+
+
+def test_what_an_earlier_training_measured_is_not_taken_for_this_ones(place: Place) -> None:
+    measured(place, Drift(mean=1e-5, max=2e-4, tokens=30))
+    measured(place, None)
+    assert at_start(place) == {}
+
+
+def test_a_drift_that_is_no_number_is_left_to_the_first_step_to_tell(place: Place) -> None:
+    measured(place, Drift(mean=float("nan"), max=float("nan"), tokens=30))
+    assert at_start(place) == {}
