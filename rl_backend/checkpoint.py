@@ -159,8 +159,10 @@ def _is_write_error(exc: BaseException) -> bool:
     full = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO}
     if isinstance(exc, OSError):
         return exc.errno in full
-    # safetensors and torch's zip writer wrap the operating system's error in their own types, code in the text.
-    return any(f"os error {code}" in str(exc) or os.strerror(code) in str(exc) for code in full)
+    # safetensors wraps the operating system's error in its own type, code in the text; torch's zip writer loses the
+    # code, and stumbles over the place in the file where it did not get to.
+    told = [f"os error {code}" for code in full] + [os.strerror(code) for code in full]
+    return any(text in str(exc) for text in [*told, "inline_container", "PytorchStreamWriter"])
 
 
 def _make(folder: Path) -> None:

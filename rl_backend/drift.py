@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rl_backend.config import TrainConfig
-from rl_backend.ranks import barrier, rank
+from rl_backend.ranks import barrier, from_first, rank
 from rl_backend.reference import Reference, write_reference
 from rl_backend.rollouts import TrainingSegment
+from store.errors import KarlError
 
 if TYPE_CHECKING:
     from rl_backend.loader import Loader
@@ -40,15 +41,26 @@ def settle_reference(
     """Measure drift, and with `reference = "trainer"` put the frozen weights' log-probs in place of the engine's.
 
     Both happen with the weights at the start: a resumed training has them behind it, and reads the file again.
+    Raises: KarlError where that is gone.
     """
     if progress.steps == 0:
         segments = loader.sample(config.drift_segments, seed=config.seed)
         progress.drift = measure_drift(trainer, segments, warning=config.drift_warning)
     if config.reference == "trainer":
         path = folder / REFERENCE
-        if progress.steps == 0 or not path.is_file():
+        # Rank 0 looks: on a shared disk the others may not see the file yet, and all must do the same.
+        if not from_first(path.is_file()):
+            _check_unmoved(progress, path)
             _compute(trainer, loader, path)
         loader.reference = Reference(path, loader.index.entries)
+
+
+def _check_unmoved(progress: Progress, path: Path) -> None:
+    if progress.steps:
+        raise KarlError(
+            f"{path}: the log-probs of the reference are gone, and the weights have moved since step 0, so that they "
+            f"can't be computed again. Put the file back, or remove {path.parent} to start the training over"
+        )
 
 
 def measure_drift(trainer: Trainer, segments: Sequence[TrainingSegment], *, warning: float) -> Drift | None:

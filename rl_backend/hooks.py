@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from rl_backend.drift import Drift
+    from rl_backend.result import TrainResult
 
 
 class Evaluation(NamedTuple):
@@ -35,6 +36,12 @@ def _go_on() -> bool:
     return False
 
 
+def _as_it_is(folder: Path) -> None: ...
+
+
+def _unrecorded(result: TrainResult) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """on_start(step, steps): the training begins behind `step` (0, or where it was resumed): later figures are void.
@@ -43,6 +50,9 @@ class Hooks:
     evaluate(epoch, step, folder): behind an epoch and behind the last step, with the weights as a Hugging Face folder;
     None for no evaluation.
     should_stop(): asked before every step; a stopped training saves its state and writes no checkpoint.
+    stamp(folder): the checkpoint is whole, and about to get its name: to write beside the weights.
+    record(result): the checkpoint is at `result.out`. Until this returns the training is known to be done; one that was
+    killed before is told again, so that what is recorded is to be replaced.
     """
 
     on_start: Callable[[int, int], None] = _started
@@ -50,6 +60,8 @@ class Hooks:
     on_step: Callable[[int, int, dict[str, float]], None] = _stepped
     evaluate: Callable[[int, int, Path], Evaluation | None] = _not_evaluated
     should_stop: Callable[[], bool] = _go_on
+    stamp: Callable[[Path], None] = _as_it_is
+    record: Callable[[TrainResult], None] = _unrecorded
 
     @property
     def evaluates(self) -> bool:

@@ -13,7 +13,7 @@ from rl_backend.config import TrainConfig
 from rl_backend.health import Watch
 from rl_backend.hooks import Evaluation, Hooks
 from rl_backend.loader import Loader
-from rl_backend.offending import save_offending
+from rl_backend.offending import keep_offending
 from rl_backend.plan import Plan, PlannedStep
 from rl_backend.ranks import from_first, rank
 from rl_backend.training_state import TRAINER, Progress, StateFolder
@@ -75,8 +75,7 @@ class TrainingRun:
         try:
             self._watch.check(step.number, figures)
         except KarlError as exc:
-            kept = save_offending(self._state.root, step.number, batch)
-            raise KarlError(f"{exc}. The batch of that step is in {kept}") from exc
+            raise KarlError(f"{exc}. {keep_offending(self._state.root, step.number, batch)}") from exc
         self._count(step, batch, figures, spent=spent)
         if rank() == 0:
             self._hooks.on_step(step.number, self._plan.step_count, figures)

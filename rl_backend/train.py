@@ -1,12 +1,11 @@
 """Train a policy: a frozen dataset and a base checkpoint in, a checkpoint and its figures out.
 
 Torch and verl are loaded only when a training starts. Nothing is written at `out` unless the training succeeds; what
-is needed to go on after a stop or a kill lies beside it until then (`training_state`).
+is needed to go on after a stop or a kill lies beside it until the caller has recorded it (`training_state`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Iterator
@@ -14,27 +13,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rl_backend.checkpoint import atomic_folder, check_model_folder, weights_sha256
+from rl_backend.checkpoint import check_model_folder
 from rl_backend.config import TrainConfig
 from rl_backend.drift import settle_reference
 from rl_backend.hooks import Hooks
+from rl_backend.identity import FREE, identity_of
 from rl_backend.index import TrainingIndex, build_index
 from rl_backend.loader import Loader
 from rl_backend.plan import Plan
-from rl_backend.ranks import barrier, from_first, rank, world
+from rl_backend.ranks import rank, shared_folder
 from rl_backend.result import TrainResult, closing_means
 from rl_backend.run import TrainingRun
 from rl_backend.source import RolloutSource
 from rl_backend.trackers import check_trackers, tracked
-from rl_backend.training_state import TRAINER, Progress, StateFolder
+from rl_backend.training_state import TRAINER, Finished, Progress, StateFolder
 
 if TYPE_CHECKING:
     from rl_backend.verl_adapter import Trainer
 
 logger = logging.getLogger(__name__)
-
-# Settings that decide how a training runs, not what it computes: another value does not void a saved state.
-_FREE = {"checkpoint_steps", "keep_checkpoints", "drift_segments", "drift_warning", "threads", "trackers"}
 
 
 def train(
@@ -42,9 +39,10 @@ def train(
 ) -> TrainResult:
     """Train `base` on the rollouts of `source` and write the result at `out`, on every rank of the process group.
 
-    `base` may be freshly initialised. An unfinished training of the same data, base and settings goes on where it was.
-    Raises UsageError for a bad `base`, a tracker that is not there or nothing to train on; KarlError when the training
-    diverges or the disk is full.
+    `base` may be freshly initialised. An unfinished training of the same data, base and settings goes on where it was;
+    one whose checkpoint is written, but was never recorded by `hooks.record`, is recorded now.
+    Raises UsageError for a bad `base`, a tracker that is not there, nothing to train on or an unrecorded checkpoint of
+    another training at `out`; KarlError when the training diverges or the disk is full.
     """
     started = time.perf_counter()
     hooks = hooks or Hooks()
@@ -53,18 +51,25 @@ def train(
     index = build_index(source, config=config)
     loader, plan = Loader(source, index, config=config), Plan(index.entries, config=config)
     with _trainer(base, config=config, steps=plan.step_count) as trainer:
-        state = StateFolder(out, identity=_identity(index, base, config), keep=config.keep_checkpoints)
-        progress = _resume(trainer, state)
+        identity = identity_of(index, base=base, settings=config.model_dump_json(exclude=FREE))
+        state = StateFolder(out, identity=identity, keep=config.keep_checkpoints)
+        finished = state.finished()
+        progress = finished.progress if finished is not None else _resume(trainer, state)
+        before = progress.seconds
         with tracked(hooks, config=config, out=out, state=state.root) as told:
             if rank() == 0:
                 told.on_start(progress.steps, plan.step_count)
-            settle_reference(trainer, loader, progress, config=config, folder=state.root)
-            done = TrainingRun(trainer, loader, plan, state, progress, config=config, hooks=told).run()
-        if done:
-            _write(trainer, state, progress, out=out, base=base)
-            state.clear()
-    elapsed = time.perf_counter() - started
-    return _result(index, plan, progress, out=out if done else None, elapsed=elapsed)
+            if finished is None:
+                settle_reference(trainer, loader, progress, config=config, folder=state.root)
+                if TrainingRun(trainer, loader, plan, state, progress, config=config, hooks=told).run():
+                    finished = _write(trainer, state, progress, out=out, hooks=told)
+    setup = time.perf_counter() - started - (progress.seconds - before)
+    result = _result(index, plan, progress, finished, out=out, setup=setup)
+    if finished is not None:
+        if rank() == 0:
+            hooks.record(result)
+        state.clear()
+    return result
 
 
 @contextmanager
@@ -84,16 +89,6 @@ def _trainer(base: Path, *, config: TrainConfig, steps: int) -> Iterator[Trainer
         torch.set_num_threads(threads)
 
 
-def _identity(index: TrainingIndex, base: Path, config: TrainConfig) -> dict[str, str]:
-    settings = config.model_dump_json(exclude=_FREE)
-    return {
-        "dataset": index.sha256(),
-        "base checkpoint": weights_sha256(base),
-        "configuration": hashlib.sha256(settings.encode()).hexdigest(),
-        "number of processes": str(world()),
-    }
-
-
 def _resume(trainer: Trainer, state: StateFolder) -> Progress:
     saved = state.latest()
     if saved is None:
@@ -103,25 +98,29 @@ def _resume(trainer: Trainer, state: StateFolder) -> Progress:
     return saved.progress
 
 
-def _write(trainer: Trainer, state: StateFolder, progress: Progress, *, out: Path, base: Path) -> None:
+def _write(trainer: Trainer, state: StateFolder, progress: Progress, *, out: Path, hooks: Hooks) -> Finished:
     """The best weights by evaluation where there was one, else the last, at `out`."""
-    if progress.best_step is None or progress.best_step == progress.steps:
-        trainer.save(out)
-        return
-    if rank() == 0:
-        with atomic_folder(out) as aside:
-            state.copy_weights(progress.best_step, aside)
-    barrier()
+    best = progress.best_step
+    with shared_folder(out) as aside:
+        if best is None or best == progress.steps:
+            trainer.save_into(aside)
+        elif rank() == 0:
+            state.copy_weights(best, aside)
+        if rank() == 0:
+            hooks.stamp(aside)
+        return state.finish(progress, aside=aside)
 
 
-def _result(index: TrainingIndex, plan: Plan, progress: Progress, *, out: Path | None, elapsed: float) -> TrainResult:
+def _result(
+    index: TrainingIndex, plan: Plan, progress: Progress, finished: Finished | None, *, out: Path, setup: float
+) -> TrainResult:
     return TrainResult(
         steps=progress.steps,
         planned_steps=plan.step_count,
         tokens=progress.tokens,
         trained_tokens=progress.trained_tokens,
         seconds=progress.seconds,
-        setup_seconds=elapsed - progress.seconds,
+        setup_seconds=setup,
         groups=index.groups,
         rollouts=len(index.entries),
         segments=index.segment_count,
@@ -130,7 +129,7 @@ def _result(index: TrainingIndex, plan: Plan, progress: Progress, *, out: Path |
         tokens_by_kind=plan.tokens_by_kind,
         drift=progress.drift,
         metrics=closing_means(progress.closing),
-        out=out,
-        weights_sha256=from_first(weights_sha256(out) if out is not None and rank() == 0 else ""),
-        stopped=out is None,
+        out=out if finished is not None else None,
+        weights_sha256=finished.weights_sha256 if finished is not None else "",
+        stopped=finished is None,
     )

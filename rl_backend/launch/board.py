@@ -128,6 +128,8 @@ class Board:
             "step": hooks.on_step,
             "evaluate": hooks.evaluate,
             "stop": hooks.should_stop,
+            "stamp": hooks.stamp,
+            "record": hooks.record,
         }
         return known[name]
 

@@ -53,6 +53,7 @@ def _hooks(line: Line, *, evaluates: bool) -> Hooks:
     from rl_backend.hooks import Hooks
 
     hooks = {"on_start": "start", "on_drift": "drift", "on_step": "step", "should_stop": "stop"}
+    hooks |= {"stamp": "stamp", "record": "record"}
     if evaluates:
         hooks["evaluate"] = "evaluate"
     return Hooks(**{hook: partial(line.ask, name) for hook, name in hooks.items()})

@@ -6,7 +6,6 @@ Everything else is as for a policy (`train`): streamed, resumed exactly, nothing
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,10 +15,11 @@ from typing import Any
 from rl_backend.checkpoint import atomic_folder, check_model_folder, weights_sha256
 from rl_backend.config import TrainConfig
 from rl_backend.hooks import Evaluation, Hooks
+from rl_backend.identity import FREE, identity_of
 from rl_backend.index import Entry, TrainingIndex, build_index
 from rl_backend.loader import Loader
 from rl_backend.plan import Plan
-from rl_backend.ranks import barrier, from_first, rank, world
+from rl_backend.ranks import barrier, from_first, rank
 from rl_backend.run import TrainingRun
 from rl_backend.source import RolloutSource
 from rl_backend.training_state import TRAINER, Progress, StateFolder
@@ -86,7 +86,8 @@ def train_value(
     _check(sides.validation, index)
     loader, plan = Loader(sides.training, index, config=settings), Plan(index.entries, config=settings)
     losses: list[float] = []
-    state = StateFolder(out, identity=_identity(index, base, config), keep=settings.keep_checkpoints)
+    identity = identity_of(index, base=base, settings=config.model_dump_json(exclude={"training": FREE}))
+    state = StateFolder(out, identity=identity, keep=settings.keep_checkpoints)
     told = _validated(hooks or Hooks(), sides.validation, config, losses)
     progress, done = _run(base, loader, plan, state, config=settings, hooks=told)
     record = (
@@ -188,15 +189,6 @@ def _check(validation: SideSource, index: TrainingIndex) -> None:
     if len({entry.advantage for entry in index.entries}) < 2:
         which = "correct" if index.entries[0].advantage else "wrong"
         raise UsageError(f"all {len(index.entries)} rollouts to train on are {which}: there is nothing to tell apart")
-
-
-def _identity(index: TrainingIndex, base: Path, config: ValueConfig) -> dict[str, str]:
-    return {
-        "dataset": index.sha256(),
-        "base checkpoint": weights_sha256(base),
-        "configuration": hashlib.sha256(config.model_dump_json().encode()).hexdigest(),
-        "number of processes": str(world()),
-    }
 
 
 def _finish(

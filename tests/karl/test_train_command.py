@@ -158,7 +158,7 @@ def test_ctrl_c_saves_the_state_and_the_same_command_goes_on(home: Path, launch:
     os.killpg(begun.pid, signal.SIGINT)  # as a terminal does: every process of the group has it
     _, err = begun.communicate(timeout=PATIENCE)
     assert begun.returncode == 130 and "the same command goes on from here" in err
-    (state,) = (home / "trained" / "x.training").glob("step-*")
+    (state,) = (home / "trained" / "x.training").glob("*/step-*")
     stopped_at = int(state.name.removeprefix("step-"))
     assert 10 <= stopped_at < 180 and steps_stored(home, "train/x") == list(range(1, stopped_at + 1))
     again = subprocess.run(

@@ -18,7 +18,7 @@ from rl_backend.source import MemorySource
 from rl_backend.train import train
 from rl_backend.verl_adapter import Trainer
 from store.errors import UsageError
-from tests.rl_backend.test_resume import losses_until
+from tests.rl_backend.test_resume import losses_until, state
 from tests.rl_backend.toy import examples_of, make_glm_base, plain_logprobs, random_rollouts
 
 CONFIG = TrainConfig(
@@ -86,8 +86,8 @@ def test_a_killed_training_goes_on_exactly(base: Path, tmp_path: Path):
     rollouts = random_rollouts(base)
     whole = losses_until(None, rollouts, base=base, out=tmp_path / "whole", config=CONFIG)
     begun = losses_until(4, rollouts, base=base, out=tmp_path / "out", config=CONFIG)
-    state = tmp_path / "out.training" / "step-000003" / ".trainer" / "model_world_size_1_rank_0.pt"
-    assert all("lora_" in name for name in torch.load(state, weights_only=False))
+    shard = state(tmp_path / "out", step=3) / ".trainer" / "model_world_size_1_rank_0.pt"
+    assert all("lora_" in name for name in torch.load(shard, weights_only=False))
     rest = losses_until(None, rollouts, base=base, out=tmp_path / "out", config=CONFIG)
     assert min(rest) == 4 and {**begun, **rest} == whole
     assert weights_sha256(tmp_path / "out") == weights_sha256(tmp_path / "whole")

@@ -41,6 +41,12 @@ def losses_until(step: int | None, rollouts: list[TrainingRollout], *, base: Pat
     return seen
 
 
+def state(out: Path, *, step: int) -> Path:
+    """Of the only training that was begun for `out`."""
+    (found,) = out.with_name(f"{out.name}.training").glob(f"*/step-{step:06d}")
+    return found
+
+
 @pytest.mark.parametrize("reference", ["engine", "trainer"])
 def test_a_training_killed_at_step_7_goes_on_exactly(base: Path, tmp_path: Path, reference: str):
     rollouts = random_rollouts(base)
@@ -65,7 +71,7 @@ def test_a_stopped_training_saves_its_state_and_no_checkpoint(base: Path, tmp_pa
     stopped = train(MemorySource(rollouts), base=base, out=tmp_path / "out", config=CONFIG, hooks=hooks)
     assert stopped.stopped and stopped.steps == 2 and stopped.out is None
     assert [path.name for path in tmp_path.iterdir()] == ["out.training"]
-    check_model_folder(tmp_path / "out.training" / "step-000002")
+    check_model_folder(state(tmp_path / "out", step=2))
     done = train(MemorySource(rollouts), base=base, out=tmp_path / "out", config=CONFIG, hooks=hooks)
     assert started == [(0, 12), (2, 12)] and seen == list(range(1, 13))
     assert done.steps == 12 and done.tokens == 4 * sum(len(s.token_ids) for r in rollouts for s in r.segments)
@@ -75,7 +81,10 @@ def test_a_stopped_training_saves_its_state_and_no_checkpoint(base: Path, tmp_pa
 def test_states_are_pruned_to_the_number_that_is_kept(base: Path, tmp_path: Path):
     config = CONFIG.model_copy(update={"checkpoint_steps": 1, "keep_checkpoints": 2})
     losses_until(9, random_rollouts(base), base=base, out=tmp_path / "out", config=config)
-    assert sorted(path.name for path in (tmp_path / "out.training").iterdir()) == ["step-000007", "step-000008"]
+    assert sorted(path.name for path in state(tmp_path / "out", step=8).parent.iterdir()) == [
+        "step-000007",
+        "step-000008",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +105,7 @@ def test_a_state_that_cannot_be_read_is_passed_over(base: Path, tmp_path: Path, 
     rollouts = random_rollouts(base)
     config = CONFIG.model_copy(update={"keep_checkpoints": 2})
     losses_until(7, rollouts, base=base, out=tmp_path / "out", config=config)
-    (tmp_path / "out.training" / "step-000006" / "training.json").write_text("{")
+    (state(tmp_path / "out", step=6) / "training.json").write_text("{")
     rest = losses_until(None, rollouts, base=base, out=tmp_path / "out", config=config)
     assert min(rest) == 4 and "step-000006: not a training state" in caplog.text
 
@@ -120,7 +129,7 @@ def test_the_best_by_evaluation_is_written_and_patience_ends_the_training(base: 
     assert seen == [(0, 3), (1, 6), (2, 9)] and result.steps == 9 and not result.stopped
     best = losses_until(7, rollouts, base=base, out=tmp_path / "other", config=CONFIG)
     assert len(best) == 7
-    assert weights_sha256(tmp_path / "out") == weights_sha256(tmp_path / "other.training" / "step-000006")
+    assert weights_sha256(tmp_path / "out") == weights_sha256(state(tmp_path / "other", step=6))
     segments = list(rollouts[0].segments)
     assert np.isfinite(plain_logprobs(tmp_path / "out", segments)[0]).all()
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(p.name for p in base.iterdir())

@@ -275,7 +275,7 @@ def test_a_collapse_stops_the_training(base: Path, tmp_path: Path):
         KarlError, match=r"collapsing\. Raise beta2 .* No checkpoint was written\. The batch of"
     ) as found:
         train(MemorySource(random_rollouts(base)), base=base, out=tmp_path / "out", config=config)
-    (kept,) = (tmp_path / "out.training").iterdir()
+    (kept,) = (tmp_path / "out.training").glob("*/*")
     assert str(kept) in str(found.value)
     held = np.load(kept)
     assert held["lengths"].sum() == len(held["token_ids"]) and set(held["advantage"] > 0) == {True, False}
