@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor:doctor", "Say what is installed, what is missing, and the mend."),
     "db": ("db:db", "Look after the store."),
     "tiny": ("tiny:tiny", "Make the embedded policy and generated companies."),
+    "fogbench": ("fogbench:fogbench", "Generate companies and questions with proved answers."),
     "bench": ("bench:bench", "Measure, as JSON."),
 }
 
