@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import comb
 from typing import NamedTuple
 
@@ -49,3 +49,33 @@ def pass_at_k(correct: int, *, samples: int, k: int) -> float:
     if not 0 < k <= samples:
         raise ValueError(f"k = {k} with {samples} samples")
     return 1.0 - comb(samples - correct, k) / comb(samples, k)
+
+
+def expected_max_at_k(scores: Sequence[float], *, k: int) -> float:
+    """Unbiased estimate of the best of k draws, from n scores of any size; `pass_at_k` for scores of 0 and 1.
+
+    The mean over all C(n, k) subsets: the i-th smallest score is the best of C(i - 1, k - 1) of them.
+    """
+    samples = len(scores)
+    if not 0 < k <= samples:
+        raise ValueError(f"k = {k} with {samples} samples")
+    ordered = enumerate(sorted(scores), start=1)
+    return sum(score * comb(rank - 1, k - 1) for rank, score in ordered) / comb(samples, k)
+
+
+class CurvePoint(NamedTuple):
+    """max@k over all questions that have k scores."""
+
+    k: int
+    score: Interval
+    questions: int
+
+
+def max_at_k_curve(scores: Mapping[str, Sequence[float]], *, ks: Iterable[int], seed: int = 0) -> list[CurvePoint]:
+    """question -> its scores. A k that no question has scores for is left out; points over fewer questions say so."""
+    points: list[CurvePoint] = []
+    for k in ks:
+        best = [expected_max_at_k(own, k=k) for own in scores.values() if len(own) >= k]
+        if best:
+            points.append(CurvePoint(k, interval(best, seed=seed), len(best)))
+    return points
