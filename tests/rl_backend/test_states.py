@@ -81,11 +81,8 @@ def test_a_lost_reference_is_not_made_of_weights_that_have_moved(
         losses_until(None, rollouts, base=base, out=out, config=TRAINERS)
 
 
-def killed_at(hook: str) -> Hooks:
-    def kill(_: object) -> None:
-        raise Killed
-
-    return Hooks(**{hook: kill})
+def kill(_: object) -> None:
+    raise Killed
 
 
 def recorded_by(base: Path, out: Path, rollouts: list[TrainingRollout], config: TrainConfig) -> tuple[TrainResult, int]:
@@ -102,7 +99,7 @@ def test_a_checkpoint_that_nobody_recorded_is_not_trained_again(
 ):
     out = tmp_path / "out"
     with pytest.raises(Killed):
-        train(MemorySource(rollouts), base=base, out=out, config=CONFIG, hooks=killed_at("record"))
+        train(MemorySource(rollouts), base=base, out=out, config=CONFIG, hooks=Hooks(record=kill))
     weights = weights_sha256(out)
     found, steps = recorded_by(base, out, rollouts, CONFIG)
     whole, _ = recorded_by(base, tmp_path / "whole", rollouts, CONFIG)
@@ -117,10 +114,10 @@ def test_a_checkpoint_that_was_not_yet_in_place_or_is_gone_is_made_again_from_th
 ):
     out = tmp_path / "out"
     with pytest.raises(Killed):
-        train(MemorySource(rollouts), base=base, out=out, config=CONFIG, hooks=killed_at("stamp"))
+        train(MemorySource(rollouts), base=base, out=out, config=CONFIG, hooks=Hooks(stamp=kill))
     assert not out.exists()
     with pytest.raises(Killed):
-        train(MemorySource(rollouts), base=base, out=out, config=CONFIG, hooks=killed_at("record"))
+        train(MemorySource(rollouts), base=base, out=out, config=CONFIG, hooks=Hooks(record=kill))
     (out / "model.safetensors").rename(tmp_path / "moved.safetensors")
     result, steps = recorded_by(base, out, rollouts, CONFIG)
     assert steps == 3 and result.weights_sha256 == weights_sha256(out)
@@ -131,7 +128,7 @@ def test_a_checkpoint_that_awaits_its_record_is_not_replaced_by_another(
 ):
     out = tmp_path / "out"
     with pytest.raises(Killed):
-        train(MemorySource(rollouts), base=base, out=out, config=CONFIG, hooks=killed_at("record"))
+        train(MemorySource(rollouts), base=base, out=out, config=CONFIG, hooks=Hooks(record=kill))
     weights = weights_sha256(out)
     with pytest.raises(UsageError, match="not recorded yet; give that training's command again"):
         train(MemorySource(rollouts), base=base, out=out, config=OTHER)
