@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mcp": ("mcp:mcp", "Serve search and answers to MCP clients."),
     "runs": ("runs:runs", "List runs."),
     "show": ("show:show", "Show one run: funnel, training, evaluation."),
+    "behaviour": ("behaviour:behaviour", "Show how a run's policies searched: classes, lengths, recall."),
     "value": ("value:value", "Train the value model that guides a search."),
     "tui": ("tui:tui", "Watch runs in the terminal."),
     "doctor": ("doctor:doctor", "Say what is installed, what is missing, and the mend."),
@@ -32,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tiny": ("tiny:tiny", "Make the embedded policy and generated companies."),
     "fogbench": ("fogbench:fogbench", "Generate companies and questions with proved answers."),
     "bench": ("bench:bench", "Measure, as JSON."),
+    "bench-data": ("bench_data:bench_data", "Fetch and check the data of KARLBench."),
 }
 
 

@@ -1,0 +1,191 @@
+"""Fetch a data set's files from the Hugging Face hub: only what is missing, each checked against its published hash.
+
+What was checked is written down in `.karl-fetch.json` of the folder. A fetch that was stopped goes on where it was,
+inside a file too: the hub's client keeps the part that came.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, Field, ValidationError
+
+from evals.tasks.spec import HubSource, TaskSpec
+from store.errors import KarlError
+from store.jsonfile import read_json, write_json
+
+MANIFEST = ".karl-fetch.json"
+
+
+class HubFile(NamedTuple):
+    """`digest`: "sha256:..." of a large file, "git:..." (the hash of a git blob) of a small one."""
+
+    path: str
+    size: int
+    digest: str
+
+
+class FetchedFile(BaseModel, frozen=True, extra="forbid"):
+    size: int
+    digest: str
+    commit: str
+
+
+class Manifest(BaseModel, extra="forbid"):
+    """Path in the folder -> what was fetched and found right."""
+
+    files: dict[str, FetchedFile] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Paths in the folder: those that came now, and those that were there already."""
+
+    new: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+Progress = Callable[[str, int, int], None]  # file, done of total
+
+
+class Hub:
+    """The hub's own client, at `endpoint` or at the one that HF_ENDPOINT names."""
+
+    def __init__(self, endpoint: str | None = None) -> None:
+        self._endpoint = endpoint
+
+    def files(self, source: HubSource) -> tuple[str, list[HubFile]]:
+        """(commit, files of the source's patterns)."""
+        from huggingface_hub import HfApi
+
+        info = HfApi(endpoint=self._endpoint).dataset_info(
+            source.dataset, revision=source.revision, files_metadata=True
+        )
+        siblings = info.siblings or []
+        wanted = [entry for entry in siblings if any(fnmatch(entry.rfilename, glob) for glob in source.include)]
+        return info.sha or source.revision, [_hub_file(entry) for entry in wanted]
+
+    def download(self, source: HubSource, file: HubFile, *, commit: str, into: Path) -> Path:
+        from huggingface_hub import hf_hub_download
+
+        return Path(
+            hf_hub_download(
+                source.dataset,
+                file.path,
+                repo_type="dataset",
+                revision=commit,
+                local_dir=into,
+                endpoint=self._endpoint,
+            )
+        )
+
+
+def _hub_file(entry: Any) -> HubFile:
+    digest = f"sha256:{entry.lfs.sha256}" if entry.lfs else f"git:{entry.blob_id}"
+    return HubFile(entry.rfilename, entry.size or 0, digest)
+
+
+def fetch_task(spec: TaskSpec, folder: Path, *, hub: Hub | None = None, progress: Progress | None = None) -> Fetched:
+    """All hub files of a task into `folder`. What it needs besides is the caller's to say.
+
+    Raises: KarlError when the hub cannot be reached, with what to download by hand; when a file is not as published.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    new: list[str] = []
+    kept: list[str] = []
+    for source in spec.hub:
+        for path, fresh in _fetch_source(source, spec, folder, hub=hub or Hub(), progress=progress):
+            (new if fresh else kept).append(path)
+    return Fetched(tuple(new), tuple(kept))
+
+
+def _fetch_source(
+    source: HubSource, spec: TaskSpec, folder: Path, *, hub: Hub, progress: Progress | None
+) -> Iterator[tuple[str, bool]]:
+    """(path in the folder, whether it came now)."""
+    manifest = read_manifest(folder)
+    try:
+        commit, files = hub.files(source)
+        if not files:
+            raise KarlError(f"{source.url} has no files like {', '.join(source.include)}; was it moved?")
+        for done, file in enumerate(files, start=1):
+            name = (Path(source.into) / file.path).as_posix()
+            fresh = not _is_there(folder / name, file, manifest.files.get(name))
+            if fresh:
+                path = hub.download(source, file, commit=commit, into=folder / source.into)
+                check_file(path, file)
+                manifest.files[name] = FetchedFile(size=file.size, digest=file.digest, commit=commit)
+                write_json(folder / MANIFEST, manifest.model_dump())
+            if progress:
+                progress(name, done, len(files))
+            yield name, fresh
+    except KarlError:
+        raise
+    # The client's own errors, httpx's and the system's: all say that the hub or a file of it is out of reach.
+    except _unreachable() as exc:
+        raise KarlError(_by_hand(spec, folder, reason=exc)) from exc
+
+
+def _unreachable() -> tuple[type[Exception], ...]:
+    import httpx
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    return httpx.HTTPError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError
+
+
+def _by_hand(spec: TaskSpec, folder: Path, *, reason: Exception) -> str:
+    first = str(reason).strip().splitlines()[0] if str(reason).strip() else type(reason).__name__
+    lines = [f"the hub cannot be reached ({first}). Download by hand into {folder}, or run this again later:"]
+    lines += [f"  {source.url}: {', '.join(source.include)} into {folder / source.into}" for source in spec.hub]
+    return "\n".join([*lines, *by_hand_lines(spec, folder)])
+
+
+def by_hand_lines(spec: TaskSpec, folder: Path) -> list[str]:
+    """What no hub has: one line a source."""
+    return [f"  {source.where}: {', '.join(str(folder / file) for file in source.files)}" for source in spec.by_hand]
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Raises: KarlError for one that was edited."""
+    file = folder / MANIFEST
+    if not file.is_file():
+        return Manifest()
+    try:
+        return Manifest.model_validate(read_json(file))
+    except (ValidationError, ValueError) as exc:
+        raise KarlError(f"{file}: not what a fetch writes; delete it to check every file anew") from exc
+
+
+def _is_there(path: Path, file: HubFile, known: FetchedFile | None) -> bool:
+    """Whether the file is the published one. One that an earlier fetch checked is believed by its size."""
+    if not path.is_file() or path.stat().st_size != file.size:
+        return False
+    return (known is not None and known.digest == file.digest) or digest_of(path, like=file.digest) == file.digest
+
+
+def check_file(path: Path, file: HubFile) -> None:
+    """Raises: KarlError, and removes the file, so that the next fetch asks for it again."""
+    found = digest_of(path, like=file.digest)
+    if found != file.digest:
+        size = path.stat().st_size
+        path.unlink()
+        raise KarlError(
+            f"{path}: came as {size:,} bytes with {found}, published are {file.size:,} with {file.digest}; "
+            "it was removed: run the fetch again"
+        )
+
+
+def digest_of(path: Path, *, like: str) -> str:
+    """By the kind of digest that `like` is."""
+    kind = like.partition(":")[0]
+    digest = hashlib.sha256() if kind == "sha256" else hashlib.sha1(f"blob {os.path.getsize(path)}\0".encode())
+    with path.open("rb") as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return f"{kind}:{digest.hexdigest()}"

@@ -1,0 +1,43 @@
+"""Cut running text into windows of whole sentences."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+# After an end mark (and closing quotes), before a capital, digit or opening quote.
+_END = re.compile(r"(?<=[.!?])[\"'\u201d\u2019)\]]*\s+(?=[A-Z0-9\"'\u201c\u2018(\[])|\n+")
+_ABBREVIATION = re.compile(r"\b(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|No|Vol|Inc|Ltd|Co|e\.g|i\.e)\.$")
+
+
+def sentences(text: str) -> list[str]:
+    """In order; initials and common abbreviations end no sentence."""
+    found: list[str] = []
+    held = ""
+    for piece in _pieces(text):
+        held = f"{held} {piece}" if held else piece
+        if not _ABBREVIATION.search(held):
+            found.append(held)
+            held = ""
+    return [*found, held] if held else found
+
+
+def _pieces(text: str) -> list[str]:
+    ends = [0, *(match.end() for match in _END.finditer(text)), len(text)]
+    pieces = [text[start:end].strip() for start, end in pairwise(ends)]
+    return [piece for piece in pieces if piece]
+
+
+def sentence_windows(text: str, *, words: int) -> list[str]:
+    """Neighbouring sentences joined until the count is as near to `words` as it gets; none overlap."""
+    windows: list[str] = []
+    held: list[str] = []
+    count = 0
+    for sentence in sentences(text):
+        length = len(sentence.split())
+        if held and abs(count + length - words) >= abs(count - words):
+            windows.append(" ".join(held))
+            held, count = [], 0
+        held.append(sentence)
+        count += length
+    return [*windows, " ".join(held)] if held else windows
