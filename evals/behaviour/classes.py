@@ -1,8 +1,10 @@
 """The six classes of search behaviour, by rules in the order of their priority; the first that fits names the class.
 
 The rules leave gaps, which `UNCLASSIFIED` holds: an answer after eight or more searches, or on over 40% of the context,
-that was neither proposed early and verified nor led up to by two queries in the first third; an ending without an
-answer that no budget forced, before the tenth search; a rollout whose limits are not known.
+that was neither proposed early and verified nor led up to by two queries in the first third (which a rollout of fewer
+than five turns has no room for, one search a turn); an ending without an answer that no budget forced, before the tenth
+search; a rollout whose limits are not known. They do not ask whether who gave up early was right: read each class with
+the share of it that is solved.
 """
 
 from __future__ import annotations

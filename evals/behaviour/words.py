@@ -54,6 +54,15 @@ _STOP = frozenset((
 ))
 # fmt: on
 MENTIONED_WORDS = 8  # an answer of more words is hardly ever repeated as it is
+# A sentence that holds one of these and the final answer proposes it. A bare mention does not: "Atlas uses Iris" on the
+# way to another fact about Iris proposes nothing, whatever the rollout ends with.
+_WEIGHED = re.compile(
+    r"\b(?:verify|verifies|verifying|verified|confirm\w*|check|double-check|candidate|match(?:es|ed)?|fits?|satisf\w+"
+    r"|promising|plausible|i think|i believe|must be|might be|could be|may be|appears? to be|seems? to be|looks like"
+    r"|likely|probably|points? to)\b",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
 
 
 class Reader(Protocol):
@@ -98,16 +107,16 @@ class WordReader:
         return [proposal for proposal in found if proposal is not None]
 
     def _proposal(self, turn: int, text: str, *, question: str, answer: str) -> Proposal | None:
-        """The last one stated in the turn; else the final answer, where the turn mentions it already.
+        """The last one stated in the turn; else the final answer, where the turn weighs it already.
 
-        A mention is no statement: how sure it was stays open.
+        To weigh is not to state: how sure it was stays open.
         """
         own = _QUERY_TAG.sub(" ", text)
         stated = [said for match in _statements(own) if (said := _cleaned(match["said"])) and not self.declines(said)]
         if stated:
             figure = _STATED.search(own)
             return Proposal(turn, stated[-1], self.certainty(own, float(figure["number"]) / 100 if figure else None))
-        return Proposal(turn, answer) if _mentions(own, answer, question=question) else None
+        return Proposal(turn, answer) if _weighs(own, answer, question=question) else None
 
     def verifies(self, query: str, proposed: str, *, question: str) -> bool:
         """The query holds half of the words that the proposal adds to the question, or two of them."""
@@ -144,12 +153,13 @@ def _cleaned(said: str) -> str:
     return "" if _NOTHING.match(plain) or not content_words(plain) else plain.strip(" \t\n*_`\"'")
 
 
-def _mentions(text: str, answer: str, *, question: str) -> bool:
+def _weighs(text: str, answer: str, *, question: str) -> bool:
     phrase = normalise(answer)
     words = phrase.split()
     if not 1 <= len(words) <= MENTIONED_WORDS or not content_words(answer) - content_words(question):
         return False
-    return f" {phrase} " in f" {normalise(text)} "
+    weighed = (part for part in _SENTENCE.split(text) if _WEIGHED.search(part))
+    return any(f" {phrase} " in f" {normalise(part)} " for part in weighed)
 
 
 def _straight(text: str) -> str:

@@ -94,9 +94,16 @@ def test_a_first_answer_that_was_given_up_is_a_change() -> None:
     assert not made.unchanged
 
 
-def test_the_final_answer_mentioned_early_is_proposed_there_with_open_certainty() -> None:
-    made = trajectory_of(rollout(search("Ilse", said="[1] Atlas is led by Ilse Petrov. "), answer("Ilse Petrov")))
+def test_the_final_answer_weighed_early_is_proposed_there_with_open_certainty() -> None:
+    made = trajectory_of(rollout(search("Ilse", said="Let me verify that Ilse Petrov leads. "), answer("Ilse Petrov")))
     assert made.proposals[0] == Proposal(0, "Ilse Petrov", Certainty.OPEN)
+
+
+def test_a_fact_on_the_way_proposes_nothing_although_the_rollout_ends_with_its_words() -> None:
+    """The embedded policy answers with the bridge it stopped at: its next hops are no verification."""
+    hops = [search("Fulmar"), search("Pivot", said="[3] Fulmar uses Pivot. "), search("Pivot uses")]
+    made = trajectory_of(rollout(*hops, answer("Pivot", said="I checked it. [3] Fulmar uses Pivot. ")))
+    assert [one.turn for one in made.proposals] == [3] and made.verifications == 0
 
 
 @pytest.mark.parametrize(
