@@ -33,6 +33,13 @@ from store.queries.datasets import (
     token_check,
     verify_dataset,
 )
+from store.queries.evaluations import (
+    Evaluated,
+    cited_by_tasks,
+    documents_of_chunks,
+    evaluated_pages,
+    evaluation_arms,
+)
 from store.queries.groups import GroupMember, failure_counts, groups, set_rewards
 from store.queries.metrics import (
     BROKEN_EDIT,
@@ -72,6 +79,7 @@ __all__ = [
     "CorpusCounts",
     "DatasetGroup",
     "DatasetRow",
+    "Evaluated",
     "Funnel",
     "GroupMember",
     "MetricPoint",
@@ -87,6 +95,7 @@ __all__ = [
     "checkpoints",
     "chunk_by_key",
     "chunks_by_id",
+    "cited_by_tasks",
     "closing_turns",
     "corpora",
     "corpus_by_name",
@@ -99,7 +108,10 @@ __all__ = [
     "dataset_rollouts",
     "datasets",
     "documents",
+    "documents_of_chunks",
     "eval_results",
+    "evaluated_pages",
+    "evaluation_arms",
     "failure_counts",
     "finish_stage",
     "forget_metrics",

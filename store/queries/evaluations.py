@@ -1,0 +1,78 @@
+"""Evaluation rollouts out, a page at a time: records without their tokens, and what is known of their questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+from sqlmodel import Session
+
+from store.models import Chunk, Rollout, Step, Task
+from store.queries.common import slices, table_of
+from store.queries.traces import RolloutTrace, trace_record
+from store.types import Purpose, RolloutRecord
+
+PAGE = 200  # rollouts with their steps; of long rollouts a few megabytes
+
+
+class Evaluated(NamedTuple):
+    """One evaluation rollout. `record` has no segments; reward None: failed, or nobody judged it."""
+
+    task_id: int
+    reward: float | None
+    record: RolloutRecord
+
+
+def evaluation_arms(session: Session, run_id: int) -> list[str]:
+    """In the order in which they were evaluated."""
+    table = table_of(Rollout)
+    query = (
+        select(table.c.arm)
+        .where(table.c.run_id == run_id, table.c.purpose == Purpose.EVALUATE)
+        .group_by(table.c.arm)
+        .order_by(func.min(table.c.id))
+    )
+    return list(session.connection().execute(query).scalars())
+
+
+def evaluated_pages(session: Session, run_id: int, *, arm: str, size: int = PAGE) -> Iterator[list[Evaluated]]:
+    """All rollouts of one arm in the order of ids, `size` at a time."""
+    table, after = table_of(Rollout), 0
+    wanted = (table.c.run_id == run_id, table.c.arm == arm, table.c.purpose == Purpose.EVALUATE)
+    while True:
+        query = select(Rollout).where(*wanted, table.c.id > after).order_by(table.c.id).limit(size)
+        rows = list(session.execute(query).scalars())
+        if not rows:
+            return
+        steps = _steps(session, [row.id or 0 for row in rows])
+        traces = [RolloutTrace(row, steps.get(row.id or 0, []), []) for row in rows]
+        yield [Evaluated(trace.rollout.task_id or 0, trace.rollout.reward, trace_record(trace)) for trace in traces]
+        after = rows[-1].id or 0
+
+
+def _steps(session: Session, rollout_ids: list[int]) -> dict[int, list[Step]]:
+    table, found = table_of(Step), dict[int, list[Step]]()
+    for part in slices(rollout_ids):
+        query = select(Step).where(table.c.rollout_id.in_(part)).order_by(table.c.rollout_id, table.c.ordinal)
+        for step in session.execute(query).scalars():
+            found.setdefault(step.rollout_id, []).append(step)
+    return found
+
+
+def cited_by_tasks(session: Session, task_ids: Iterable[int]) -> dict[int, list[int]]:
+    """task id -> chunks that its reference answer rests on; tasks that name none are left out."""
+    table, found = table_of(Task), dict[int, list[int]]()
+    for part in slices(sorted(set(task_ids))):
+        rows = session.connection().execute(select(table.c.id, table.c.citations).where(table.c.id.in_(part)))
+        found.update((row.id, row.citations) for row in rows if row.citations)
+    return found
+
+
+def documents_of_chunks(session: Session, chunk_ids: Iterable[int]) -> dict[int, int]:
+    """chunk id -> document id, of those chunks that (still) exist."""
+    table, found = table_of(Chunk), dict[int, int]()
+    for part in slices(sorted(set(chunk_ids))):
+        rows = session.connection().execute(select(table.c.id, table.c.document_id).where(table.c.id.in_(part)))
+        found.update((row.id, row.document_id) for row in rows)
+    return found
