@@ -37,13 +37,18 @@ def split_answer(answer: str) -> list[str]:
     return list(dict.fromkeys(filter(None, (normalise(item) for item in _SEPARATORS.split(answer)))))
 
 
+def without_accents(text: str) -> str:
+    """Latin letters without their marks; letters of other scripts are left as they are, in decomposed form."""
+    return _LATIN_MARKS.sub("", unicodedata.normalize("NFKD", text))
+
+
 def canonical(answer: str) -> frozenset[str]:
     """What two answers to one question are compared by: their items in any order, without accents, numbers as digits.
 
     "Three, São Paulo" and "sao paulo and 3.0" are one answer; so are "$1.5 million" and "1,500,000". Looser than
     `normalise`, by which rewards are given. A text without any word stands for itself; empty only for a blank one.
     """
-    plain = _LATIN_MARKS.sub("", unicodedata.normalize("NFKD", answer.replace("\N{MINUS SIGN}", "-")))
+    plain = without_accents(answer.replace("\N{MINUS SIGN}", "-"))
     items = split_answer(_BARE_POINT.sub(r"\g<1>0.", plain))
     return frozenset(map(_with_digits, items)) or frozenset(plain.split())
 
