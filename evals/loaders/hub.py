@@ -1,7 +1,7 @@
 """Fetch a data set's files from the Hugging Face hub: only what is missing, each checked against its published hash.
 
 What was checked is written down in `.karl-fetch.json` of the folder. A fetch that was stopped goes on where it was,
-inside a file too: the hub's client keeps the part that came.
+inside a file too: the part that came is kept beside its place.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from store.errors import KarlError
 from store.jsonfile import read_json, write_json
 
 MANIFEST = ".karl-fetch.json"
+PARTIAL = 206  # HTTP: the rest of a file
+TIMEOUT = 60.0  # seconds without a byte
 
 
 class HubFile(NamedTuple):
@@ -71,19 +73,23 @@ class Hub:
         wanted = [entry for entry in siblings if any(fnmatch(entry.rfilename, glob) for glob in source.include)]
         return info.sha or source.revision, [_hub_file(entry) for entry in wanted]
 
-    def download(self, source: HubSource, file: HubFile, *, commit: str, into: Path) -> Path:
-        from huggingface_hub import hf_hub_download
+    def download(self, source: HubSource, file: HubFile, *, commit: str, part: Path) -> None:
+        """Into `part`, from where it ends: the client's own download begins a file anew after a stop."""
+        import httpx
+        from huggingface_hub import hf_hub_url
+        from huggingface_hub.utils import build_hf_headers
 
-        return Path(
-            hf_hub_download(
-                source.dataset,
-                file.path,
-                repo_type="dataset",
-                revision=commit,
-                local_dir=into,
-                endpoint=self._endpoint,
-            )
-        )
+        url = hf_hub_url(source.dataset, file.path, repo_type="dataset", revision=commit, endpoint=self._endpoint)
+        have = part.stat().st_size if part.exists() else 0
+        # A packed reply would not continue the part.
+        headers = build_hf_headers() | {"Accept-Encoding": "identity"}
+        headers |= {"Range": f"bytes={have}-"} if have else {}
+        with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=TIMEOUT) as reply:
+            reply.raise_for_status()
+            # A server that ignores the range sends the whole file.
+            with part.open("ab" if reply.status_code == PARTIAL else "wb") as out:
+                for piece in reply.iter_raw():
+                    out.write(piece)
 
 
 def _hub_file(entry: Any) -> HubFile:
@@ -118,30 +124,49 @@ def _fetch_source(
             name = (Path(source.into) / file.path).as_posix()
             fresh = not _is_there(folder / name, file, manifest.files.get(name))
             if fresh:
-                path = hub.download(source, file, commit=commit, into=folder / source.into)
-                check_file(path, file)
+                _download(hub, source, file, commit=commit, target=inside(folder, name))
                 manifest.files[name] = FetchedFile(size=file.size, digest=file.digest, commit=commit)
                 write_json(folder / MANIFEST, manifest.model_dump())
             if progress:
                 progress(name, done, len(files))
             yield name, fresh
-    except KarlError:
-        raise
-    # The client's own errors, httpx's and the system's: all say that the hub or a file of it is out of reach.
     except _unreachable() as exc:
         raise KarlError(_by_hand(spec, folder, reason=exc)) from exc
 
 
 def _unreachable() -> tuple[type[Exception], ...]:
     import httpx
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-    return httpx.HTTPError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError
+    return httpx.HTTPError, HfHubHTTPError, OfflineModeIsEnabled
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Raises: KarlError for a name that leads out of the folder: it came over the network."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise KarlError(f"{name}: the hub names a file outside of {folder}")
+    return path
+
+
+def _download(hub: Hub, source: HubSource, file: HubFile, *, commit: str, target: Path) -> None:
+    """Beside the target, then checked, then under its name. The digest in the part's name tells versions apart."""
+    part = target.with_name(f".{target.name}.{file.digest[-12:]}.part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    if part.exists() and part.stat().st_size > file.size:
+        part.unlink()
+    if not part.exists() or part.stat().st_size < file.size:
+        hub.download(source, file, commit=commit, part=part)
+    check_file(part, file)
+    part.replace(target)
 
 
 def _by_hand(spec: TaskSpec, folder: Path, *, reason: Exception) -> str:
     first = str(reason).strip().splitlines()[0] if str(reason).strip() else type(reason).__name__
-    lines = [f"the hub cannot be reached ({first}). Download by hand into {folder}, or run this again later:"]
+    lines = [
+        f"the hub does not answer with the files ({first}). Run this again later (it goes on where it was), "
+        f"or download by hand into {folder}:"
+    ]
     lines += [f"  {source.url}: {', '.join(source.include)} into {folder / source.into}" for source in spec.hub]
     return "\n".join([*lines, *by_hand_lines(spec, folder)])
 
