@@ -1,6 +1,6 @@
-"""Between epochs: the weights so far, on questions of this iteration that are not trained on.
+"""Between epochs: the weights so far, on questions that are not trained on.
 
-The questions were kept by the filters like the others; their groups are left out of the dataset. The run's held-out
+The questions were kept by the filters like the others; their groups are left out of the dataset. A run's held-out
 questions have no part in this: what is chosen by a figure cannot be measured by it.
 """
 
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphs.state import RolloutInputs
 from karl.collect import Unit
@@ -22,8 +23,11 @@ from store.queries import RolloutLinks
 from store.types import Fate, Purpose, RolloutStatus
 
 if TYPE_CHECKING:
+    from rl_backend.config import TrainConfig
     from rl_backend.hooks import Evaluation
 
+# Of a recipe: nothing looks at them where nothing is evaluated.
+LIMITS = ("patience", "max_unfinished")
 # Metrics of the training's series.
 REWARD, UNFINISHED, BEST = "validation_reward", "validation_unfinished", "validation_best"
 
@@ -32,23 +36,39 @@ def validation_tasks(context: Context, number: int) -> list[Task]:
     """Drawn by the seed from the iteration's kept questions; never more than half of them."""
     with context.store.session() as session:
         kept = queries.tasks_by_fate(session, context.run_id, fates=Fate.KEPT, iteration=number)
-    kept.sort(key=lambda task: task.key)
-    count = min(context.config.validation_questions, len(kept) // 2)
-    return random.Random(f"{context.config.seed}:{number}:validation").sample(kept, count)
+    return drawn(kept, context.config.validation_questions, seed=context.config.seed, number=number)
+
+
+def drawn(tasks: Iterable[Task], count: int, *, seed: int, number: int) -> list[Task]:
+    """`count` of them, the same for the same seed and iteration; at most half, so that more are trained on."""
+    ordered = sorted(tasks, key=lambda task: task.key)
+    return random.Random(f"{seed}:{number}:validation").sample(ordered, min(count, len(ordered) // 2))
+
+
+def idle_limits(config: TrainConfig) -> str:
+    """The limits that a recipe sets, and that need evaluations; "" for those that it only has by default."""
+    values = {key: getattr(config, key) for key in LIMITS if key in config.model_fields_set}
+    return " and ".join(f"{key} = {value:g}" for key, value in values.items() if value is not None)
+
+
+def epoch_figures(place: Place) -> dict[str, Any]:
+    """The rewards by step, and the step whose weights became the checkpoint: of equal ones the first."""
+    with place.store.session() as session:
+        rewards = dict(queries.series(session, place.run_id, series=place.series, name=REWARD))
+    return {"rewards": rewards, "best_step": max(rewards, key=lambda step: (rewards[step], -step), default=None)}
 
 
 def record_best(place: Place) -> None:
     """The reward of the epoch whose weights became the checkpoint, as a metric of step 0; none where none was found."""
-    with place.store.session() as session:
-        rewards = [value for _, value in queries.series(session, place.run_id, series=place.series, name=REWARD)]
-    if rewards:
-        place.write([(0, BEST, max(rewards))])
+    found = epoch_figures(place)
+    if found["best_step"] is not None:
+        place.write([(0, BEST, found["rewards"][found["best_step"]])])
 
 
 class EpochEvaluator:
     """The hook `evaluate` of a training. Called in the training's thread; the rollouts run on the loop's."""
 
-    def __init__(self, context: Context, number: int, *, recorder: Recorder, tasks: list[Task]) -> None:
+    def __init__(self, context: Context, number: int, *, recorder: Recorder, tasks: Sequence[Task]) -> None:
         self._context, self._number, self._tasks = context, number, tasks
         self._recorder, self._place = recorder, recorder.place
         self._loop = asyncio.get_running_loop()
@@ -68,14 +88,14 @@ class EpochEvaluator:
         units = self._units(arm)
         async with context.policy(folder) as policy:
             runner = context.runner("solve", policy, context.searcher)
-            with context.reporter.stage(f"{self._place.series}: after epoch {epoch + 1}", len(units)) as progress:
+            with context.reporter.stage(f"{self._place.series}: validating step {step}", len(units)) as progress:
                 collector = context.collector(context.corpus)
                 await collector.collect(units, runner=runner, run_id=context.run_id, progress=progress)
         found = Evaluation(*self._figures(arm))
         self._place.write([(step, REWARD, found.score), (step, UNFINISHED, found.unfinished)])
         context.reporter.say(
-            f"{self._place.series}: reward {found.score:.3f} on {len(self._tasks)} validation questions after epoch "
-            f"{epoch + 1}, {found.unfinished:.1%} unfinished"
+            f"{self._place.series}: reward {found.score:.3f} on {len(self._tasks)} validation questions at step "
+            f"{step}, in epoch {epoch + 1}; {found.unfinished:.1%} unfinished"
         )
         return found
 

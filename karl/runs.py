@@ -152,14 +152,14 @@ async def _main(
 ) -> None:
     stop = asyncio.Event()
     with stop_on_signals(stop, say=reporter.say):
-        context = _context(store, run, config=config, settings=settings, judge=judge, reporter=reporter, stop=stop)
+        context = open_context(store, run, config=config, settings=settings, judge=judge, reporter=reporter, stop=stop)
         try:
             await flow(context)
         finally:
             context.servers.close()
 
 
-def _context(
+def open_context(
     store: Store,
     run: Run,
     *,
@@ -169,6 +169,7 @@ def _context(
     reporter: Reporter,
     stop: asyncio.Event,
 ) -> Context:
+    """With the indexes of the corpora open; one that is missing is built first. The caller closes its servers."""
     with store.session() as session:
         corpus = queries.corpus_by_name(session, config.corpus)
         asked = queries.corpus_by_name(session, config.question_corpus or config.corpus)

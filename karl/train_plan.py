@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from agents.policy import load_profile
+from karl.epochs import LIMITS
+from karl.run_config import RunConfig
 from karl.runs import RUN_NAME
 from karl.settings import Settings
+from karl.train_validation import Validation, check_validation, draw_validation
 from rl_backend.config import TrainConfig, load_recipe
 from rl_backend.launch import Launch, TrainJob
 from store import queries
@@ -24,7 +27,10 @@ SAMPLERS = frozenset({Algorithm.BASE, Algorithm.OAPL})  # that make a run's data
 
 @dataclass(frozen=True)
 class TrainPlan:
-    """One training on `dataset`. `parent`: the row of the base, where the base is a checkpoint of the store."""
+    """One training on `dataset`. `parent`: the row of the base, where the base is a checkpoint of the store.
+
+    validation: what of the dataset is not trained on; None for a training without evaluations between epochs.
+    """
 
     name: str
     dataset: Dataset
@@ -35,6 +41,7 @@ class TrainPlan:
     config: TrainConfig
     launch: Launch
     policy_version: int
+    validation: Validation | None = None
 
     @property
     def series(self) -> str:
@@ -46,6 +53,7 @@ class TrainPlan:
         return TrainJob(
             store_url=settings.store_url,
             dataset_id=self.dataset.id,
+            left_out=self.validation.task_ids if self.validation is not None else (),
             base=self.base,
             out=self.out,
             config=self.config,
@@ -62,8 +70,13 @@ def make_plan(
     recipe: str,
     overrides: dict[str, Any],
     launch: Launch,
+    validate: int | None = None,
+    validate_samples: int | None = None,
 ) -> TrainPlan:
-    """Raises: UsageError that names what is unknown, and the closest that is there."""
+    """`validate`: questions to hold out of the dataset, with `validate_samples` rollouts each after every epoch.
+
+    Raises: UsageError that names what is unknown, and the closest that is there; KarlError for a judge that is down.
+    """
     from rl_backend.checkpoint import check_model_folder
 
     config = load_recipe(recipe, **overrides)
@@ -72,9 +85,26 @@ def make_plan(
         folder, parent = _base(session, base, dataset=found)
         name, place = _place(out, home=settings.home)
         _check_free(session, name, place)
+        if validate is None:
+            _check_unvalidated(overrides, samples=validate_samples)
+            validation = None
+        else:
+            check_validation(settings)
+            samples = validate_samples or RunConfig.model_fields["validation_samples"].default
+            validation = draw_validation(session, found, questions=validate, samples=samples, seed=config.seed)
     check_model_folder(folder)
     version = load_profile(folder).policy_version if parent is None else parent.policy_version
-    return TrainPlan(name, found, folder, parent, place, recipe, config, launch, policy_version=version + 1)
+    return TrainPlan(name, found, folder, parent, place, recipe, config, launch, version + 1, validation)
+
+
+def _check_unvalidated(overrides: dict[str, Any], *, samples: int | None) -> None:
+    """Raises: UsageError for what was asked for and would do nothing without an evaluation between epochs."""
+    idle = [f"--set {key}" for key in LIMITS if overrides.get(key) is not None]
+    if idle or samples is not None:
+        raise UsageError(
+            f"{' and '.join(idle) or '--validate-samples'}: nothing is evaluated between epochs; add --validate N, "
+            "which holds N questions of the dataset out for that"
+        )
 
 
 def _base(session: Session, given: str | None, *, dataset: Dataset) -> tuple[Path, Checkpoint | None]:
@@ -116,13 +146,19 @@ def _place(out: str, *, home: Path) -> tuple[str, Path]:
 
 
 def _check_free(session: Session, name: str, folder: Path) -> None:
-    """Raises: UsageError where something would be replaced."""
+    """Raises: UsageError where something would be replaced. A checkpoint that only lacks its row is to get it."""
     held = next((row for row in queries.checkpoints(session) if row.name == name), None)
     if held is not None and not _same(Path(held.path), folder):
         raise UsageError(f"--out: checkpoint {name!r} is at {held.path}; give another name")
-    if folder.exists():
+    if folder.exists() and (held is not None or not _awaits_record(folder)):
         what = "is trained already" if held is not None else "exists, and is no checkpoint of the store"
         raise UsageError(f"--out: {folder} {what}; give another name, or remove it to train it again")
+
+
+def _awaits_record(folder: Path) -> bool:
+    from rl_backend.training_state import awaits_record  # with torch: only where there is a folder to ask about
+
+    return awaits_record(folder)
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -30,6 +30,13 @@ LAUNCHERS = ["in-process", "torchrun", "ray"]
     "--nodes", default=1, show_default=True, type=click.IntRange(min=1), help="Ray: machines that share them."
 )
 @click.option("--ray-address", help="Ray: of a running cluster; default: Ray is started here.")
+@click.option(
+    "--validate",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Hold N questions of DATASET out: every epoch's weights answer them, and the best become the checkpoint.",
+)
+@click.option("--validate-samples", type=click.IntRange(min=1), metavar="K", help="Rollouts of each. [default: 4]")
 @click.option("--list", "listed", is_flag=True, help="Datasets and checkpoints, and which came from which.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON at the end.")
 @click.pass_context
@@ -89,11 +96,22 @@ def _print(summary: dict[str, Any], page: Console) -> None:
         f"dropped: {summary['dropped_segments']} segments for their length, and with them "
         f"{summary['dropped_rollouts']} whole rollouts",
         _drift(summary["drift"]),
+        *_validation(summary["validation"]),
         "last steps: " + ", ".join(f"{name} {value:.4g}" for name, value in summary["metrics"].items()),
         f"written to {summary['out']}",
     ]
     for line in lines:
         page.print(line, markup=False, soft_wrap=True)
+
+
+def _validation(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    rewards = ", ".join(f"{reward:.3f} at step {step}" for step, reward in found["rewards"].items())
+    return [
+        f"reward on {len(found['questions'])} questions that were held out: {rewards}; the weights of step "
+        f"{found['best_step']} were kept"
+    ]
 
 
 def _drift(drift: dict[str, float] | None) -> str:
