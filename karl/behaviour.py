@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from evals.behaviour import Limits, Profile, trajectory_of, transitions
@@ -28,7 +28,7 @@ class RunLimits(NamedTuple):
 
 
 class ArmBehaviour(NamedTuple):
-    """`rates`: question -> share of its judged rollouts that are right."""
+    """rates: question -> share of its judged rollouts that are right; other_graphs: rollouts of another version."""
 
     profile: Profile
     rates: dict[str, float]
@@ -63,7 +63,7 @@ def run_behaviour(
     return {
         "run": run,
         "limits": {"context_tokens": limits.context_tokens, "steps": limits.steps},
-        "notes": _notes(found, limits, given_steps=steps, other=sum(arm.other_graphs for arm in read.values())),
+        "notes": [*found.notes, *_notes(read, limits, known_graph=bool(found.graph_sha256) and steps is None)],
         "arms": {arm: _figures(seen) for arm, seen in read.items()},
         "transitions": {
             f"{chosen[0]} > {arm}": transitions(first, seen.rates).as_dict()
@@ -75,10 +75,10 @@ def run_behaviour(
 
 def run_limits(config: RunConfig, *, settings: Settings) -> RunLimits:
     """Of the policy that the run started from and the graph that evaluates, as they are now."""
-    try:
-        profile = profile_of(config.base, settings=settings)
-    except UsageError as exc:
-        return RunLimits(Limits(), "", [f"the run's policy can't be read: {exc}"])
+    if settings.engine != "chat" and not config.base.is_dir():
+        # A profile is read with defaults: its window would be one that nobody stated.
+        return RunLimits(Limits(), "", [f"the run's policy {config.base} is gone, and with it what its window was"])
+    profile = profile_of(config.base, settings=settings)
     try:
         places = {"graph_path": settings.graph_path, "prompt_path": settings.prompt_path}
         library = Library(tasks=config.tasks, **places)
@@ -140,10 +140,13 @@ def _figures(seen: ArmBehaviour) -> dict[str, Any]:
     return {"pass@1": None if pass_rate is None else round(pass_rate, 4), **seen.profile.as_dict()}
 
 
-def _notes(found: RunLimits, limits: Limits, *, given_steps: int | None, other: int) -> list[str]:
-    notes = list(found.notes)
-    if found.graph_sha256 and other and given_steps is None:
-        notes.append(f"{other} rollouts ran another version of the graph: their step budget may be another (--steps)")
+def _notes(read: Mapping[str, ArmBehaviour], limits: Limits, *, known_graph: bool) -> list[str]:
+    """`known_graph`: the step budget was read from the graph as it is now."""
+    others = {arm: seen.other_graphs for arm, seen in read.items() if known_graph and seen.other_graphs}
+    notes = [
+        f"{count} rollouts of '{arm}' ran another version of the graph: their step budget may be another (--steps)"
+        for arm, count in others.items()
+    ]
     if limits.context_tokens is None and limits.steps is None:
         notes.append("no limit is known, so no rollout counts as giving up early; give --context-tokens or --steps")
     return notes

@@ -9,6 +9,7 @@ import click
 from karl.commands.common import console, open_store, print_json, settings_of
 
 PLAIN_WIDTH = 200  # where no terminal says how much room there is
+PARTS = ("all", "some", "none")
 LENGTHS = ("turns", "searches", "distinct_queries", "unique_documents", "compressions")
 
 
@@ -62,7 +63,8 @@ def _print(found: dict[str, Any]) -> None:
     page = console()
     if not page.is_terminal:
         page = Console(file=page.file, width=PLAIN_WIDTH, highlight=False)
-    table = Table("", *found["arms"], box=None, title=_title(found), title_justify="left")
+    page.print(_title(found), markup=False, soft_wrap=True)
+    table = Table("", *found["arms"], box=None, pad_edge=False)
     for label, cells in _rows(found["arms"]):
         table.add_row(label, *cells)
     page.print(table)
@@ -86,19 +88,17 @@ def _rows(arms: dict[str, Any]) -> list[tuple[str, list[str]]]:
     ]
     rows += [(kind.replace("_", " "), [_class(arm["classes"][kind]) for arm in every]) for kind in every[0]["classes"]]
     rows += [(f"{name.replace('_', ' ')}, p50 and p90", [_spread(arm[name]) for arm in every]) for name in LENGTHS]
-    if any(arm["recall"] for arm in every):
-        rows += [("recall of gold chunks", [_number(arm["recall"] and arm["recall"]["recall"]) for arm in every])]
-        rows += [
-            (
-                "searches after full recall",
-                [_spread(arm["recall"] and arm["recall"]["searches_after_full_recall"]) for arm in every],
-            )
-        ]
-        rows += [
-            (f"solved, {part} of the gold retrieved", [_solved(arm["recall"], part) for arm in every])
-            for part in ("all", "some", "none")
-        ]
-    return rows
+    return rows + (_recall_rows([arm["recall"] for arm in every]) if any(arm["recall"] for arm in every) else [])
+
+
+def _recall_rows(recalls: list[dict[str, Any] | None]) -> list[tuple[str, list[str]]]:
+    """None: an arm without a question whose gold chunks are known."""
+    after = [recall["searches_after_full_recall"] if recall else None for recall in recalls]
+    return [
+        ("recall of gold chunks", [_number(recall["recall"] if recall else None) for recall in recalls]),
+        ("searches after full recall, p50 and p90", [_spread(found) for found in after]),
+        *((f"solved, {part} of the gold retrieved", [_solved(one, part) for one in recalls]) for part in PARTS),
+    ]
 
 
 def _class(share: dict[str, Any]) -> str:
