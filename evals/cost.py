@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from evals.prices import PriceTable
-from evals.statistics import interval
+from evals.statistics import Interval, interval
 from store.types import RolloutRecord, StepKind, StepRecord
 
 
@@ -82,10 +82,19 @@ def cost_figures(by_question: Mapping[str, Sequence[Cost]]) -> dict[str, Any]:
     return {
         "questions": len(asked),
         "generations": len(every),
-        "usd_per_query": interval(known).as_dict() if known and len(known) == len(per_query) else None,
-        "tokens_per_query": {str(spender): _tokens(asked, spender) for spender in Spender},
+        "usd_per_query": _rounded(interval(known)) if known and len(known) == len(per_query) else None,
+        "tokens_per_query": {
+            str(spender): _tokens(asked, spender)
+            for spender in Spender
+            if any(spender in cost.by_spender for cost in every)
+        },
         "unpriced": sorted({model for cost in every for model in cost.unpriced}),
     }
+
+
+def _rounded(found: Interval) -> dict[str, float]:
+    """Four significant digits: a query may cost a hundredth of a cent."""
+    return {name: float(f"{usd:.4g}") for name, usd in found._asdict().items()}
 
 
 def _requests(step: StepRecord) -> int:

@@ -86,6 +86,12 @@ def test_a_query_costs_what_its_generations_cost_on_average() -> None:
     assert figures["usd_per_query"]["mean"] == pytest.approx(4.0)  # (2 + 6) / 2
     assert figures["tokens_per_query"]["policy"] == {"input": 1e6, "cached_input": None, "output": 3e5}
     assert (figures["questions"], figures["generations"]) == (2, 3)
+    assert "judge" not in figures["tokens_per_query"]  # nobody said what the judge read: that is not 0
+
+
+def test_small_costs_keep_their_digits() -> None:
+    figures = cost_figures({"q": [cost_of([policy(123, 0)], PRICES)]})
+    assert figures["usd_per_query"] == {"mean": 0.000123, "low": 0.000123, "high": 0.000123}
 
 
 def test_impossible_counts_are_refused() -> None:
