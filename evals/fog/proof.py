@@ -26,7 +26,7 @@ def prove(draft: Draft, solver: Solver) -> tuple[str, tuple[str, ...]]:
         sentence = "; ".join(filter(None, (_only(draft, rows, solver), _near(draft, solver), _overruled(rows, solver))))
     except Contradiction as exc:
         raise Rejected(str(exc)) from exc
-    return f"{sentence}.", _gold(rows, solver)
+    return f"{sentence}.", _gold(draft, rows, solver)
 
 
 def _refuse_told(draft: Draft) -> None:
@@ -79,8 +79,9 @@ def _near(draft: Draft, solver: Solver) -> str:
         failed = solver.failed(subject, draft.query)
         if len(failed) != 1:
             raise Rejected(f"{subject} is no near miss: it fails {len(failed)} conditions")
-        actual, _ = solver.walk(subject, failed[0].path)
-        said.append(f'{subject} fails only "{failed[0].text}" ({actual} instead)')
+        actual, trail = solver.walk(subject, failed[0].path)
+        once = [f", newer than {_said(older)}" for fact in trail for older in solver.overruled(fact)]
+        said.append(f'{subject} fails only "{failed[0].text}" ({actual} instead{"".join(once)})')
     return _some(said)
 
 
@@ -101,6 +102,17 @@ def _some(said: Sequence[str]) -> str:
     return "; ".join(said[:SHOWN]) + (f"; and {rest} more" if rest > 0 else "")
 
 
-def _gold(rows: Sequence[Row], solver: Solver) -> tuple[str, ...]:
+def _gold(draft: Draft, rows: Sequence[Row], solver: Solver) -> tuple[str, ...]:
+    """Documents that say the answer, that explain other names, and that overrule what one of these says wrongly."""
     facts = [explained for row in rows for fact in row.trail for explained in solver.explained(fact)]
-    return tuple(dict.fromkeys(fact.document for fact in facts))
+    names = [solver.newest("alias", row.subject) for row in rows]
+    facts += [fact for fact in names if fact and fact.object in draft.question]
+    gold = dict.fromkeys(fact.document for fact in facts)
+    against = [fact for subject in draft.near for fact in _failing(subject, draft.query, solver)]
+    gold |= dict.fromkeys(f.document for f in against if any(old.document in gold for old in solver.overruled(f)))
+    return tuple(gold)
+
+
+def _failing(subject: str, query: Query, solver: Solver) -> list[Fact]:
+    """The newest facts by which a near miss fails."""
+    return [fact for condition in solver.failed(subject, query) for fact in solver.walk(subject, condition.path)[1]]

@@ -20,18 +20,32 @@ SMALL_LIST = 12  # of its 16 concerns, which the fact lists consist of
 class FogSettings(BaseModel, frozen=True, extra="forbid"):
     """The same settings make the same files, byte for byte."""
 
-    seed: int = Field(0, ge=0)
-    size: int = Field(600, ge=20, le=50_000, description="documents, exactly as many")
-    regimes: tuple[Regime, ...] = Field(REGIMES, min_length=1, description="what is asked; the documents hold all six")
-    questions: int = Field(10, ge=1, description="per regime, as far as the documents allow")
-    hops: int = Field(2, ge=1, le=3, description="1: things are named; 2 and 3: described through one or two others")
-    constraints: int = Field(3, ge=2, le=5, description="of an entity search; 3 at most in the small vocabulary")
-    distractors: int = Field(3, ge=0, le=10, description="near misses of a question, and rows like the one asked about")
-    aliases: float = Field(0.3, ge=0, le=1, description="share of customers that accounts call by another name")
-    conflicts: float = Field(0.3, ge=0, le=1, description="share of facts of which an older document says otherwise")
-    tables: int = Field(3, ge=1, le=5, description="of a filing")
-    list_length: int = Field(5, ge=2, le=20, description="entities of a list, actions of a fact list, own steps")
-    vocabulary: Literal["full", "small"] = Field("full", description="small: the embedded policy's sentences and names")
+    seed: int = Field(default=0, ge=0)
+    size: int = Field(default=600, ge=20, le=50_000, description="documents, exactly as many")
+    regimes: tuple[Regime, ...] = Field(
+        default=REGIMES, min_length=1, description="what is asked; the documents hold all six"
+    )
+    questions: int = Field(default=10, ge=1, description="per regime, as far as the documents allow")
+    hops: int = Field(
+        default=2, ge=1, le=3, description="1: things are named; 2 and 3: described through one or two others"
+    )
+    constraints: int = Field(
+        default=3, ge=2, le=5, description="of an entity search; 3 at most in the small vocabulary"
+    )
+    distractors: int = Field(
+        default=3, ge=0, le=10, description="near misses of a question, and rows like the one asked about"
+    )
+    aliases: float = Field(default=0.3, ge=0, le=1, description="share of customers that accounts call by another name")
+    conflicts: float = Field(
+        default=0.3, ge=0, le=1, description="share of facts of which an older document says otherwise"
+    )
+    tables: int = Field(default=3, ge=1, le=5, description="of a filing")
+    list_length: int = Field(
+        default=5, ge=2, le=20, description="entities of a list, actions of a fact list, own steps"
+    )
+    vocabulary: Literal["full", "small"] = Field(
+        default="full", description="small: the embedded policy's sentences and names"
+    )
 
     @model_validator(mode="before")
     @classmethod

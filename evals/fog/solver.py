@@ -35,17 +35,21 @@ class Solver:
         self._held: dict[tuple[str, str], list[Fact]] = defaultdict(list)
         for fact in facts:
             self._held[fact.relation, fact.subject].append(fact)
-        self.subjects = sorted({subject for _, subject in self._held})
+        self._having: dict[str, list[str]] = defaultdict(list)
+        for relation, subject in sorted(self._held):
+            self._having[relation].append(subject)
+        self._newest: dict[tuple[str, str], Fact] = {}
 
     def newest(self, relation: str, subject: str) -> Fact | None:
         """Raises: Contradiction."""
-        held = self._held.get((relation, subject))
-        if not held:
-            return None
+        known = self._newest.get((relation, subject))
+        if known or not (held := self._held.get((relation, subject))):
+            return known
         last = max(fact.date for fact in held)
         said = [fact for fact in held if fact.date == last]
         if len({fact.object for fact in said}) > 1:
             raise Contradiction(f"{relation} of {subject}: {', '.join(fact.object for fact in said)}")
+        self._newest[relation, subject] = said[0]
         return said[0]
 
     def overruled(self, fact: Fact) -> list[Fact]:
@@ -76,9 +80,16 @@ class Solver:
         return [condition for condition in query.conditions if not self.meets(subject, condition)[0]]
 
     def rows(self, query: Query) -> list[Row]:
-        """Every thing of the fact base is tried. Raises: Contradiction."""
-        met = [s for s in self.subjects if all(self.meets(s, condition)[0] for condition in query.conditions)]
+        """Every thing that can meet the first condition is tried. Raises: Contradiction."""
+        tried = self._candidates(query.conditions[0])
+        met = [s for s in tried if all(self.meets(s, condition)[0] for condition in query.conditions)]
         return [self._row(subject, query) for subject in met]
+
+    def _candidates(self, condition: Condition) -> list[str]:
+        """Everything of which the fact base holds the first relation; without one, the thing that is named."""
+        if condition.path:
+            return self._having[condition.path[0]]
+        return [condition.value] if isinstance(condition.value, str) else []
 
     def _row(self, subject: str, query: Query) -> Row:
         trail = [fact for condition in query.conditions for fact in self.meets(subject, condition)[1]]
@@ -91,12 +102,12 @@ class Solver:
 
     def count(self, relation: str) -> int:
         """Things that have the relation."""
-        return sum(held == relation for held, _ in self._held)
+        return len(self._having[relation])
 
     def like(self, subject: str, relation: str) -> list[str]:
         """Lines of the subject's tables that share year and first words with this one: `Cash`, `Cash as budgeted`."""
         name, separator, year = relation.partition(" | ")
-        relations = (held for held, of in self._held if of == subject) if separator else ()
+        relations = (held for held, having in self._having.items() if subject in having) if separator else ()
         found = (held.partition(" | ") for held in relations)
         return [f'"{other}"' for other, _, column in found if other.startswith(f"{name} ") and column == year]
 

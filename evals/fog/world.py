@@ -125,7 +125,8 @@ class World:
         self.documents.append(Document(key, title, dated))
         self.facts += [Fact(*triple, key, day, alias_used) for triple in triples]
 
-    def overrule(self, triple: Triple, *, alias: str = "") -> None:
+    def overrule(self, triple: Triple) -> None:
         """An older document says `triple`, which a current one contradicts."""
-        newest = max(fact.date for fact in self.facts if (fact.relation, fact.subject) == triple[:2])
-        self.state("archive", "Note from the archive", [triple], day=self.before(newest), alias=alias)
+        # From the end: what is overruled was planted just before.
+        current = next(fact for fact in reversed(self.facts) if (fact.relation, fact.subject) == triple[:2])
+        self.state("archive", "Note from the archive", [triple], day=self.before(current.date))

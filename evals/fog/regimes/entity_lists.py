@@ -24,7 +24,7 @@ def plant(world: World) -> Draft:
         regime="entity_lists",
         question=asked(world, question),
         query=Query(conditions),
-        rows={member: () for member in members},
+        rows=dict.fromkeys(members, ()),
         reference=", ".join(members),
         nuggets=tuple(entity(world, member) for member in members),
         things="customers",

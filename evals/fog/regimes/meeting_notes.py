@@ -60,9 +60,7 @@ def plant(world: World) -> Draft:
     project, other_project = world.names.take("projects"), world.names.take("projects")
     meetings = _meetings(world, project)
     actions = [_place(world, meetings, person) for _ in range(world.settings.list_length)]
-    near = [
-        _near_miss(world, meetings, other_project, person, number) for number in range(world.settings.distractors)
-    ]
+    near = [_near_miss(world, meetings, other_project, person, number) for number in range(world.settings.distractors)]
     for meeting in meetings:
         _write(world, meeting)
     texts = [f"{action.task} by {action.due}" for action in actions]

@@ -17,7 +17,8 @@ FACETS: dict[Path, tuple[str, str]] = {
     ("built_by", "led_by", "lives"): ("where its leader lives", "{leader} lives in {value}"),
 }
 SMALL_FACETS: tuple[Path, ...] = (("launched",), ("built_by", "led_by"), ("built_by", "sits"))
-SUBJECTS = {("launched",): 0, ("built_by",): 0, ("led_by",): 1, ("sits",): 1, ("lives",): 2}
+# relation -> whose it is, as a position in the line
+SUBJECTS = {"launched": 0, "built_by": 0, "led_by": 1, "sits": 1, "lives": 2}
 
 
 def plant(world: World) -> Draft:
@@ -62,13 +63,13 @@ def _start(condition: Condition, world: World) -> str:
 
 def _planted(world: World, line: Line, path: Path) -> str:
     """The value that the line's own documents state."""
-    subject = line[SUBJECTS[path[-1:]]]
+    subject = line[SUBJECTS[path[-1]]]
     return next(f.object for f in reversed(world.facts) if (f.relation, f.subject) == (path[-1], subject))
 
 
 def _contradict(world: World, line: Line, path: Path, value: str) -> None:
     """An older document says otherwise, for places and leaders."""
-    relation, subject = path[-1], line[SUBJECTS[path[-1:]]]
+    relation, subject = path[-1], line[SUBJECTS[path[-1]]]
     if relation in ("launched", "built_by") or not world.chance(world.settings.conflicts):
         return
     places = world.vocabulary.values("sits")

@@ -29,7 +29,7 @@ def _count(world: World) -> Draft:
         regime="tabular_arithmetic",
         question=f"How many customers use {line.product}?",
         query=Query((uses(line, hops=1, verb="use"),), (), "count"),
-        rows={user: () for user in users},
+        rows=dict.fromkeys(users, ()),
         reference=str(count),
         nuggets=(Nugget(text=str(count), aliases=(f"{count} customers",)),),
         things="customers",

@@ -85,10 +85,10 @@ def draw_accounts(world: World, company: str, *, asked: list[str]) -> Accounts:
         lines.sort(key=lambda name: world.rng.random())
     keys = [(name, year) for lines in tables.values() for name in lines for year in YEARS]
     # All differ, so that every line rises or falls and no figure is right by chance.
-    amounts = world.rng.sample(range(1_000, 60_000), len(keys))
+    amounts = world.rng.sample(range(300, 9_000), len(keys))
     thousands = {key: 100 * amount for key, amount in zip(keys, amounts, strict=True)}
     former = {
-        key: thousands[key] + 100 * world.rng.choice((-310, -140, -60, 50, 170, 290))
+        key: thousands[key] + 100 * world.rng.choice((-140, -60, -30, 50, 170, 290))
         for key in keys
         if key[1] == YEARS[1] and world.chance(world.settings.conflicts)
     }
