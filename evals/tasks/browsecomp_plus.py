@@ -59,11 +59,12 @@ def _item(row: Row, key: str, split: str, canary: Canary | None) -> EvalItem:
     def text(of: Row, name: str) -> str:
         return shown.show(of.text(name), where=f"{of.where}: {name}") if shown else of.text(name)
 
-    answer = text(row, "answer")
+    # The question first: it is long enough to tell a wrong canary.
+    question, answer = text(row, "query"), text(row, "answer")
     documents = [*row.rows("gold_docs", optional=True), *row.rows("evidence_docs", optional=True)]
     return EvalItem(
         key=key,
-        question=text(row, "query"),
+        question=question,
         reference=answer,
         nuggets=(Nugget(text=answer),),
         gold=tuple(dict.fromkeys(text(document, "docid") for document in documents)),

@@ -16,7 +16,7 @@ COMMIT = "c0ffee" * 6 + "c0ff"
 
 @dataclass
 class HubDouble:
-    """`files`: data set -> path -> contents; `large`: paths with a published sha256; `cut`: path -> bytes to send at most."""
+    """`files`: data set -> path -> contents; `large`: paths with a published sha256; `cut`: bytes to send at most."""
 
     files: Mapping[str, dict[str, bytes]]
     large: set[str] = field(default_factory=set)
