@@ -55,9 +55,9 @@ class Limits:
     steps: int | None = None
 
     def share(self, *, tokens: int, turns: int) -> float | None:
-        """The greatest share used of any limit that is known."""
+        """The greatest share of any limit that is known. A count of 0 was not taken: every turn reads something."""
         used = ((tokens, self.context_tokens), (turns, self.steps))
-        return max((have / limit for have, limit in used if limit), default=None)
+        return max((have / limit for have, limit in used if have and limit), default=None)
 
 
 @dataclass(frozen=True, slots=True)

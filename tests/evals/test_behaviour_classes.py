@@ -149,6 +149,15 @@ def test_unknown_limits_fire_no_rule_about_the_context() -> None:
     assert classify(unknown).kind is BehaviourClass.UNCLASSIFIED
 
 
+def test_an_agent_that_counted_no_tokens_is_not_said_to_have_used_none() -> None:
+    uncounted = searching(3, tokens=0)
+    assert classify(uncounted).features.used is None
+    assert classify(uncounted).kind is BehaviourClass.UNCLASSIFIED
+    assert classify(searching(3, tokens=0, limits=Limits(1000, steps=10))).features.used == 0.3
+    nothing = replace(uncounted, context_tokens=(), searches=(), proposals=())
+    assert classify(nothing).features.used is None
+
+
 def test_the_figures_of_the_rules_can_be_scaled() -> None:
     assert classify(searching(4, certainty=Certainty.UNCERTAIN)).kind is not BehaviourClass.EXHAUSTIVE_SEARCH
     scaled = Rules(exhaustive_searches=3)
