@@ -109,6 +109,19 @@ def test_missing_files_say_what_was_looked_for(tmp_path: Path, name: str) -> Non
         load_task(name, tmp_path)
 
 
+def test_the_page_in_the_docs_has_the_same_table() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "karlbench.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:3] == "| `"]
+    assert [row[0].strip("`") for row in rows] == list(TASKS)
+    for row in rows:
+        spec = task(row[0].strip("`")).spec
+        shown = [row[2].split(":")[0], row[3], row[6], row[7], row[8].split(",")[0]]
+        expected = spec.expected
+        declared = [f"{expected.questions:,}", f"{expected.chunks:,}", spec.k, spec.steps, f"{expected.nuggets:g}"]
+        assert shown == [str(value) for value in declared], spec.name
+        assert row[1] == spec.regime
+
+
 # BrowseComp-Plus
 
 
