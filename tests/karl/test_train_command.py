@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -27,6 +28,7 @@ from tests.rl_backend.toy import make_base
 FAST = ["--set", "batch_rollouts=8", "--set", "threads=1", "--set", "epochs=2", "--set", "lr=0.002"]
 LONG = ["--set", "batch_rollouts=1", "--set", "threads=1", "--set", "epochs=15"]
 TWO = ["--ranks", "2", "--launch"]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
 PATIENCE = 400.0  # seconds; a busy machine takes a minute to import torch and verl
 
 
@@ -131,10 +133,10 @@ def test_without_a_base_the_sampler_must_be_there(home: Path, capsys: pytest.Cap
     )
 
 
-def begin(home: Path, *arguments: str) -> subprocess.Popen[str]:
-    """`karl train` in its own process, ten steps or more into a long training."""
+def begin(home: Path, *arguments: str, by: Sequence[str] = ()) -> subprocess.Popen[str]:
+    """`karl train` in its own process, or started `by` another, ten steps or more into a long training."""
     process = subprocess.Popen(
-        command("train", "d", "--out", "x", *LONG, *arguments),
+        [*by, *command("train", "d", "--out", "x", *LONG, *arguments)],
         cwd=home.parent,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -191,8 +193,7 @@ def test_ranks_do_not_outlive_a_command_that_was_killed(home: Path):
 @pytest.mark.slow
 @pytest.mark.timeout(1300)
 def test_the_users_own_torchrun_trains_and_records_once(home: Path):
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
-    arguments = [*torchrun, *command("train", "d", "--out", "x", *FAST, "--json")]
+    arguments = [*TORCHRUN, *command("train", "d", "--out", "x", *FAST, "--json")]
     ended = subprocess.run(
         arguments, cwd=home.parent, env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
     )
@@ -200,3 +201,15 @@ def test_the_users_own_torchrun_trains_and_records_once(home: Path):
     assert json.loads(ended.stdout)["steps"] == 4
     assert steps_stored(home, "train/x") == [1, 2, 3, 4]
     assert load_profile(home / "trained" / "x").policy_version == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1300)
+def test_rank_0_of_the_users_own_torchrun_has_all_ranks_save(home: Path):
+    begun = begin(home, by=TORCHRUN)
+    os.kill(int((home / "locks" / "train-x.lock").read_text()), signal.SIGINT)  # as docs/training.md says
+    _, err = begun.communicate(timeout=PATIENCE)
+    assert "the same command goes on from here" in err and "SIGKILL" not in err
+    (state,) = (home / "trained" / "x.training").glob("**/step-*")
+    assert len([*(state / ".trainer").glob("*rank_*")]) >= 2
+    assert steps_stored(home, "train/x") == list(range(1, int(state.name.removeprefix("step-")) + 1))
