@@ -67,7 +67,7 @@ def _tell_validation(plan: TrainPlan, reporter: Reporter) -> None:
         held = f"{len(plan.validation.tasks)} of {plan.dataset.group_count} questions of {plan.dataset.name}"
         reporter.say(f"{plan.series}: {held} are not trained on, and compare the epochs")
     elif idle := idle_limits(plan.config):
-        reporter.say(f"recipe {plan.recipe} has {idle}: without --validate nothing is evaluated, and neither stops it")
+        reporter.say(f"recipe {plan.recipe} has {idle}: without --validate nothing is evaluated or ended by it")
 
 
 async def _trained(
