@@ -7,6 +7,18 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 Label = Literal["support", "partial_support", "not_support"]
+Aliases = Sequence[Sequence[str]]
+
+
+class TokenUsage(NamedTuple):
+    """What judging cost, retries included; zeros: no model was asked."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def plus(self, other: TokenUsage) -> TokenUsage:
+        return TokenUsage(*(ours + theirs for ours, theirs in zip(self, other, strict=True)))
 
 
 class Score(NamedTuple):
@@ -17,6 +29,7 @@ class Score(NamedTuple):
     judge: str
     reason: str
     prompt_sha256: str = ""
+    usage: TokenUsage = TokenUsage()
 
 
 class Pair(NamedTuple):
@@ -72,7 +85,9 @@ class Judge(Protocol):
     @property
     def name(self) -> str: ...
 
-    async def score(self, answer: str, *, question: str, nuggets: Sequence[str]) -> Score: ...
+    async def score(self, answer: str, *, question: str, nuggets: Sequence[str], aliases: Aliases = ()) -> Score:
+        """`aliases`: of each nugget the other wordings that say the same; empty, or one entry per nugget."""
+        ...
 
     async def duplicate(self, first: Pair, second: Pair) -> Duplicate: ...
 

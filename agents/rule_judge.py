@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from agents.errors import JudgeError
-from agents.judging import Attempt, Duplicate, Equivalence, Label, Pair, Quality, QualityCase, Score
+from agents.judging import Aliases, Attempt, Duplicate, Equivalence, Label, Pair, Quality, QualityCase, Score
 from agents.normal_form import canonical, normalise, split_answer
 
 _FILLERS = frozenset(
@@ -20,7 +20,7 @@ class RuleJudge:
 
     name = "rule"
 
-    async def score(self, answer: str, *, question: str, nuggets: Sequence[str]) -> Score:
+    async def score(self, answer: str, *, question: str, nuggets: Sequence[str], aliases: Aliases = ()) -> Score:
         """One nugget: right iff the answer equals it. Several: items matched / max(nuggets, items).
 
         Raises: JudgeError without nuggets.
@@ -29,7 +29,11 @@ class RuleJudge:
         if not any(wanted):
             raise JudgeError(f"no nuggets to judge by for the question {question!r}")
         items = [normalise(answer)] if len(wanted) == 1 else split_answer(answer)
-        labels: list[Label] = ["support" if nugget in items else "not_support" for nugget in wanted]
+        others = [set(map(normalise, names)) - {""} for names in aliases or [()] * len(wanted)]
+        labels: list[Label] = [
+            "support" if nugget in items or not names.isdisjoint(items) else "not_support"
+            for nugget, names in zip(wanted, others, strict=True)
+        ]
         matched = labels.count("support")
         reason = f"rule: {matched} of {len(wanted)} nuggets among {len(items)} items"
         return Score(matched / max(len(wanted), len(items)), labels, self.name, reason)

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from agents.engines.settings import ChatSettings
-from agents.llm_judge import JudgeSettings
+from agents.structured import JudgeSettings
 from karl.settings import Settings
 from store.errors import KarlError
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from agents.engines.settings import ChatSettings, RouterSettings
-from agents.llm_judge import JudgeSettings
+from agents.structured import JudgeSettings
 from karl.telemetry import TelemetrySettings
 from store.errors import UsageError
 

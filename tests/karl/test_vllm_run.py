@@ -15,8 +15,8 @@ from transformers import PreTrainedModel
 from agents.engines.base import GenerateRequest, SamplingParams
 from agents.engines.local import LocalEngine, load_model
 from agents.engines.router import TokenRouter
-from agents.llm_judge import JudgeSettings
 from agents.policy import PROFILE_FILE
+from agents.structured import JudgeSettings
 from karl.endpoints import check_judge, check_vllm, serves
 from karl.health import checks
 from karl.policies import open_policy
