@@ -67,5 +67,7 @@ def targets(figures: Mapping[str, Any]) -> list[Target]:
         ratio, reading = case["ratio"]["to_the_faster"], case["reading_share"]
         found += [Target(f"speed.{name}.ratio.to_the_faster.{clock}", ratio[clock], ">=", RATIO) for clock in CLOCKS]
         found.append(Target(f"speed.{name}.reading_share.wall", reading["wall"], "<=", READING_SHARE))
+        micro = case["micro_batches"]
+        found.append(Target(f"speed.{name}.micro_batches.most_tokens", micro["most_tokens"], "<=", micro["cap"]))
     memory = figures["memory"]["bytes_per_rollout"]
     return [*found, Target("memory.bytes_per_rollout", memory, "<=", BYTES_PER_ROLLOUT)]

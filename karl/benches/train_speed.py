@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,15 +16,19 @@ import numpy as np
 from karl.benches.train_store import Shape, bench_store, frozen_dataset
 
 if TYPE_CHECKING:
+    from rl_backend.batch import Batch
     from rl_backend.timing import Turn
 
 WARM_UP = 2
 BARE = {"bare_selective": True, "bare_full": False}
+EQUAL_ROWS = "equal_rows"
 CLOCKS = ("wall", "cpu")
 MEANING = {
     "verl": "rl_backend's Trainer over verl's TrainingWorker: what `karl run` trains with",
     "bare_selective": "plain PyTorch, the head over trained tokens only",
     "bare_full": "plain PyTorch, the head over every token",
+    "equal_rows": "verl on the same rows in micro-batches of equally many, as many as keep the longest within the cap",
+    "micro_batches": "how many a step has, the most tokens in one (padding counted) and the cap, share of padding",
     "ratio": "verl over the bare loop of that name, batch by batch (median); above 1, verl is faster",
     "reading_share": "of the time of a step with verl: waiting for the next batch from the store",
     "wall, cpu": "by the clock; by the processor's time of all threads of this process",
@@ -40,10 +45,13 @@ class Case(NamedTuple):
 
 
 def cases() -> list[Case]:
-    """The shipped policy with its recipe's batches and prompts of its size; and three million parameters."""
+    """The shipped policy with its recipe's batches and prompts of its size; three million parameters; and lengths as
+    searches have them: most short, a few as long as a micro-batch may be.
+    """
     return [
         Case("shipped", _shipped, Shape(64, 8, tokens=(80, 320), turn=8, turn_every=48, vocab=1000), batch_rollouts=64),
         Case("random_3m", _random, Shape(32, 8, tokens=(200, 1000), turn=16, turn_every=64, vocab=2048), 16),
+        Case("skewed", _shipped, Shape(64, 8, tokens=(64, 2048), turn=8, turn_every=48, vocab=1000, skew=1.2), 64),
     ]
 
 
@@ -59,6 +67,7 @@ def speed(case: Case, *, turns: int, threads: int | None, seed: int) -> dict[str
     from rl_backend.verl_adapter import Trainer
 
     steps = WARM_UP + turns
+    seen: list[Batch] = []
     per_epoch = case.data.groups * case.data.group_size // case.batch_rollouts
     config = TrainConfig(
         batch_rollouts=case.batch_rollouts, epochs=math.ceil(steps / per_epoch), lr=1e-6, balance="none"
@@ -69,10 +78,38 @@ def speed(case: Case, *, turns: int, threads: int | None, seed: int) -> dict[str
         plan, loader = Plan(index.entries, config=config), Loader(source, index, config=config)
         bare = partial(BareTrainer, base, config=config, total_steps=steps)
         trainers = {name: bare(selective=selective).train_step for name, selective in BARE.items()}
-        with closing(Trainer(base, config=config, total_steps=steps)) as ours:
-            batches = (batch for _, batch in loader.batches(plan))
-            taken = timing.take_turns({"verl": ours.train_step, **trainers}, batches, warm_up=WARM_UP, turns=turns)
-    return {"threads": used, "batch_rollouts": case.batch_rollouts, **speed_figures(taken)}
+        with closing(Trainer(base, config=config, total_steps=2 * steps)) as ours:
+            trainers["verl"] = ours.train_step
+            if case.data.skew:
+                trainers[EQUAL_ROWS] = lambda batch: ours.train_step(equal_rows(batch, cap=config.micro_batch_tokens))
+            batches = (seen.append(batch) or batch for _, batch in loader.batches(plan))
+            taken = timing.take_turns(trainers, batches, warm_up=WARM_UP, turns=turns)
+    return {
+        "threads": used,
+        "batch_rollouts": case.batch_rollouts,
+        "micro_batches": fill_figures(seen, cap=config.micro_batch_tokens),
+        **speed_figures(taken),
+    }
+
+
+def equal_rows(batch: Batch, *, cap: int) -> Batch:
+    """The same rows as well as they can be cut without dynamic batching: sorted, and the longest within the cap."""
+    rows = sorted(batch.rows, key=lambda row: len(row.segment.token_ids), reverse=True)
+    size = max(1, cap // len(rows[0].segment.token_ids))
+    return replace(batch, micro_batches=[rows[start : start + size] for start in range(0, len(rows), size)])
+
+
+def fill_figures(batches: Sequence[Batch], *, cap: int) -> dict[str, float]:
+    """How full micro-batches are, over all steps."""
+    from rl_backend.batch import padded_tokens
+
+    padded = [padded_tokens(rows) for batch in batches for rows in batch.micro_batches]
+    return {
+        "per_step": _median([len(batch.micro_batches) for batch in batches]),
+        "most_tokens": max(padded),
+        "cap": cap,
+        "padding_share": round(1 - sum(batch.token_count for batch in batches) / sum(padded), 4),
+    }
 
 
 def speed_figures(turns: Sequence[Turn]) -> dict[str, Any]:
@@ -87,7 +124,7 @@ def speed_figures(turns: Sequence[Turn]) -> dict[str, Any]:
         for name in names
         if name != "verl"
     }
-    faster = {c: min(ratio[c] for ratio in ratios.values()) for c in CLOCKS}
+    faster = {c: min(ratio[c] for name, ratio in ratios.items() if name != EQUAL_ROWS) for c in CLOCKS}
     return {
         "steps": len(turns),
         "tokens_per_step": _median([turn.tokens for turn in turns]),

@@ -24,7 +24,10 @@ PROVENANCE = Provenance("solver", "0" * 64, {"solver": "0" * 64}, "bench", 0)
 
 
 class Shape(NamedTuple):
-    """How a dataset looks. tokens, segments: lowest and highest; a turn is `turn` sampled tokens among `turn_every`."""
+    """How a dataset looks. tokens, segments: lowest and highest; a turn is `turn` sampled tokens among `turn_every`.
+
+    skew: above 0 most segments are short, and a few many times as long (half a lognormal of that sigma).
+    """
 
     groups: int
     group_size: int
@@ -33,6 +36,7 @@ class Shape(NamedTuple):
     turn: int = 8
     turn_every: int = 24
     vocab: int = 128
+    skew: float = 0.0
 
 
 @contextmanager
@@ -107,7 +111,11 @@ def _rollouts(
 
 def _segment(shape: Shape, *, draw: np.random.Generator, logprobs: Logprobs | None) -> SegmentRecord:
     """A prompt, then turns of sampled tokens with what tools said between them."""
-    tokens = int(draw.integers(shape.tokens[0], shape.tokens[1] + 1))
+    low, high = shape.tokens
+    if shape.skew:
+        tokens = min(high, int(low * np.exp(shape.skew * abs(draw.normal()))))
+    else:
+        tokens = int(draw.integers(low, high + 1))
     ids_T = draw.integers(0, shape.vocab, tokens).astype(np.int32)
     mask_T = (np.arange(tokens) % shape.turn_every >= shape.turn_every - shape.turn).astype(np.uint8)
     logp_T = np.full(tokens, -np.log(shape.vocab)) if logprobs is None else logprobs(ids_T)

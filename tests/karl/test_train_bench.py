@@ -14,9 +14,12 @@ from karl.benches.markdown import render_report
 from karl.benches.train_cuda import cuda_utilisation
 from karl.benches.train_exact import exactness
 from karl.benches.train_memory import measure
-from karl.benches.train_speed import Case, cases, speed, speed_figures
+from karl.benches.train_speed import BARE, Case, cases, equal_rows, fill_figures, speed, speed_figures
 from karl.benches.train_store import Shape, bench_store, frozen_dataset
 from karl.cli import karl
+from rl_backend.batch import pack
+from rl_backend.config import TrainConfig
+from rl_backend.rollouts import Example, TrainingSegment
 from rl_backend.timing import Seconds, Turn
 from rl_backend.utilisation import cuda_device
 from store import queries
@@ -24,11 +27,16 @@ from store import queries
 DATA = Shape(groups=2, group_size=4, tokens=(24, 40), segments=(1, 2), turn=4, turn_every=12)
 
 
-def test_a_dataset_is_frozen_as_described():
+def stored(shape: Shape) -> list[queries.DatasetGroup]:
+    """The groups of a frozen dataset."""
     with bench_store() as store:
-        dataset_id = frozen_dataset(store, DATA, name="d", seed=0)
+        dataset_id = frozen_dataset(store, shape, name="d", seed=0)
         with store.session() as session:
-            groups = list(queries.dataset_groups(session, dataset_id))
+            return list(queries.dataset_groups(session, dataset_id))
+
+
+def test_a_dataset_is_frozen_as_described():
+    groups = stored(DATA)
     segments = [segment for group in groups for row in group.rows for segment in row.segments]
     assert [len(group.rows) for group in groups] == [4, 4]
     assert {len(row.segments) for group in groups for row in group.rows} == {1, 2}
@@ -64,6 +72,29 @@ def test_all_trainers_are_timed_on_a_store():
     assert (found["threads"], found["steps"], found["batch_rollouts"]) == (1, 2, 4)
     assert set(found["ratio"]) == {"bare_selective", "bare_full", "to_the_faster"}
     assert found["verl"]["tokens_per_cpu_second"] > 0 and 0 < found["reading_share"]["wall"] < 1
+
+
+def test_a_skewed_batch_is_timed_beside_equal_rows_too():
+    case = next(case for case in cases() if case.data.skew)
+    rows = [row for group in stored(case.data._replace(groups=16)) for row in group.rows]
+    lengths = np.array([len(segment.token_ids) for row in rows for segment in row.segments])
+    assert np.median(lengths) < 0.1 * case.data.tokens[1] < lengths.max() <= case.data.tokens[1]
+    small = case._replace(data=case.data._replace(groups=3, group_size=4), batch_rollouts=4)
+    found = speed(small, turns=1, threads=1, seed=0)
+    assert set(found["ratio"]) == {"bare_selective", "bare_full", "equal_rows", "to_the_faster"}
+    assert found["ratio"]["to_the_faster"]["cpu"] == min(found["ratio"][name]["cpu"] for name in BARE)
+    assert found["micro_batches"]["most_tokens"] <= found["micro_batches"]["cap"]
+
+
+def test_equal_rows_are_the_same_rows_within_the_cap():
+    config = TrainConfig(micro_batch_tokens=100)
+    zeros = {length: np.zeros(length) for length in (10, 50, 20, 30, 40)}
+    segments = [TrainingSegment(z.astype("i4"), z.astype("u1"), z.astype("f4")) for z in zeros.values()]
+    batch = pack([Example(i, 1.0, 0.5, (s,)) for i, s in enumerate(segments)], config=config)
+    cut = equal_rows(batch, cap=100)
+    assert [[len(row.segment.token_ids) for row in rows] for rows in cut.micro_batches] == [[50, 40], [30, 20], [10]]
+    assert fill_figures([cut], cap=100) == {"per_step": 3, "most_tokens": 100, "cap": 100, "padding_share": 0.1176}
+    assert fill_figures([batch], cap=100)["per_step"] == 2
 
 
 def test_memory_is_that_of_one_epoch():
@@ -108,7 +139,7 @@ def test_the_command_prints_figures_and_targets(monkeypatch: pytest.MonkeyPatch)
     result = CliRunner().invoke(karl, ["bench", "train", *options])
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
-    assert report["name"] == "train" and set(report["figures"]["speed"]) == {"shipped", "random_3m"}
+    assert report["name"] == "train" and set(report["figures"]["speed"]) == {"shipped", "random_3m", "skewed"}
     keys = [target["key"] for target in report["targets"]]
     assert keys[0] == "exactness.per_segment.equations_relative_error" and keys[-1] == "memory.bytes_per_rollout"
     assert "speed.random_3m.ratio.to_the_faster.wall" in keys
@@ -117,4 +148,5 @@ def test_the_command_prints_figures_and_targets(monkeypatch: pytest.MonkeyPatch)
         train_module.RATIO,
         train_module.READING_SHARE,
         train_module.BYTES_PER_ROLLOUT,
+        TrainConfig().micro_batch_tokens,
     }
