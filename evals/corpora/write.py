@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evals.corpora.keys import document_of
+from evals.loaders.pages import PdfFolder
 from evals.loaders.tokens import ApproximateTokens, Tokens
 from evals.tasks import task
 from evals.tasks.base import Task
@@ -20,11 +21,12 @@ from store.readers.base import clean
 
 CORPUS_FILE = "corpus.jsonl"
 ROUND_UP = 1000  # characters; a round limit in the command
+PROGRESS = 10_000  # chunks
 
 
 @dataclass(frozen=True, slots=True)
 class TaskCorpus:
-    """What `karl ingest` is given. `chunks` None: a page each, counted by the ingestion.
+    """What `karl ingest` is given. Of PDFs every page counts as a chunk; the ingestion leaves out blank ones.
 
     exact: False where documents were cut without the published tokenizer.
     """
@@ -32,9 +34,9 @@ class TaskCorpus:
     spec: TaskSpec
     path: Path
     name: str
+    documents: int
+    chunks: int
     max_chars: int | None = None
-    documents: int | None = None
-    chunks: int | None = None
     exact: bool = True
     shortfalls: tuple[Shortfall, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
@@ -55,7 +57,7 @@ def write_corpus(
     tokens: Tokens | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> TaskCorpus:
-    """The corpus of one split; of PDFs, which are read as they are, only where they lie.
+    """The corpus of one split; PDFs are read where they lie, and nothing is written.
 
     Raises: UsageError for missing files, rows in another form, two chunks of one id, or nothing to write.
     """
@@ -90,7 +92,16 @@ def _as_it_lies(wanted: Task, reading: Reading, label: str) -> TaskCorpus:
     if not path.is_dir():
         sources = "; ".join(source.where for source in wanted.spec.by_hand)
         raise UsageError(f"{path}: no such folder; it holds the documents ({sources})")
-    return TaskCorpus(spec=wanted.spec, path=path, name=label)
+    with PdfFolder(path) as folder:
+        counts = folder.page_counts()
+    return TaskCorpus(
+        spec=wanted.spec,
+        path=path,
+        name=label,
+        documents=len(counts),
+        chunks=sum(counts.values()),
+        shortfalls=_shortfalls(wanted.spec, reading.split, sum(counts.values())),
+    )
 
 
 @dataclass(slots=True)
@@ -121,7 +132,7 @@ def _write(wanted: Task, reading: Reading, path: Path, *, progress: Callable[[in
             counts.chunks += 1
             values = {"id": document.id, "title": document.title, "text": text}
             file.write(json.dumps(values, ensure_ascii=False) + "\n")
-            if progress and counts.chunks % 1000 == 0:
+            if progress and counts.chunks % PROGRESS == 0:
                 progress(counts.chunks)
     if not counts.chunks:
         part.unlink()

@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 FUZZY = 0.8  # share of the evidence's words on the page; other pages of one filing reach 0.6 to 0.75, rarely more
-HINTED_FUZZY = 0.6  # where the published number names the page too
+HINTED_FUZZY = 0.6  # where the published number names the page too, and no page has that much
+HINT_COUNTS = 0.05  # between pages that are about as good, the published one
 SPREAD = 0.9  # over two neighbouring pages together
 
 _WORD = re.compile(r"[^\W\d_]+|\d+")
@@ -88,11 +89,11 @@ def _fuzzy(text: str, pages: Mapping[int, str], *, hint: int | None) -> Found | 
         return None
     words = {page: _words(pages[page]) for page in pages}
     shares = {page: _share(wanted, held) for page, held in words.items()}
-    if hint is not None and shares.get(hint, 0.0) >= HINTED_FUZZY:
-        return Found((hint,), Match.FUZZY)
-    best = max(shares, key=lambda page: shares[page], default=None)
+    best = max(shares, key=lambda page: shares[page] + HINT_COUNTS * (page == hint), default=None)
     if best is not None and shares[best] >= FUZZY:
         return Found((best,), Match.FUZZY)
+    if hint is not None and shares.get(hint, 0.0) >= HINTED_FUZZY:
+        return Found((hint,), Match.FUZZY)
     pairs = {page: _share(wanted, words[page] + words[page + 1]) for page in words if page + 1 in words}
     widest = max(pairs, key=lambda page: pairs[page], default=None)
     if widest is not None and pairs[widest] >= SPREAD:

@@ -61,7 +61,7 @@ def find_canary(folder: Path, *, given: str | None) -> Canary | None:
     """The one given (a string, or a file that holds it), else that of `canary.txt`; None without either."""
     if given is not None:
         file = Path(given).expanduser()
-        return Canary(_read(file) if len(given) < 500 and file.is_file() else given)
+        return Canary(_read(file) if len(given) < 250 and file.is_file() else given)
     file = folder / CANARY_FILE
     return Canary(_read(file)) if file.is_file() else None
 

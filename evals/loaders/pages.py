@@ -21,6 +21,7 @@ class PdfPages(Mapping[int, str]):
         """Raises: UsageError for a file that is no readable PDF."""
         from pypdfium2 import PdfDocument, PdfiumError
 
+        self.name = path.stem
         try:
             self._pdf: PdfDocument = PdfDocument(path)
         except (PdfiumError, OSError) as exc:
@@ -45,10 +46,12 @@ class PdfPages(Mapping[int, str]):
 
 
 class PdfFolder:
-    """PDFs by name without extension, wherever they lie under the folder. A context: it closes what it opened."""
+    """PDFs by name without extension, in any case, wherever they lie under the folder. A context: it closes them."""
 
     def __init__(self, folder: Path) -> None:
-        self._paths = {path.stem: path for path in sorted(folder.rglob("*")) if path.suffix.lower() == ".pdf"}
+        self._paths = {
+            path.stem.casefold(): path for path in sorted(folder.rglob("*")) if path.suffix.lower() == ".pdf"
+        }
         self._open: dict[str, PdfPages] = {}
         self._exits = ExitStack()
 
@@ -63,7 +66,17 @@ class PdfFolder:
 
     def pages(self, name: str) -> PdfPages | None:
         """None for a document that is not in the folder."""
-        if name not in self._open and name in self._paths:
-            self._open[name] = PdfPages(self._paths[name])
-            self._exits.callback(self._open[name].close)
-        return self._open.get(name)
+        key = name.casefold()
+        if key not in self._open and key in self._paths:
+            self._open[key] = PdfPages(self._paths[key])
+            self._exits.callback(self._open[key].close)
+        return self._open.get(key)
+
+    def page_counts(self) -> dict[str, int]:
+        """Of every PDF, by name; no text is read. Raises: UsageError for one that is no readable PDF."""
+        counts: dict[str, int] = {}
+        for path in self._paths.values():
+            pages = PdfPages(path)
+            counts[pages.name] = len(pages)
+            pages.close()
+        return counts

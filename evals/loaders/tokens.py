@@ -11,6 +11,8 @@ from store.errors import UsageError
 # A run of up to seven letters, a digit, or any other sign: near what byte-level BPEs of large models make of English.
 _PIECE = re.compile(r"[^\W\d_]{1,7}|\d|[^\w\s]|_")
 
+CHARACTERS = 20  # a token, generously
+
 
 class Tokens(Protocol):
     """`exact`: whether a real tokenizer counts."""
@@ -50,5 +52,9 @@ class TokenizerFile:
             raise UsageError(f"{file}: no tokenizer: {exc}") from exc
 
     def first(self, text: str, n: int) -> str:
-        offsets = self._tokenizer.encode(text, add_special_tokens=False).offsets
-        return text if len(offsets) <= n else text[: offsets[n - 1][1]]
+        # Few tokens are longer than that; a document may be a whole book.
+        for part in (text[: CHARACTERS * n], text):
+            offsets = self._tokenizer.encode(part, add_special_tokens=False).offsets
+            if len(offsets) > n:
+                return part[: offsets[n - 1][1]]
+        return text

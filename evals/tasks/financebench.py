@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from evals.items import EvalItem, Nugget
 from evals.loaders.evidence import find_evidence
@@ -42,23 +42,24 @@ def items(reading: Reading) -> Iterator[EvalItem]:
                 question=row.text("question"),
                 reference=row.text("answer"),
                 nuggets=(Nugget(text=row.text("answer")),),
-                gold=tuple(dict.fromkeys(_gold(row, {row.text("doc_name"): pages}, filings, reading))),
+                gold=tuple(dict.fromkeys(_gold(row, filings, reading))),
                 split="evaluation",
                 kind=row.text("question_type", default=""),
             )
 
 
-def _gold(row: Row, known: dict[str, Mapping[int, str]], filings: PdfFolder, reading: Reading) -> Iterator[str]:
+def _gold(row: Row, filings: PdfFolder, reading: Reading) -> Iterator[str]:
     """Keys of the pages that hold the evidence; how each was found is counted."""
     for evidence in row.rows("evidence"):
-        document = evidence.text("doc_name", default=row.text("doc_name"))
-        pages = known.get(document) or filings.pages(document) or {}
+        pages = filings.pages(evidence.text("doc_name", default=row.text("doc_name")))
         # Published numbers count from 0.
         hint = evidence.whole("evidence_page_num") + 1
-        found = find_evidence(evidence.text("evidence_text", empty=True), pages, hint=hint)
+        text = evidence.text("evidence_text", empty=True)
+        found = find_evidence(text, pages, hint=hint) if pages is not None else None
         reading.notes[f"evidence: {found.match if found else 'not found'}"] += 1
         reading.notes["evidence: on the published page"] += bool(found and hint in found.pages)
-        yield from (f"{document}#{page}" for page in (found.pages if found else ()))
+        if pages is not None and found:
+            yield from (f"{pages.name}#{page}" for page in found.pages)
 
 
 TASK = Task(SPEC, items, corpus_folder="pdfs")

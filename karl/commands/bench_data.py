@@ -143,8 +143,7 @@ def corpus(task: str, folder: Path, out: Path, split: str | None, tokenizer: Pat
     if as_json:
         print_json(_written(written))
         return
-    if written.chunks is not None:
-        click.echo(f"{written.path}: {written.documents:,} documents, {written.chunks:,} chunks")
+    click.echo(f"{written.path}: {written.documents:,} documents, {written.chunks:,} chunks")
     if not written.exact:
         click.echo(f"  cut by an estimate of tokens; --tokenizer with that of {written.spec.embedder} cuts exactly")
     for shortfall in written.shortfalls:

@@ -29,6 +29,7 @@ def test_a_tokenizer_cuts_exactly(tmp_path: Path) -> None:
     tokens = TokenizerFile(write_value(tmp_path / "tokenizer.json", TOKENIZER).parent)
     assert tokens.first("one  two three four", 3) == "one  two three"
     assert tokens.first("one two", 3) == "one two"
+    assert tokens.first(f"one{' ' * 500}two three", 2) == f"one{' ' * 500}two"
     assert tokens.exact
     with pytest.raises(UsageError, match="no tokenizer"):
         TokenizerFile(tmp_path / "none.json")

@@ -19,6 +19,7 @@ from store.queries import corpus_by_name, corpus_chunks
 from store.session import Store
 from tests.evals.task_data import DATA, write_lines, write_parquet, write_value
 from tests.evals.test_chunking import TOKENIZER
+from tests.evals.test_evidence import SHARED
 
 CHUNKS = {"browsecomp_plus": 2, "trec_biogen": 2, "financebench": 3, "qampari": 4, "freshstack": 2, "pmbench": 2}
 
@@ -39,7 +40,7 @@ def test_each_corpus_is_ingested_as_written_and_holds_its_evidence(tmp_path: Pat
     settings = CorpusSettings(max_chars=corpus.max_chars) if corpus.max_chars else None
     report = ingest(store, corpus.path, name=corpus.name, settings=settings)
     assert (report.chunks, report.skipped) == (CHUNKS[name], [])
-    assert corpus.chunks in (None, CHUNKS[name])
+    assert corpus.chunks == CHUNKS[name]
     with store.session() as session:
         row = corpus_by_name(session, corpus.name)
         found = [evidence_keys(chunk.key, page=chunk.page) for chunk in corpus_chunks(session, row.id or 0)]
@@ -91,7 +92,8 @@ def test_what_has_no_text_is_left_out_and_told(tmp_path: Path) -> None:
 def test_pdfs_are_ingested_where_they_lie(tmp_path: Path) -> None:
     corpus = written("financebench", tmp_path)
     assert corpus.command == f"karl ingest {tmp_path}/data/pdfs --name financebench"
-    assert (corpus.chunks, corpus.exact) == (None, True)
+    assert (corpus.documents, corpus.chunks, corpus.exact) == (1, 3, True)
+    assert [str(shortfall) for shortfall in corpus.shortfalls] == ["chunks: 3 here, 53,399 in the full set"]
     assert not (tmp_path / "out").exists()
     with pytest.raises(UsageError, match=r"pdfs: no such folder; it holds the documents \(PDFs of github"):
         write_corpus("financebench", tmp_path, tmp_path / "out")
@@ -131,3 +133,19 @@ def test_a_corpus_without_text_is_refused(tmp_path: Path) -> None:
 def test_a_hit_is_known_by_its_names(key: str, page: int | None, names: set[str]) -> None:
     assert names <= evidence_keys(key, page=page)
     assert not any(name.endswith("#3") for name in evidence_keys(key, page=page))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SHARED.is_dir(), reason=f"no sample filings at {SHARED}; set KARL_SHARED")
+def test_the_sample_filings_hold_the_evidence_of_every_question(tmp_path: Path) -> None:
+    corpus = write_corpus("financebench", SHARED, tmp_path / "out")
+    assert (corpus.documents, corpus.chunks) == (10, 902)  # one page is blank
+    store = Store.open(f"sqlite:///{tmp_path}/k.db")
+    assert ingest(store, corpus.path, name=corpus.name).chunks == 901
+    with store.session() as session:
+        row = corpus_by_name(session, corpus.name)
+        found = [evidence_keys(chunk.key, page=chunk.page) for chunk in corpus_chunks(session, row.id or 0)]
+    held = frozenset[str]().union(*found)
+    items = load_task("financebench", SHARED).items
+    assert len(items) == 30
+    assert all(item.gold and held.issuperset(item.gold) for item in items)

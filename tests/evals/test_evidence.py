@@ -45,6 +45,13 @@ def test_the_page_is_found(text: str, hint: int | None, found: Found | None) -> 
     assert find_evidence(text, PAGES, hint=hint) == found
 
 
+def test_the_published_page_gives_way_to_a_clearly_better_one() -> None:
+    pages = {1: "a b c d e f g x y z", 2: "z i h g f e d c b a", 3: "a b c d e f g h i z q"}
+    assert find_evidence("a b c d e f g h i j", pages, hint=1) == Found((2,), Match.FUZZY)
+    assert find_evidence("a b c d e f g h i j", pages, hint=3) == Found((3,), Match.FUZZY)
+    assert find_evidence("a b c d e f g j k l", {1: pages[1]}, hint=1) == Found((1,), Match.FUZZY)
+
+
 class Watched(Mapping[int, str]):
     """Pages that remember which of them were read."""
 
@@ -79,6 +86,8 @@ def test_pages_of_a_pdf_are_those_of_the_corpus(tmp_path: Path) -> None:
         pages = folder.pages("ACME")
         assert pages is not None
         assert dict(pages) == {1: "first page", 2: "", 3: "third page"}
+        assert folder.pages("acme") is pages
+        assert pages.name == "ACME"
         assert folder.pages("BOLT") is None
     with pytest.raises(UsageError, match=r"broken\.pdf: cannot be read as PDF"):
         PdfPages(tmp_path / "broken.pdf")
