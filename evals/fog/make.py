@@ -37,6 +37,7 @@ PLANTERS: Mapping[Regime, Planter] = {
 }
 SMALL_PLANTERS: Mapping[Regime, Planter] = {
     **PLANTERS,
+    "entity_search": small.plant_search,
     "tabular_arithmetic": small.plant_arithmetic,
     "procedures": small.plant_steps,
     "meeting_notes": small.plant_concerns,

@@ -54,7 +54,7 @@ def _only(draft: Draft, rows: Sequence[Row], solver: Solver) -> str:
     if draft.query.operation:
         return f"{sentence.capitalize()[:1]}{sentence[1:]}, and {_calculated(draft, rows, solver)}"
     if len(draft.query.paths) > 1 or rows[0].values:
-        sentence += ", and each fact asked for has one newest statement"
+        sentence += f", and what is asked of {'it' if len(rows) == 1 else 'them'} has one newest statement"
     return f"{sentence[:1].upper()}{sentence[1:]}"
 
 

@@ -16,13 +16,13 @@ from evals.fog.writing import write_documents
 from evals.items import EvalItem
 from karl.cli import karl
 from karl.tiny.fog import small_vocabulary
-from karl.tiny.world import SENTENCES
+from karl.tiny.world import KINDS, SENTENCES, make_world
 from tests.evals.fog import reader
 
 
-def small_fog(hops: int) -> Fog:
+def small_fog(hops: int, **knobs: int) -> Fog:
     given = {"vocabulary": "small", "size": 700, "questions": 3, "hops": hops, "list_length": 3, "seed": hops}
-    return make_fog(fog_settings(given), small_vocabulary())
+    return make_fog(fog_settings({**given, **knobs}), small_vocabulary())
 
 
 def test_make_says_where_the_files_are_how_many_and_what_is_next(tmp_path: Path) -> None:
@@ -61,6 +61,14 @@ def test_small_notes_are_the_embedded_policys(hops: int) -> None:
         assert any(re.fullmatch(pattern, document.body) for pattern in patterns[document.title]), document
 
 
+@pytest.mark.parametrize(("hops", "kind"), [(1, "team_leader"), (2, "product_leader"), (3, "user_leader")])
+def test_some_small_searches_are_worded_as_the_policy_was_taught(hops: int, kind: str) -> None:
+    taught = next(KINDS[kind](make_world(0))).text
+    form = re.escape(taught).replace(re.escape(next(KINDS[kind](make_world(0))).hops[0].entity), r"\w+")
+    asked = [item.question for item in small_fog(hops, questions=8, size=1200).items if item.kind == "entity_search"]
+    assert 0 < sum(bool(re.fullmatch(form, question)) for question in asked) < len(asked) == 8
+
+
 @pytest.mark.parametrize("hops", [1, 2, 3])
 async def test_small_answers_are_found_anew_in_the_written_notes(hops: int, tmp_path: Path) -> None:
     fog = small_fog(hops)
@@ -72,9 +80,22 @@ async def test_small_answers_are_found_anew_in_the_written_notes(hops: int, tmp_
         assert (await RuleJudge().score(item.reference, question=item.question, nuggets=nuggets)).value == 1.0
 
 
+def chain(reading: reader.Reading, text: str) -> str:
+    """Who leads the team that is named, that builds a product, that builds the product of a customer."""
+    if found := re.fullmatch(r"Who leads the (\w+) team\?", text):
+        return reading.get("leader", found[1])
+    if found := re.fullmatch(r"Who leads the team that builds (\w+)\?", text):
+        return reading.follow(found[1], ("team", "leader"))
+    found = re.fullmatch(r"Who leads the team that builds the product that (\w+) uses\?", text)
+    assert found
+    return reading.follow(found[1], ("uses", "team", "leader"))
+
+
 def answer(reading: reader.Reading, item: EvalItem) -> list[str] | set[str]:
     """From the notes and the wording of the question alone."""
     text = item.question
+    if text.startswith("Who leads"):
+        return [chain(reading, text)]
     if item.kind in ("entity_search", "entity_lists"):
         return reader.matching(reading, text)
     if item.kind == "meeting_notes":

@@ -1,4 +1,4 @@
-"""Three regimes in the embedded policy's language, which has no tables, technical documents or minutes.
+"""What is asked otherwise in the embedded policy's language, which has no tables, technical documents or minutes.
 
 Its notes carry numbers (years, how many customers), chains to follow in order, and concerns to gather instead.
 """
@@ -10,9 +10,37 @@ from decimal import Decimal
 from evals.fog.company import add_customer, add_line, some_line
 from evals.fog.facts import MONTHS
 from evals.fog.query import Condition, Draft, Path, Query
+from evals.fog.regimes import entity_search
 from evals.fog.regimes.phrases import uses
 from evals.fog.world import World
 from evals.items import Nugget
+
+
+def plant_search(world: World) -> Draft:
+    """Half of the searches in the policy's own words: it knows chains of constraints, but no lists of them."""
+    return entity_search.plant(world) if world.chance(0.5) else _chain(world)
+
+
+def _chain(world: World) -> Draft:
+    line = add_line(world)
+    start, described = line.team, f"the {line.team} team"
+    if world.settings.hops == 2:
+        start, described = line.product, f"the team that builds {line.product}"
+    if world.settings.hops == 3:
+        start = add_customer(world, {"uses": line.product})
+        described = f"the team that builds the product that {start} uses"
+    for _ in range(world.settings.distractors):
+        world.state("notes", "", [("hired", line.team, world.names.take("people"))])
+    path = ("uses", "built_by", "led_by")[-world.settings.hops :]
+    return Draft(
+        regime="entity_search",
+        question=f"Who leads {described}?",
+        query=Query((Condition((), start, f"is {start}"),), (path,)),
+        rows={start: (line.leader,)},
+        reference=line.leader,
+        nuggets=(Nugget(text=line.leader),),
+        things={1: "teams", 2: "products", 3: "customers"}[world.settings.hops],
+    )
 
 
 def plant_arithmetic(world: World) -> Draft:
