@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "db": ("db:db", "Look after the store."),
     "tiny": ("tiny:tiny", "Make the embedded policy and generated companies."),
     "fogbench": ("fogbench:fogbench", "Generate companies and questions with proved answers."),
+    "judge": ("judge:judge", "Compare the judgements of answers."),
     "bench": ("bench:bench", "Measure, as JSON."),
     "bench-data": ("bench_data:bench_data", "Fetch and check the data of KARLBench."),
 }
