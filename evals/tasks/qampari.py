@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from evals.corpora.document import CorpusDocument
@@ -29,6 +30,8 @@ SPEC = TaskSpec(
     expected=Expected(questions=1000, chunks=256_680, nuggets=14.7),
 )
 QUESTIONS = ("**/test_data.jsonl*", "**/*test*.jsonl*")
+# The id names how the question was made: `12__wikidata_simple__test`.
+_KIND = re.compile(r"_(wiki[a-z]+_[a-z]+)_")
 PAGES = ("wikipedia/**/*.jsonl*", "wikipedia/**/*.parquet", "corpus/**/*.jsonl*")
 
 
@@ -50,8 +53,7 @@ def items(reading: Reading) -> Iterator[EvalItem]:
             nuggets=nuggets,
             gold=tuple(dict.fromkeys(name for answer in answers for name in _proof_pages(answer))),
             split="evaluation",
-            # The id names how the question was made: `..__wikidata_simple__test`.
-            kind=row.text("qid").split("__")[1] if row.text("qid").count("__") > 1 else "",
+            kind=kind[1] if (kind := _KIND.search(row.text("qid"))) else "",
         )
 
 

@@ -60,7 +60,8 @@ def _described(spec: TaskSpec) -> list[str]:
 @_JSON
 def fetch(task: str, folder: Path, endpoint: str | None, as_json: bool) -> None:
     """Download TASK's public files; running it again fetches only what is missing, and each file is checked."""
-    from evals.loaders.hub import Hub, by_hand_lines, fetch_task
+    from evals.loaders.fetch import by_hand_lines, fetch_task
+    from evals.loaders.hub import Hub
     from evals.tasks import task as find_task
 
     spec = find_task(task).spec

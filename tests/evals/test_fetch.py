@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from evals.loaders.hub import MANIFEST, Hub, fetch_task, inside
+from evals.loaders.fetch import MANIFEST, fetch_task, inside
+from evals.loaders.hub import Hub
 from evals.tasks import task
 from store.errors import KarlError
 from tests.evals.hub_double import COMMIT, HubDouble, hub_double
