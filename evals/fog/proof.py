@@ -69,6 +69,7 @@ def _calculated(draft: Draft, rows: Sequence[Row], solver: Solver) -> str:
         return f"they are counted: {draft.reference}"
     text = signs[draft.query.operation or "sum"].join(rows[0].values) + f" = {draft.reference}"
     like = [name for path in draft.query.paths for name in solver.like(rows[0].subject, path[-1])]
+    like = list(dict.fromkeys(like))  # a line of two years is one line
     return text + (f", from these lines and not from {_some(like)}" if like else "")
 
 

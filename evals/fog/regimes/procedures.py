@@ -42,7 +42,7 @@ SLOTS: dict[str, tuple[str, ...]] = {
     "parameter": ("max_retries", "queue_depth", "batch_size", "lease_seconds", "cache_megabytes", "worker_count"),
     "file": ("storage.toml", "limits.toml", "routes.toml", "peers.toml", "keys.toml"),
     "host": ("standby", "primary", "archive", "bastion", "build"),
-    "metric": ("the replication lag", "the queue length", "the error rate", "the free disk share", "the open sessions"),
+    "metric": ("the replication lag", "the queue length", "the error rate", "the free disk share", "the session count"),
     "role": ("operator", "auditor", "duty engineer", "storage engineer"),
 }
 LEADS = (

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from evals.corpora.keys import evidence_keys
 from evals.fog.make import Fog, make_fog
 from evals.fog.proof import Rejected, prove
 from evals.fog.query import Draft
@@ -151,7 +152,8 @@ def test_the_store_reads_every_document_and_cuts_no_table(tmp_path: Path) -> Non
     assert (report.documents, report.skipped, report.problems) == (240, [], [])
     with store.session() as session:
         chunks = list(queries.corpus_chunks(session, report.corpus_id))
-        assert {key for item in fog.items for key in item.gold} <= {chunk.key.rpartition("#")[0] for chunk in chunks}
+        held = {name for chunk in chunks for name in evidence_keys(chunk.key)}
+        assert {key for item in fog.items for key in item.gold} <= held
         tables = [chunk.text for chunk in chunks if "```" in chunk.text]
     store.close()
     assert tables
