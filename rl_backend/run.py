@@ -17,7 +17,7 @@ from rl_backend.offending import keep_offending
 from rl_backend.plan import Plan, PlannedStep
 from rl_backend.ranks import from_first, rank
 from rl_backend.training_state import TRAINER, Progress, StateFolder
-from store.errors import KarlError
+from store.errors import CollapseError
 
 if TYPE_CHECKING:
     from rl_backend.verl_adapter import Trainer
@@ -74,8 +74,8 @@ class TrainingRun:
         figures["tokens_per_second"] = batch.token_count / spent
         try:
             self._watch.check(step.number, figures)
-        except KarlError as exc:
-            raise KarlError(f"{exc}. {keep_offending(self._state.root, step.number, batch)}") from exc
+        except CollapseError as exc:
+            raise CollapseError(f"{exc}. {keep_offending(self._state.root, step.number, batch)}") from exc
         self._count(step, batch, figures, spent=spent)
         if rank() == 0:
             self._hooks.on_step(step.number, self._plan.step_count, figures)

@@ -12,7 +12,7 @@ import traceback
 from multiprocessing.connection import Client
 from typing import Any, NamedTuple, Self
 
-from store.errors import KarlError, UsageError
+from store.errors import CollapseError, KarlError, UsageError
 
 ORPHANED = 3  # exit status of a rank whose parent is gone
 
@@ -33,26 +33,28 @@ class Address(NamedTuple):
         return cls(host, int(port), key)
 
 
+KNOWN = {kind.__name__: kind for kind in (UsageError, CollapseError, KarlError)}
+
+
 class Failure(NamedTuple):
     """An exception of rank `rank`, as text: its type may be unknown to the parent, or not survive pickling."""
 
     rank: int
     kind: str
     text: str
-    usage: bool
-    known: bool
+    known: str  # which of `KNOWN` it is, the most exact; empty: none
     trace: str
 
     @classmethod
     def of(cls, exc: BaseException, *, rank: int) -> Self:
         trace = "".join(traceback.format_exception(exc))
-        usage, known = isinstance(exc, UsageError), isinstance(exc, KarlError)
-        return cls(rank, type(exc).__name__, str(exc), usage=usage, known=known, trace=trace)
+        known = next((name for name, kind in KNOWN.items() if isinstance(exc, kind)), "")
+        return cls(rank, type(exc).__name__, str(exc), known=known, trace=trace)
 
     def error(self) -> KarlError:
         """What the parent raises; the rank's traceback is its cause."""
         if self.known:
-            error = UsageError(self.text) if self.usage else KarlError(self.text)
+            error = KNOWN[self.known](self.text)
         else:
             error = KarlError(f"rank {self.rank}: {self.kind}: {self.text}")
         error.__cause__ = RankTraceback(f"\n{self.trace}")

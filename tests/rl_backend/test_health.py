@@ -14,7 +14,7 @@ from rl_backend.hooks import Hooks
 from rl_backend.rollouts import TrainingRollout, TrainingSegment
 from rl_backend.source import MemorySource
 from rl_backend.train import train
-from store.errors import KarlError
+from store.errors import CollapseError, KarlError
 from tests.rl_backend.toy import VOCAB, random_segment, recorded
 
 WELL = {"loss": 0.2, "grad_norm": 1.0}
@@ -43,8 +43,8 @@ def collapsing(base: Path, out: Path, **settings: float | None) -> list[dict[str
     config = CONFIG.model_copy(update=settings)
     try:
         train(MemorySource(alike(base)), base=base, out=out, config=config, hooks=hooks)
-    except KarlError as exc:
-        assert "collapsing" in str(exc)
+    except CollapseError as exc:
+        assert "collapsing" in str(exc) and "The batch of that step" in str(exc)
     return seen
 
 
