@@ -53,10 +53,8 @@ class Failure(NamedTuple):
 
     def error(self) -> KarlError:
         """What the parent raises; the rank's traceback is its cause."""
-        if self.known:
-            error = KNOWN[self.known](self.text)
-        else:
-            error = KarlError(f"rank {self.rank}: {self.kind}: {self.text}")
+        unknown = KarlError(f"rank {self.rank}: {self.kind}: {self.text}")
+        error = KNOWN[self.known](self.text) if self.known else unknown
         error.__cause__ = RankTraceback(f"\n{self.trace}")
         return error
 
