@@ -106,11 +106,10 @@ class StructuredModel:
     def _model(self) -> Any:
         if self._given_model is not None:
             return self._given_model
-        from pydantic_ai.models.openai import OpenAIChatModel
-        from pydantic_ai.providers.openai import OpenAIProvider
+        from agents.endpoint_model import EndpointModel
 
-        provider = OpenAIProvider(base_url=self.settings.base_url, api_key=self.settings.api_key)
-        return OpenAIChatModel(self.settings.model, provider=provider)
+        given = self.settings
+        return EndpointModel(given.model, base_url=given.base_url, api_key=given.api_key, connections=given.concurrency)
 
 
 def read_answer(parts: Any, output: type[OutputT]) -> OutputT:

@@ -289,6 +289,23 @@ def value(
     finish(report, as_json=as_json, strict=strict)
 
 
+@bench.command()
+@click.option("--items", default=2_000, show_default=True, type=click.IntRange(min=1), help="Answers a repeat.")
+@click.option("--repeats", default=5, show_default=True, type=click.IntRange(min=1))
+@click.option("--concurrency", default=64, show_default=True, type=click.IntRange(min=1), help="Requests under way.")
+@AS_JSON
+@STRICT
+def judge(items: int, repeats: int, concurrency: int, as_json: bool, strict: bool) -> None:
+    """Answers judged a second by an endpoint that answers at once: what the judge itself costs."""
+    from karl.benches.judge import judge_bench
+    from karl.terminal import TerminalReporter
+
+    report = judge_bench(
+        items=items, repeats=repeats, concurrency=concurrency, reporter=TerminalReporter(console(stderr=True))
+    )
+    finish(report, as_json=as_json, strict=strict)
+
+
 @bench.command("report")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("docs/measurements"), show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("docs/measurements.md"), show_default=True)
