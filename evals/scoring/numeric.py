@@ -18,6 +18,7 @@ COARSER = Decimal("0.01")  # an answer rounded further than the reference may be
 FINER = Decimal("0.05")  # so may one that is more precise than an integer reference: 35.6% for 36%, not 1.4 for 1
 _BARE_WORDS = 4  # a reference with at most so many words beside its quantities is bare
 _WORD = re.compile(r"(?i)(?!(?:usd|eur|gbp|dollars|percent|thousand|million|billion|trillion)\b)[a-z]{2,}")
+_MOST = 12  # quantities of a numeric answer; more are a table
 _YES_NO = re.compile(r"\W*(?:yes|no|true|false)\b", re.IGNORECASE)
 _ASKS_OTHERWISE = re.compile(
     r"\b(?:which|who|whom|why|where|when)\b|\bwhat\s+(?:drove|caused|are|were|production)\b"
@@ -82,7 +83,8 @@ def expected_quantities(reference: str, *, question: str = "") -> list[Quantity]
     asked = bool(_ASKS_QUANTITY.search(question)) and not _ASKS_OTHERWISE.search(question)
     if (words > _BARE_WORDS and not asked) or (words and _ASKS_OTHERWISE.search(question)):
         return []
-    return [one for one in every if one.sentence == every[0].sentence]
+    first = [one for one in every if one.sentence == every[0].sentence]
+    return first if len(first) <= _MOST else []
 
 
 def _all_given(expected: Sequence[Quantity], found: Sequence[Quantity], asked: _Asked) -> bool:
@@ -90,20 +92,27 @@ def _all_given(expected: Sequence[Quantity], found: Sequence[Quantity], asked: _
         alike = [one for one in found if _comparable(expected[0], one)]
         ends = {alike[0].sentence, alike[-1].sentence} if alike else set[int]()
         return any(one.sentence in ends and same_quantity(expected[0], one, asked=asked) for one in alike)
-    return _matching(list(expected), list(found), asked)
+    fits = [
+        [n for n, one in enumerate(found) if _years_agree(wanted, one) and same_quantity(wanted, one, asked=asked)]
+        for wanted in expected
+    ]
+    return _each_its_own(fits)
 
 
-def _matching(expected: list[Quantity], found: list[Quantity], asked: _Asked) -> bool:
-    """Every expected quantity has one of its own among those found."""
-    if not expected:
-        return True
-    first, *rest = expected
-    return any(
-        same_quantity(first, one, asked=asked)
-        and _years_agree(first, one)
-        and _matching(rest, found[:number] + found[number + 1 :], asked)
-        for number, one in enumerate(found)
-    )
+def _each_its_own(fits: Sequence[Sequence[int]]) -> bool:
+    """Whether every row can have one of its numbers that no other row has: matching by augmenting paths."""
+    owner: dict[int, int] = {}
+
+    def settle(row: int, tried: set[int]) -> bool:
+        for number in fits[row]:
+            if number not in tried:
+                tried.add(number)
+                if number not in owner or settle(owner[number], tried):
+                    owner[number] = row
+                    return True
+        return False
+
+    return all(settle(row, set()) for row in range(len(fits)))
 
 
 def _comparable(expected: Quantity, found: Quantity) -> bool:

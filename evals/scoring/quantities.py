@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -61,6 +62,7 @@ _SCALE_STATED = re.compile(
 )
 _OR = re.compile(r"\s*(?:or|-|\N{EN DASH})\s*(?:about|perhaps|approximately|even|maybe)?\s*[$]?")
 _AND, _TO = re.compile(r"\s*and\s*[$]?"), re.compile(r"\s*to\s*[$]?")
+_REACH = 200  # characters before a quantity in which its year is looked for
 _SENTENCE_END = re.compile(r"\n|(?<=[.!?])\s+(?=[A-Z*\"'(])")
 
 
@@ -105,6 +107,8 @@ def _plain(text: str) -> str:
     """The text with one kind of minus, small number words as digits, and no marks, nor digits that are no quantity."""
     text = unicodedata.normalize("NFKC", text).replace("\N{MINUS SIGN}", "-").replace("\\", "")
     text = re.sub(r"[\N{NON-BREAKING HYPHEN}\N{FIGURE DASH}]", "-", text)
+    # The pattern of quantities tries every way to share out a run of spaces.
+    text = re.sub(r"[^\S\n]+", " ", re.sub(r"\s*\n\s*", "\n", text))
     text = re.sub(r"[*`~]|\b(?:minus|negative)\s+(?=[$\d(])", lambda m: "-" if len(m[0]) > 1 else "", text, flags=re.I)
     text = _NO_QUANTITY.sub(_blanked, text)
     # One alone may be the answer: "36. It is computed from ..."
@@ -139,8 +143,9 @@ def _quantity(match: re.Match[str], text: str, *, hedged: bool, ends: list[int])
         value = value.scaleb(-2)
     minus = "-" in (match["sign"], match["sign2"])
     brackets = bool(match["open"] or match["inner"]) and bool(match["close"] or match["close2"])
-    start, sentence = match.start("number"), sum(end <= match.start("number") for end in ends)
-    begin = max([0, *(end for end in ends if end <= start)])
+    start = match.start("number")
+    sentence = bisect_right(ends, start)
+    begin = max(ends[sentence - 1] if sentence else 0, start - _REACH)
     scale = (match["scale"] or match["letter"] or match["spaced"] or "").lower()
     decimals = match["number"].partition(".")[2]
     return Quantity(
@@ -159,7 +164,7 @@ def _quantity(match: re.Match[str], text: str, *, hedged: bool, ends: list[int])
 
 
 def _year(text: str, match: re.Match[str], begin: int) -> int | None:
-    """The year right after it ("in FY2021"), else the last one before it in its sentence."""
+    """The year right after it ("in FY2021"), else the last one before it, no further back than `begin`."""
     after = _YEAR_AFTER.match(text, match.end())
     before = list(_YEAR_IN_TEXT.finditer(text, begin, match.start("number")))
     return int(after[1]) if after else int(before[-1][1]) if before else None

@@ -200,6 +200,14 @@ def test_no_jumble_of_digits_breaks_it(text: str) -> None:
     assert matched(text, text) in (True, False, None)
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("run", [" ", "\n", "1", "(", "$", "-", "1,", "[1", "1 or ", "no ", "1 to ", "(1)"])
+def test_long_runs_take_no_time(run: str) -> None:
+    text = run * 3_000
+    assert matched(f"{text} 36%", "36%") in (True, False)
+    assert matched("36%", f"{text} 36%") in (True, False, None)
+
+
 def published() -> list[dict[str, Any]]:
     if not FINANCEBENCH.is_file():
         pytest.skip(f"{FINANCEBENCH} is not here: this test reads FinanceBench's 30 public questions")
@@ -255,6 +263,13 @@ def spelling(one: Quantity, scale: int, form: str) -> str:
     billions = format(value.scaleb(-9).normalize(), "f")
     full = f"${value.quantize(Decimal(1)):,}"
     return {"short": f"${billions}bn", "long": f"{billions} billion US dollars", "full": full}[form]
+
+
+def test_equal_quantities_need_one_each() -> None:
+    assert matched("7%, 5% and 5%", "5%, 5% and 7%") is True
+    assert matched("7% and 5%", "5%, 5% and 7%") is False
+    # 1.58 is 1.577 rounded as well, but 1.577 can be no other than itself.
+    assert matched("1.577% and 1.58%", "1.58%, 1.577%") is matched("1.58% and 1.577%", "1.58%, 1.577%") is True
 
 
 def test_what_is_read() -> None:
