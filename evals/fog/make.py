@@ -83,7 +83,10 @@ def _plant(world: World) -> list[Draft]:
     planters = SMALL_PLANTERS if world.small else PLANTERS
     drafts: list[Draft] = []
     for _ in range(world.settings.questions):
-        drafts += _round(world, [planters[regime] for regime in world.settings.regimes])
+        made = _round(world, [planters[regime] for regime in world.settings.regimes])
+        if not made:
+            break
+        drafts += made
     while made := _round(world, [planters[regime] for regime in REGIMES]):
         drafts += made
     return drafts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
@@ -45,7 +44,7 @@ class World:
         self.documents: list[Document] = []
         self.lines: list[Line] = []
         self.aliases: dict[str, str] = {}
-        self._numbers: dict[str, set[int]] = defaultdict(set)
+        self._keys: set[str] = set()
 
     @property
     def small(self) -> bool:
@@ -59,7 +58,8 @@ class World:
         return Mark(len(self.facts), len(self.documents), len(self.lines))
 
     def roll_back(self, mark: Mark) -> None:
-        """Forget what was written since; its names stay taken."""
+        """Forget what was written since; its names stay taken, of which there are any number."""
+        self._keys -= {document.key for document in self.documents[mark.documents :]}
         del self.facts[mark.facts :]
         del self.documents[mark.documents :]
         del self.lines[mark.lines :]
@@ -87,12 +87,12 @@ class World:
 
     def key(self, folder: str) -> str:
         """Random numbers: neighbours in a folder say nothing about one another."""
-        taken, limit = self._numbers[folder], 10 * self.settings.size
-        number = self.rng.randrange(limit)
-        while number in taken:
-            number = self.rng.randrange(limit)
-        taken.add(number)
-        return f"{folder}/{number:0{len(str(limit))}d}.md"
+        limit = 10 * self.settings.size
+        while True:
+            key = f"{folder}/{self.rng.randrange(limit):0{len(str(limit))}d}.md"
+            if key not in self._keys:
+                self._keys.add(key)
+                return key
 
     def state(
         self, folder: str, title: str, triples: Sequence[Triple], *, day: date | None = None, alias: str = ""

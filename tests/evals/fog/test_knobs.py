@@ -50,6 +50,13 @@ def test_size_is_exact_and_every_item_proved(size: int) -> None:
         assert set(fog.counts.values()) == {4}
 
 
+def test_what_never_fits_is_given_up() -> None:
+    """A list of 20 customers needs 43 documents, and is tried thirty times."""
+    fog = fog_with(size=40, questions=30, hops=1, list_length=20, regimes=["entity_lists", "report_synthesis"])
+    assert len(fog.documents) == 40
+    assert fog.counts["entity_lists"] == 0 < fog.counts["report_synthesis"]
+
+
 def test_regimes_and_questions_say_what_is_asked_in_the_suites_order() -> None:
     fog = fog_with(regimes=["procedures", "entity_search"], questions=3)
     assert fog.counts == {"entity_search": 3, "procedures": 3}
