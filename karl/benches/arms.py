@@ -72,10 +72,15 @@ def arms_flow(algorithms: Sequence[Algorithm], *, iterations: int, collapsed: di
             try:
                 await _train_arm(context, algorithm, iterations=iterations, base=base)
             except CollapseError as exc:
-                collapsed[str(algorithm)] = str(exc)
+                collapsed[str(algorithm)] = first_sentence(exc)
                 context.reporter.say(f"{algorithm}: {exc}")
 
     return flow
+
+
+def first_sentence(exc: CollapseError) -> str:
+    """What happened, without the mend and the files of this machine."""
+    return str(exc).split(". ")[0]
 
 
 async def _train_arm(context: Context, algorithm: Algorithm, *, iterations: int, base: Checkpoint) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from agents.policy import Policy
-from karl.benches.arms import bench_home, carry_out
+from karl.benches.arms import bench_home, carry_out, first_sentence
 from karl.benches.learning_figures import Answers, arm_figures, at, by_seed, difference, read_answers
 from karl.benches.learning_kinds import PATTERNS
 from karl.context import Context, id_of
@@ -99,7 +99,7 @@ def measure(plan: Plan, options: ClaimOptions, *, settings: Settings, reporter: 
             for label, arm in plan.arms.items():
                 found.answers[label].update(read_answers(store, run, arm, seed=seed, threshold=config.reward_threshold))
         except CollapseError as exc:
-            found.collapsed[str(seed)] = str(exc)
+            found.collapsed[str(seed)] = first_sentence(exc)
             reporter.say(f"claim {plan.claim}, seed {seed}: {exc}")
         finally:
             store.close()

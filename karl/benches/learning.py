@@ -73,8 +73,7 @@ def learning_bench(options: LearningOptions, *, settings: Settings, reporter: Re
             f"{a} over {b}": _pair(arms[a], arms[b], options) for a, b in _pairs(options) if a in arms and b in arms
         },
         "pass@1 by seed": {
-            name: [pass_rate(of_kinds(found.answers[name], options.unseen, other=True)) for found in seeds.values()]
-            for name in pooled
+            name: [_seen_rate(found.answers[name], options) for found in seeds.values()] for name in pooled
         },
         "made": {seed: found.made for seed, found in seeds.items()},
         "collapsed": {seed: found.collapsed for seed, found in seeds.items() if found.collapsed},
@@ -102,6 +101,12 @@ def rises(ours: Answers, base: Answers, options: LearningOptions, *, when: str =
         Target(f"max@k over the base's{when}, lower end of the interval, worst k", round(_low(found), 4), ">", 0.0),
         Target(f"max@k over the base's{when}, worst seed and k", worst, ">", 0.0),
     ]
+
+
+def _seen_rate(answers: Answers, options: LearningOptions) -> float | None:
+    """None: the arm collapsed before."""
+    seen = of_kinds(answers, options.unseen, other=True)
+    return pass_rate(seen) if seen else None
 
 
 def _low(found: Sequence[Interval]) -> float:

@@ -69,7 +69,7 @@ async def test_a_training_that_collapses_ends_its_own_arm_only(monkeypatch: pyte
 
     async def train_arm(context: object, algorithm: Algorithm, **_: object) -> None:
         if algorithm is Algorithm.GRPO:
-            raise CollapseError("step 7: gone")
+            raise CollapseError("step 7: gone. The last good checkpoint is /here")
         trained.append(algorithm)
 
     async def nothing(*_: object) -> None: ...
