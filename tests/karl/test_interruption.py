@@ -72,7 +72,7 @@ def in_stage(stage: str) -> Callable[[Path], bool]:
 
 
 def training_steps(home: Path) -> int:
-    return rows(home, "SELECT count(DISTINCT step) FROM metric WHERE series = 'oapl-1'")[0][0]
+    return rows(home, "SELECT count(DISTINCT step) FROM metric WHERE series = 'oapl-1' AND step > 0")[0][0]
 
 
 def metrics(home: Path, *, upto: int) -> dict[tuple[int, str], tuple]:
@@ -87,7 +87,7 @@ def metrics(home: Path, *, upto: int) -> dict[tuple[int, str], tuple]:
 def saved_step(home: Path) -> int:
     """Of the newest state that the training can go on from."""
     return max(
-        int(folder.name.removeprefix("step-")) for folder in home.glob("checkpoints/*/oapl-1.training/step-*[0-9]")
+        int(folder.name.removeprefix("step-")) for folder in home.glob("checkpoints/*/oapl-1.training/*/step-*[0-9]")
     )
 
 
