@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from agents.values import LikelihoodValue
+from karl.benches import value_seed
 from karl.benches.attempts import Attempted
 from karl.benches.value import keep_figures, kept_figures, value_report
 from karl.benches.value_gains import BEST, CLAIM, Contest, claimed, lowest, vote_figures
 from karl.benches.value_pools import share_correct, weighed
 from karl.benches.value_seed import PARALLEL, SeedFigures, ValueBench, contests
 from karl.benches.value_votes import SHUFFLES, Compared, Drawn
+from rl_backend.value.config import load_value_recipe
 from store.types import Provenance, Purpose, Role, RolloutRecord, RolloutStatus
 from tests.karl.kit import call
 
@@ -126,8 +129,11 @@ def test_a_seed_is_kept_for_the_same_commit_sizes_and_weights(tmp_path: Path) ->
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_one_seed_from_rollouts_to_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sizes = ["--train-questions", 12, "--questions", 4, "--searches", 4, "--attempts", 6]
+def test_one_seed_from_rollouts_to_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(value_seed, "load_value_recipe", partial(load_value_recipe, **{"training.epochs": 1}))
+    sizes = ["--train-questions", 10, "--questions", 4, "--searches", 4, "--attempts", 6]
     done = call(capsys, "--home", tmp_path, "bench", "value", "--seeds", 1, "--first-seed", 3, *sizes, "--json")
     assert done.code == 0, done.err
     figures = json.loads(done.out)["figures"]

@@ -203,7 +203,7 @@ async def killed_under_way(server: Server, router: TokenRouter, task: asyncio.Ta
         stats = router.stats()
         return stats[0].in_flight if sum(one.requests for one in stats) >= requests else 0
 
-    while not busy():
+    while busy() < 4:
         if task.done():
             task.result()
             raise AssertionError("the rollouts ended before the server was to die")
@@ -232,7 +232,8 @@ async def test_one_server_of_two_dies_in_mid_rollout_and_the_other_does_its_work
     made = rows(company, "two")
     say(f"killed with {lost} requests under way; {dead.failures} failed there, {alive.requests} answered elsewhere")
     assert len(made) == 96 and not [row.failure_reason for row in made if row.status is RolloutStatus.FAILED]
-    assert dead.failures >= lost > 0 and dead.left_out and alive.failures == 0
+    # Not `lost` of them: an answer that the socket held at the kill is an answer.
+    assert dead.failures > 0 and dead.left_out and alive.failures == 0
     assert len(said) == 1 and said[0].startswith(f"{pair[0].url} is left out")
     await policy.engine.aclose()
 
