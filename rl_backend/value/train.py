@@ -204,7 +204,7 @@ def _finish(
 
     The calibration that serves is fitted on all of that side; the figures are of fits on its other questions.
     """
-    assert progress.best_step is not None  # every epoch is measured, and a training ends with an epoch
+    assert progress.best_step is not None  # every epoch is measured, and what `max_steps` ends inside one
     record = None
     if rank() == 0:
         best = state.folder(progress.best_step)
