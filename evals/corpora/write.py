@@ -84,7 +84,7 @@ def write_corpus(
 
 def _shared(spec: TaskSpec) -> set[str]:
     """Splits over the task's one corpus, and the one that is evaluated, go by the task's name."""
-    return {spec.splits[0].name} | {part.name for part in spec.splits if part.chunks is None}
+    return {spec.evaluated_split} | {part.name for part in spec.splits if part.chunks is None}
 
 
 def _as_it_lies(wanted: Task, reading: Reading, label: str) -> TaskCorpus:

@@ -1,4 +1,4 @@
-"""The six tasks of KARLBench, by name."""
+"""The six tasks of KARLBench and FogBench, by name."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from evals.tasks import browsecomp_plus, financebench, freshstack, pmbench, qampari, trec_biogen
+from evals.tasks import browsecomp_plus, financebench, fogbench, freshstack, pmbench, qampari, trec_biogen
 from evals.tasks.base import Task
 from evals.tasks.spec import TaskSpec
 from store.errors import UsageError
 
 _MODULES = (browsecomp_plus, trec_biogen, financebench, qampari, freshstack, pmbench)
-TASKS: Mapping[str, Task] = MappingProxyType({module.SPEC.name: module.TASK for module in _MODULES})
+KARLBENCH = tuple(module.SPEC.name for module in _MODULES)
+TASKS: Mapping[str, Task] = MappingProxyType({module.SPEC.name: module.TASK for module in (*_MODULES, fogbench)})
 
-__all__ = ["TASKS", "Task", "TaskSpec", "task"]
+__all__ = ["KARLBENCH", "TASKS", "Task", "TaskSpec", "task"]
 
 
 def task(name: str) -> Task:

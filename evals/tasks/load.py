@@ -68,7 +68,7 @@ def load_task(name: str, folder: str | Path, *, split: str | None = None, canary
 
 def open_reading(spec: TaskSpec, folder: str | Path, *, split: str | None = None, canary: str | None = None) -> Reading:
     """Raises: UsageError for a folder that is not there or a split that the task lacks."""
-    chosen = split or spec.splits[0].name
+    chosen = split or spec.evaluated_split
     if chosen != ALL and spec.split(chosen) is None:
         known = ", ".join([*(part.name for part in spec.splits), ALL])
         raise UsageError(f"{spec.name} has no split {chosen!r}; there are: {known}")

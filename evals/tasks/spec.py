@@ -103,8 +103,14 @@ class TaskSpec(BaseModel, frozen=True, extra="forbid"):
     trained: bool = False
     """Whether the paper trained on it (in distribution) or held it out."""
     splits: tuple[Split, ...] = Field(min_length=1)
-    """The first is the one that is evaluated."""
+    """The first is the one that is evaluated, unless `evaluated` says otherwise."""
+    evaluated: Literal["", "all"] = ""
+    """`all`: the evaluation takes every split, each a figure of its own."""
     expected: Expected
+
+    @property
+    def evaluated_split(self) -> str:
+        return self.evaluated or self.splits[0].name
 
     def split(self, name: str) -> Split | None:
         return next((split for split in self.splits if split.name == name), None)

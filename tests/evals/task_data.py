@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from evals.fog.make import make_fog
+from evals.fog.settings import FogSettings
+from evals.fog.writing import write_documents, write_items
 from evals.loaders.obfuscation import Canary
 from tests.store.documents import a_pdf
 
@@ -229,6 +232,12 @@ def pmbench(folder: Path) -> None:
     )
 
 
+def fogbench(folder: Path) -> None:
+    fog = make_fog(FogSettings(size=40, questions=1, seed=1))
+    write_documents(fog, folder / "documents")
+    write_items(fog, folder / "items.jsonl")
+
+
 DATA: dict[str, Callable[[Path], None]] = {
     "browsecomp_plus": browsecomp_plus,
     "trec_biogen": trec_biogen,
@@ -236,4 +245,5 @@ DATA: dict[str, Callable[[Path], None]] = {
     "qampari": qampari,
     "freshstack": freshstack,
     "pmbench": pmbench,
+    "fogbench": fogbench,
 }

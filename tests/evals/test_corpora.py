@@ -22,6 +22,7 @@ from tests.evals.test_chunking import TOKENIZER
 from tests.evals.test_evidence import SHARED
 
 CHUNKS = {"browsecomp_plus": 2, "trec_biogen": 2, "financebench": 3, "qampari": 4, "freshstack": 2, "pmbench": 2}
+CHUNKS["fogbench"] = 40
 
 
 def written(name: str, folder: Path) -> TaskCorpus:

@@ -1,4 +1,4 @@
-"""The six tasks: what they declare, and their loaders on small data in each set's published form."""
+"""The tasks: what they declare, and their loaders on small data in each set's published form."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from evals.fog.make import make_fog
+from evals.fog.settings import REGIMES, FogSettings
+from evals.fog.writing import write_documents, write_items
 from evals.items import EvalItem, Nugget
 from evals.tasks import TASKS, task
 from evals.tasks.calibrated import CALIBRATED
+from evals.tasks.fogbench import SPEC
 from evals.tasks.load import LoadedTask, load_task
 from evals.tasks.spec import Chunking, Metric
 from prompts.loader import load_prompt
@@ -65,6 +69,7 @@ def test_the_tasks_are_the_published_table() -> None:
         "qampari": (1000, 256_680, windows, small, 20, 14.7, Metric.ENTITIES, False),
         "freshstack": (203, 49_514, "given chunks, up to 2048 tokens", small, 10, 3.1, facts, False),
         "pmbench": (57, 3_395, "first 2048 tokens of a document", "gte-large-en-v1.5", 10, 10.5, facts, False),
+        "fogbench": (60, 600, "given chunks, up to 2048 tokens", small, 20, 4, facts, False),
     }
     assert (task("browsecomp_plus").spec.steps, task("trec_biogen").spec.steps) == (200, 50)
 
@@ -107,6 +112,20 @@ def test_unknown_splits_and_folders_are_refused(tmp_path: Path) -> None:
 def test_missing_files_say_what_was_looked_for(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match=f"{re.escape(str(tmp_path))}: no .*; looked for .*karl bench-data list"):
         load_task(name, tmp_path)
+
+
+def test_fogbench_is_evaluated_regime_by_regime_and_counts_what_its_default_knobs_make(tmp_path: Path) -> None:
+    fog = make_fog(FogSettings())
+    write_documents(fog, tmp_path / "documents")
+    write_items(fog, tmp_path / "items.jsonl")
+    result = load_task("fogbench", tmp_path)
+    assert (result.split, result.complete, len(fog.documents)) == ("all", True, SPEC.expected.chunks)
+    assert {item.split for item in result.items} == set(REGIMES)
+    assert len(load_task("fogbench", tmp_path, split="procedures").items) == 10
+    lines = (tmp_path / "items.jsonl").read_text().splitlines()
+    (tmp_path / "items.jsonl").write_text("\n".join([lines[0], lines[1].replace('"question"', '"query"')]))
+    with pytest.raises(UsageError, match=r"items.jsonl:2: question: Field required; make it with `karl fogbench make`"):
+        load_task("fogbench", tmp_path)
 
 
 def test_the_page_in_the_docs_has_the_same_table() -> None:
