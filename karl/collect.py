@@ -10,11 +10,10 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from agents.errors import RolloutError
 from agents.judges import Judge, Score
-from graphs.runner import GraphRunner
 from graphs.state import RolloutInputs
 from karl.reporting import Progress
 from store import queries
@@ -26,6 +25,16 @@ from store.types import Failure, Purpose, RolloutRecord, RolloutStatus
 
 FLUSH = 96  # finished rollouts per transaction: what a power cut can cost
 BREAKER = 48  # failures of the environment in a row after which the rest would only fail as well
+
+
+class Runner(Protocol):
+    """What makes a rollout: a graph, or a system of others that only answers."""
+
+    async def run(
+        self, inputs: RolloutInputs, *, key: str, purpose: Purpose, seed: int, temperature: float | None = None
+    ) -> RolloutRecord:
+        """Never raises for what went wrong in the rollout: the record says so."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,7 @@ class Collector:
     _finished: list[Done] = field(default_factory=list)
     _streak: list[Failure] = field(default_factory=list)  # failures since the last rollout that did not fail
 
-    async def collect(self, units: Sequence[Unit], *, runner: GraphRunner, run_id: int, progress: Progress) -> None:
+    async def collect(self, units: Sequence[Unit], *, runner: Runner, run_id: int, progress: Progress) -> None:
         """Make every unit that the store lacks. Raises: Stopped; KarlError when the environment fails all of them."""
         with self.store.session() as session:
             held = queries.rollout_keys(session, run_id, prefix=_common_start(units), failed=False)
@@ -87,7 +96,7 @@ class Collector:
         if units and len(self._streak) == len(units):
             raise _broken(self._streak)
 
-    async def _work(self, todo: Iterator[Unit], *, runner: GraphRunner, progress: Progress) -> None:
+    async def _work(self, todo: Iterator[Unit], *, runner: Runner, progress: Progress) -> None:
         for unit in todo:
             if self.stop.is_set():
                 return
@@ -132,6 +141,8 @@ class Collector:
         done, self._finished = self._finished, []
         with self.store.session() as session:
             ids = queries.save_rollouts(session, [(item.record, item.links) for item in done])
+            # Rows of their own, found by their keys: what they read and sampled was paid for too.
+            queries.save_rollouts(session, [attempt for item in done for attempt in attempts_of(item.record)])
             queries.save_judgements(
                 session,
                 [_judgement(item, rollout_id) for item, rollout_id in zip(done, ids, strict=True) if item.score],
@@ -147,6 +158,14 @@ class Collector:
                         iteration=item.links.iteration,
                         corpus_id=self.corpus_id,
                     )
+
+
+def attempts_of(record: RolloutRecord) -> list[tuple[RolloutRecord, RolloutLinks]]:
+    """The rollouts that this one combined, those that they combined too; they belong to no run."""
+    rows: list[tuple[RolloutRecord, RolloutLinks]] = []
+    for index, attempt in enumerate(record.attempts):
+        rows += [(attempt, RolloutLinks(attempt=index)), *attempts_of(attempt)]
+    return rows
 
 
 def _broken(failures: Sequence[Failure]) -> KarlError:

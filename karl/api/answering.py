@@ -18,6 +18,7 @@ from karl.api.inputs import Inputs, known, read_inputs
 from karl.api.mcp import OpenServers
 from karl.api.results import Answer, cited_chunks, make_answer
 from karl.api.sources import SharedSearcher, Source
+from karl.collect import attempts_of
 from prompts.closed_yaml import closest
 from store import queries
 from store.errors import UsageError
@@ -82,7 +83,7 @@ class GraphParts:
     def _finish(self, record: RolloutRecord, listener: _Listener) -> Answer:
         if self.kept and self.store is not None:
             with self.store.session() as session:
-                queries.save_rollouts(session, [(record, RolloutLinks()), *_attempts(record)])
+                queries.save_rollouts(session, [(record, RolloutLinks()), *attempts_of(record)])
         chunks = self.source.citations(cited_chunks(record), seen=listener.seen)
         return make_answer(record, chunks=chunks)
 
@@ -126,11 +127,3 @@ def check_options(*, seed: Any, temperature: Any, on_failure: Any) -> None:
 
 def _is_number(value: Any, *types: type) -> bool:
     return isinstance(value, types) and not isinstance(value, bool)
-
-
-def _attempts(record: RolloutRecord) -> list[tuple[RolloutRecord, RolloutLinks]]:
-    """Attempts as rows of their own, under their keys; attempts of attempts too."""
-    rows: list[tuple[RolloutRecord, RolloutLinks]] = []
-    for index, attempt in enumerate(record.attempts):
-        rows += [(attempt, RolloutLinks(attempt=index)), *_attempts(attempt)]
-    return rows

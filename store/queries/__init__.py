@@ -1,5 +1,14 @@
 """Named functions over the rows, one noun per file. Each takes the session first; none commits."""
 
+from store.queries.arena import (
+    ArenaColumn,
+    ArenaRecord,
+    arena_battle,
+    arena_battles,
+    arena_system,
+    save_arena_battle,
+    save_arena_vote,
+)
 from store.queries.attempts import Closing, attempts_of_arm, closing_turns
 from store.queries.checkpoints import (
     checkpoint_by_name,
@@ -13,11 +22,13 @@ from store.queries.common import alternatives
 from store.queries.corpora import (
     CorpusCounts,
     chunk_by_key,
+    chunk_names,
     chunks_by_id,
     corpora,
     corpus_by_name,
     corpus_chunks,
     corpus_counts,
+    corpus_sha256,
     documents,
 )
 from store.queries.datasets import (
@@ -75,6 +86,8 @@ from store.queries.traces import RolloutTrace, SegmentArrays, load_rollout, segm
 
 __all__ = [
     "BROKEN_EDIT",
+    "ArenaColumn",
+    "ArenaRecord",
     "Closing",
     "CorpusCounts",
     "DatasetGroup",
@@ -90,10 +103,14 @@ __all__ = [
     "TokenCheck",
     "add_metrics",
     "alternatives",
+    "arena_battle",
+    "arena_battles",
+    "arena_system",
     "attempts_of_arm",
     "checkpoint_by_name",
     "checkpoints",
     "chunk_by_key",
+    "chunk_names",
     "chunks_by_id",
     "cited_by_tasks",
     "closing_turns",
@@ -101,6 +118,7 @@ __all__ = [
     "corpus_by_name",
     "corpus_chunks",
     "corpus_counts",
+    "corpus_sha256",
     "create_run",
     "dataset_by_name",
     "dataset_groups",
@@ -128,6 +146,8 @@ __all__ = [
     "run_by_name",
     "run_overviews",
     "runs",
+    "save_arena_battle",
+    "save_arena_vote",
     "save_candidates",
     "save_checkpoint",
     "save_eval_result",

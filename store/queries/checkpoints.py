@@ -84,7 +84,8 @@ def newest_checkpoint(
     return session.execute(newest).scalar_one_or_none()
 
 
-def eval_results(session: Session, run_id: int) -> list[EvalResult]:
+def eval_results(session: Session, run_id: int, *, split: str = "held_out") -> list[EvalResult]:
+    """Of one kind of rows: figures of arms are `held_out`; `karl eval` keeps its documents under other names."""
     table = table_of(EvalResult)
-    query = select(EvalResult).where(table.c.run_id == run_id).order_by(table.c.iteration, table.c.id)
-    return list(session.execute(query).scalars())
+    query = select(EvalResult).where(table.c.run_id == run_id, table.c.split == split)
+    return list(session.execute(query.order_by(table.c.iteration, table.c.id)).scalars())

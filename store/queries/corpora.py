@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -51,6 +52,24 @@ def documents(session: Session, corpus_id: int) -> list[Document]:
     table = table_of(Document)
     query = select(Document).where(table.c.corpus_id == corpus_id).order_by(table.c.path)
     return list(session.execute(query).scalars())
+
+
+def corpus_sha256(session: Session, corpus_id: int) -> str:
+    """Of keys and contents of all chunks; the same in every store that holds the same."""
+    table, total = table_of(Chunk), 0
+    query = select(table.c.key, table.c.sha256).where(table.c.corpus_id == corpus_id)
+    for key, sha256 in session.connection().execute(query.execution_options(yield_per=1000)):
+        # A sum, because databases sort texts in different orders.
+        total += int.from_bytes(hashlib.sha256(f"{key}:{sha256}".encode()).digest(), "big")
+    return hashlib.sha256(str(total).encode()).hexdigest()
+
+
+def chunk_names(session: Session, corpus_id: int) -> Iterator[tuple[int, str, int | None]]:
+    """(id, key, page) of every chunk in the order of ids, streamed without the texts."""
+    table = table_of(Chunk)
+    query = select(table.c.id, table.c.key, table.c.page).where(table.c.corpus_id == corpus_id).order_by(table.c.id)
+    for row in session.connection().execute(query.execution_options(yield_per=1000)):
+        yield row.id, row.key, row.page
 
 
 def corpus_chunks(session: Session, corpus_id: int) -> Iterator[Chunk]:
