@@ -69,6 +69,14 @@ class Fate(StrEnum):
     HELD_OUT = "held_out"
 
 
+class VoteKind(StrEnum):
+    """What a person said of the answers of several systems to one question."""
+
+    WINNER = "winner"
+    TIE = "tie"
+    NONE = "none"  # all bad
+
+
 class Stage(StrEnum):
     """Stages of one iteration, in order."""
 

@@ -9,6 +9,15 @@ from store.queries.arena import (
     save_arena_battle,
     save_arena_vote,
 )
+from store.queries.arena import (
+    ArenaColumn,
+    ArenaRecord,
+    arena_battle,
+    arena_battles,
+    arena_system,
+    save_arena_battle,
+    save_arena_vote,
+)
 from store.queries.attempts import Closing, attempts_of_arm, closing_turns
 from store.queries.checkpoints import (
     checkpoint_by_name,
@@ -88,6 +97,8 @@ __all__ = [
     "BROKEN_EDIT",
     "ArenaColumn",
     "ArenaRecord",
+    "ArenaColumn",
+    "ArenaRecord",
     "Closing",
     "CorpusCounts",
     "DatasetGroup",
@@ -103,6 +114,9 @@ __all__ = [
     "TokenCheck",
     "add_metrics",
     "alternatives",
+    "arena_battle",
+    "arena_battles",
+    "arena_system",
     "arena_battle",
     "arena_battles",
     "arena_system",
@@ -146,6 +160,8 @@ __all__ = [
     "run_by_name",
     "run_overviews",
     "runs",
+    "save_arena_battle",
+    "save_arena_vote",
     "save_arena_battle",
     "save_arena_vote",
     "save_candidates",
