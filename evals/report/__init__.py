@@ -1,0 +1,1 @@
+"""What an evaluation leaves behind: the document, and the figures in it."""
