@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +23,7 @@ from karl.run_config import RunConfig
 from karl.settings import load_settings
 from store.errors import CollapseError
 from tests.harness_kit import scripted_policy
-from tests.karl.kit import call, spawn
+from tests.karl.kit import call
 
 
 def test_a_claim_that_does_not_hold_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,11 +112,15 @@ async def test_only_turns_that_ask_for_a_summary_go_to_the_summariser() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("claim", ["b", "c", "d"])
-def test_each_claim_runs_apart_and_a_second_call_makes_nothing_anew(claim: str, tmp_path: Path) -> None:
-    small = ["--asked", "48", "--questions", "22", "--samples", "2", "--steps", "2", "--stale", "3", "--seeds", "1"]
-    command = ["bench", "claims", "--only", claim, *small, "--set", "group_size=8", "--json"]
-    first = spawn(*command, cwd=tmp_path, timeout=600)
+def test_each_claim_runs_apart_and_a_second_call_makes_nothing_anew(
+    claim: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ["--asked", 24, "--questions", 22, "--samples", 2, "--steps", 2, "--stale", 3, "--seeds", 1]
+    command = ["--home", tmp_path, "bench", "claims", "--only", claim, *small, "--set", "group_size=8", "--json"]
+    first = call(capsys, *command)
     assert first.code == 0, first.err
-    assert f'"({claim}) ' in first.out
-    again = spawn(*command, cwd=tmp_path, timeout=300)
+    assert f'"({claim}) ' in first.out and "training oapl" in first.err
+    again = call(capsys, *command)
     assert again.code == 0 and "training oapl" not in again.err
+    figures = [json.loads(each.out)["figures"] for each in (first, again)]
+    assert figures[0] == figures[1]
