@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from store.errors import UsageError
@@ -68,9 +69,12 @@ def save_arena_battle(session: Session, battle: ArenaBattle, answers: Sequence[A
 
 
 def save_arena_vote(session: Session, vote: ArenaVote) -> ArenaVote:
-    """Raises: IntegrityError where the battle has one already."""
+    """Raises: UsageError where the battle has one already: two people may vote at once."""
     session.add(vote)
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError as exc:
+        raise UsageError("this battle has its vote already; after it the names are known: ask again") from exc
     return vote
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from store import queries
@@ -56,7 +55,7 @@ def test_one_vote_a_battle(store: Store) -> None:
         vote = ArenaVote(battle_id=found.battle.id, kind=VoteKind.WINNER, answer_id=first.answer.id, note="clear")
         queries.save_arena_vote(session, vote)
         assert queries.arena_battle(session, "b1").winner == first
-    with pytest.raises(IntegrityError), store.session() as session:
+    with pytest.raises(UsageError, match="has its vote already"), store.session() as session:
         queries.save_arena_vote(session, ArenaVote(battle_id=1, kind=VoteKind.TIE))
     with store.session() as session:
         vote_now = queries.arena_battle(session, "b1").vote
