@@ -88,7 +88,7 @@ def _check_model(url: str, models: list[Served], *, model: str, context_tokens: 
 def vllm_models(url: str, *, api_key: str) -> list[Served] | None:
     """Raises: Unreachable; KarlError when the key is refused. None where something else answers."""
     mend = "start it, or correct vllm_url in karl.toml"
-    return _served(url, api_key=api_key, what="vLLM endpoint", mend=mend, key="vllm_api_key")
+    return _served(url, api_key=api_key, what="vLLM endpoint", mend=mend, key="vllm_api_key in karl.toml")
 
 
 def vllm_load(url: str, *, api_key: str) -> Load | None:
@@ -107,19 +107,28 @@ def vllm_load(url: str, *, api_key: str) -> Load | None:
 def check_judge(judge: JudgeSettings) -> None:
     """Raises: KarlError when nothing answers. An endpoint that does not list its models is taken at its word."""
     mend = "start it, correct [judge] base_url in karl.toml, or take [judge] out to judge by rules"
-    _served(judge.base_url, api_key=judge.api_key, what="judge endpoint", mend=mend, key="[judge] api_key")
+    _served(judge.base_url, api_key=judge.api_key, what="judge endpoint", mend=mend, key="[judge] api_key in karl.toml")
 
 
 def check_chat(chat: ChatSettings) -> None:
     """Raises: KarlError when nothing answers. An endpoint that does not list its models is taken at its word."""
     mend = "correct [chat] base_url in karl.toml, or set engine = local"
-    served = _served(chat.base_url, api_key=chat.api_key, what="chat endpoint", mend=mend, key="[chat] api_key")
+    _check_chat(chat, what="chat endpoint", mend=mend, key="[chat] api_key in karl.toml", named="[chat] model")
+
+
+def check_system(endpoint: ChatSettings, *, variable: str) -> None:
+    """Of an endpoint that is evaluated; its key comes from `variable`. Raises: KarlError as `check_chat` does."""
+    _check_chat(endpoint, what="endpoint", mend="start it, or correct the URL", key=variable, named="model")
+
+
+def _check_chat(chat: ChatSettings, *, what: str, mend: str, key: str, named: str) -> None:
+    served = _served(chat.base_url, api_key=chat.api_key, what=what, mend=mend, key=key)
     names = [one.name for one in served or ()]
     if names and chat.model not in names:
         listed = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
         close = get_close_matches(chat.model, names, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise KarlError(f"chat endpoint {chat.base_url}: has {listed}, not [chat] model {chat.model!r}{hint}")
+        raise KarlError(f"{what} {chat.base_url}: has {listed}, not {named} {chat.model!r}{hint}")
 
 
 def _served(url: str, *, api_key: str, what: str, mend: str, key: str) -> list[Served] | None:
@@ -131,7 +140,7 @@ def _served(url: str, *, api_key: str, what: str, mend: str, key: str) -> list[S
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
         raise Unreachable(f"{what} {url}: no answer ({type(exc).__name__}: {exc}); {mend}") from exc
     if reply.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        raise KarlError(f"{what} {url}: refuses the key (status {reply.status_code}); set {key} in karl.toml")
+        raise KarlError(f"{what} {url}: refuses the key (status {reply.status_code}); set {key}")
     return _models(reply) if reply.status_code == httpx.codes.OK else None
 
 

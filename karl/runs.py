@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from agents.errors import RolloutError
 from agents.judges import Judge
@@ -108,11 +109,19 @@ def execute(
 
     Raises: UsageError while another process owns the run; KarlError, also where a judge failed outside of a rollout.
     """
+
+    def main() -> Coroutine[None, None, None]:
+        return _main(store, opened.run, config=config, settings=settings, judge=judge, reporter=reporter, flow=flow)
+
+    return own(store, opened.run, main, home=settings.home)
+
+
+def own(store: Store, run: Run, main: Callable[[], Coroutine[None, None, None]], *, home: Path) -> bool:
+    """Own the run while `main` goes on, and note how it ended. Raises and returns as `execute`."""
     # Outside of what notes failures: a run that another process owns has not failed.
-    with run_lock(settings.home, name=opened.run.name):
-        _set_state(store, id_of(opened.run), RunState.RUNNING)
-        main = _main(store, opened.run, config=config, settings=settings, judge=judge, reporter=reporter, flow=flow)
-        return _owned(store, opened.run, main)
+    with run_lock(home, name=run.name):
+        _set_state(store, id_of(run), RunState.RUNNING)
+        return _owned(store, run, main())
 
 
 def _owned(store: Store, run: Run, main: Coroutine[None, None, None]) -> bool:

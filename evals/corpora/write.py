@@ -63,7 +63,7 @@ def write_corpus(
     """
     wanted = task(name)
     reading = replace(open_reading(wanted.spec, folder, split=split), tokens=tokens or ApproximateTokens())
-    label = wanted.spec.name if reading.split in _shared(wanted.spec) else f"{wanted.spec.name}_{reading.split}"
+    label = corpus_name(wanted.spec, reading.split)
     if wanted.documents is None:
         return _as_it_lies(wanted, reading, label)
     target = Path(out).expanduser()
@@ -80,6 +80,11 @@ def write_corpus(
         shortfalls=_shortfalls(wanted.spec, reading.split, counts.chunks),
         left_out=tuple(reading.left_out),
     )
+
+
+def corpus_name(spec: TaskSpec, split: str) -> str:
+    """Under which name the printed command ingests the corpus of a split."""
+    return spec.name if split in _shared(spec) else f"{spec.name}_{split}"
 
 
 def _shared(spec: TaskSpec) -> set[str]:

@@ -9,15 +9,6 @@ from store.queries.arena import (
     save_arena_battle,
     save_arena_vote,
 )
-from store.queries.arena import (
-    ArenaColumn,
-    ArenaRecord,
-    arena_battle,
-    arena_battles,
-    arena_system,
-    save_arena_battle,
-    save_arena_vote,
-)
 from store.queries.attempts import Closing, attempts_of_arm, closing_turns
 from store.queries.checkpoints import (
     checkpoint_by_name,
@@ -55,10 +46,14 @@ from store.queries.datasets import (
 )
 from store.queries.evaluations import (
     Evaluated,
+    StoredAnswer,
+    attempts_under,
     cited_by_tasks,
     documents_of_chunks,
     evaluated_pages,
     evaluation_arms,
+    names_of_chunks,
+    stored_answers,
 )
 from store.queries.groups import GroupMember, failure_counts, groups, set_rewards
 from store.queries.metrics import (
@@ -97,8 +92,6 @@ __all__ = [
     "BROKEN_EDIT",
     "ArenaColumn",
     "ArenaRecord",
-    "ArenaColumn",
-    "ArenaRecord",
     "Closing",
     "CorpusCounts",
     "DatasetGroup",
@@ -111,16 +104,15 @@ __all__ = [
     "RolloutTrace",
     "RunOverview",
     "SegmentArrays",
+    "StoredAnswer",
     "TokenCheck",
     "add_metrics",
     "alternatives",
     "arena_battle",
     "arena_battles",
     "arena_system",
-    "arena_battle",
-    "arena_battles",
-    "arena_system",
     "attempts_of_arm",
+    "attempts_under",
     "checkpoint_by_name",
     "checkpoints",
     "chunk_by_key",
@@ -154,14 +146,13 @@ __all__ = [
     "iterations",
     "load_rollout",
     "metric_names",
+    "names_of_chunks",
     "newest_checkpoint",
     "rollout_id_by_key",
     "rollout_keys",
     "run_by_name",
     "run_overviews",
     "runs",
-    "save_arena_battle",
-    "save_arena_vote",
     "save_arena_battle",
     "save_arena_vote",
     "save_candidates",
@@ -176,6 +167,7 @@ __all__ = [
     "set_fate",
     "set_rewards",
     "set_run_state",
+    "stored_answers",
     "task_keys",
     "tasks_by_fate",
     "token_check",

@@ -11,7 +11,7 @@ from sqlmodel import Session
 from store.models import Chunk, Rollout, Step, Task
 from store.queries.common import slices, table_of
 from store.queries.traces import RolloutTrace, trace_record
-from store.types import Purpose, RolloutRecord
+from store.types import Purpose, RolloutRecord, RolloutStatus
 
 PAGE = 50  # rollouts with their steps: of 200 steps of 2,000 tokens each, under 100 MB
 
@@ -51,6 +51,38 @@ def evaluated_pages(session: Session, run_id: int, *, arm: str, size: int = PAGE
         after = rows[-1].id or 0
 
 
+class StoredAnswer(NamedTuple):
+    """What judging needs of one evaluation rollout."""
+
+    rollout_id: int
+    key: str
+    task_id: int
+    status: RolloutStatus
+    answer: str
+    reward: float | None
+
+
+def stored_answers(session: Session, run_id: int, *, arm: str) -> list[StoredAnswer]:
+    """Of one arm, in the order of ids."""
+    table = table_of(Rollout)
+    query = (
+        select(table.c.id, table.c.key, table.c.task_id, table.c.status, table.c.answer, table.c.reward)
+        .where(table.c.run_id == run_id, table.c.arm == arm, table.c.purpose == Purpose.EVALUATE)
+        .order_by(table.c.id)
+    )
+    return [StoredAnswer(*row) for row in session.connection().execute(query)]
+
+
+def attempts_under(session: Session, key: str) -> list[RolloutRecord]:
+    """The rollouts that the one of this key combined, without their tokens."""
+    table = table_of(Rollout)
+    query = select(Rollout).where(table.c.key.startswith(f"{key}/", autoescape=True)).order_by(table.c.id)
+    # One level: what an attempt combined in its turn lies below the attempt.
+    rows = [row for row in session.execute(query).scalars() if "/" not in row.key.removeprefix(f"{key}/")]
+    steps = _steps(session, [row.id or 0 for row in rows])
+    return [trace_record(RolloutTrace(row, steps.get(row.id or 0, []), [])) for row in rows]
+
+
 def _steps(session: Session, rollout_ids: list[int]) -> dict[int, list[Step]]:
     table, found = table_of(Step), dict[int, list[Step]]()
     for part in slices(rollout_ids):
@@ -66,6 +98,15 @@ def cited_by_tasks(session: Session, task_ids: Iterable[int]) -> dict[int, list[
     for part in slices(sorted(set(task_ids))):
         rows = session.connection().execute(select(table.c.id, table.c.citations).where(table.c.id.in_(part)))
         found.update((row.id, row.citations) for row in rows if row.citations)
+    return found
+
+
+def names_of_chunks(session: Session, chunk_ids: Iterable[int]) -> dict[int, tuple[str, int | None]]:
+    """chunk id -> (key, page), of those chunks that (still) exist."""
+    table, found = table_of(Chunk), dict[int, tuple[str, int | None]]()
+    for part in slices(sorted(set(chunk_ids))):
+        rows = session.connection().execute(select(table.c.id, table.c.key, table.c.page).where(table.c.id.in_(part)))
+        found.update((row.id, (row.key, row.page)) for row in rows)
     return found
 
 

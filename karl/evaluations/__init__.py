@@ -1,0 +1,1 @@
+"""`karl eval`: systems, tasks and their items, the rollouts of one evaluation, its judgements, its document."""

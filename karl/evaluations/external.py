@@ -1,0 +1,170 @@
+"""Systems that answer by themselves, behind what a graph's runner is to the collector: a question in, a record out."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from agents.engines.base import SamplingParams
+from agents.engines.chat import ChatEngine, ChatRequest
+from agents.engines.router import Router
+from agents.engines.settings import ChatSettings, RouterSettings
+from agents.errors import EngineError, RolloutError, boundary
+from evals.report.grading import CITE
+from graphs.state import RolloutInputs
+from store.types import (
+    Failure,
+    Provenance,
+    Purpose,
+    Role,
+    RolloutRecord,
+    RolloutStatus,
+    StepKind,
+    StepRecord,
+    ToolCallRecord,
+)
+
+GRAPH = "external"  # stands where the rows of our own systems name their graph
+_INPUT = ("input_tokens", "prompt_tokens")
+_OUTPUT = ("output_tokens", "completion_tokens", "sampled_tokens")
+_FORMS = "a text, or an object or mapping with `answer` and, where there are, `citations` and `usage`"
+
+
+class Reply(NamedTuple):
+    """What a system said. Tokens None: it did not say; citations: keys of documents, as it names them."""
+
+    answer: str
+    citations: tuple[str, ...] = ()
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+Ask = Callable[[str, float | None], Awaitable[Reply]]
+
+
+@dataclass(frozen=True)
+class ExternalRunner:
+    """`ask` raises RolloutError for what went wrong; the record then says so."""
+
+    model: str
+    ask: Ask
+
+    async def run(
+        self, inputs: RolloutInputs, *, key: str, purpose: Purpose, seed: int, temperature: float | None = None
+    ) -> RolloutRecord:
+        began, failure, reply = time.perf_counter(), None, Reply("")
+        try:
+            reply = await self.ask(inputs.question, temperature)
+        except RolloutError as exc:
+            failure = exc.to_failure()
+        seconds = time.perf_counter() - began
+        return RolloutRecord(
+            key=key,
+            role=Role.SOLVER,
+            purpose=purpose,
+            status=RolloutStatus.FAILED if failure else RolloutStatus.FINISHED,
+            provenance=Provenance(GRAPH, "", {}, self.model, 0),
+            question=inputs.question,
+            answer=reply.answer,
+            steps=_steps(reply, failure, seconds),
+            failure=failure,
+            # A row needs a number; one that nobody set was the system's own affair.
+            temperature=1.0 if temperature is None else temperature,
+            seed=seed,
+            seconds=seconds,
+            trainable=False,
+        )
+
+
+def _steps(reply: Reply, failure: Failure | None, seconds: float) -> list[StepRecord]:
+    if failure is not None:
+        return []
+    calls = [ToolCallRecord(tool=CITE, arguments={"keys": list(reply.citations)})] if reply.citations else []
+    return [
+        StepRecord(
+            kind=StepKind.ANSWER,
+            text=reply.answer,
+            prompt_tokens=reply.input_tokens or 0,
+            sampled_tokens=reply.output_tokens or 0,
+            policy_seconds=seconds,
+            calls=calls,
+        )
+    ]
+
+
+class EndpointAsker:
+    """The question as the user's only message, over the router's retries. Close it with `aclose`."""
+
+    def __init__(self, settings: ChatSettings, *, routing: RouterSettings, temperature: float | None) -> None:
+        # The system answers by itself: nothing of how it samples is set but what was asked for.
+        own = ("top_p", "seed", settings.limit_key, *(() if temperature is not None else ("temperature",)))
+        self._router = Router([ChatEngine(settings.model_copy(update={"omit": own}))], routing)
+
+    async def __call__(self, question: str, temperature: float | None) -> Reply:
+        sampling = SamplingParams(max_tokens=1, temperature=temperature or 0.0)
+        request = ChatRequest([], sampling, messages=[{"role": "user", "content": question}])
+        async with boundary(EngineError, "endpoint"):
+            reply = await self._router.generate(request)
+        return Reply(reply.text, (), reply.prompt_tokens, reply.sampled_tokens)
+
+    async def aclose(self) -> None:
+        await self._router.aclose()
+
+
+@dataclass
+class FunctionAsker:
+    """A Python callable; one that is not async runs in threads of its own, `concurrency` of them."""
+
+    name: str
+    function: Callable[..., Any]
+    concurrency: int
+    _began: bool = field(default=False, init=False)
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        self._began = True
+        return ThreadPoolExecutor(self.concurrency, thread_name_prefix="karl-eval")
+
+    async def __call__(self, question: str, temperature: float | None) -> Reply:
+        """`temperature` is not passed on: the signature is one of a question."""
+        async with boundary(EngineError, self.name):
+            if inspect.iscoroutinefunction(self.function):
+                given = await self.function(question)
+            else:
+                given = await asyncio.get_running_loop().run_in_executor(self._threads, self.function, question)
+            return reply_of(await given if inspect.isawaitable(given) else given)
+
+    async def aclose(self) -> None:
+        if self._began:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def reply_of(given: Any) -> Reply:
+    """Raises: EngineError for what is no answer."""
+    if isinstance(given, str):
+        return Reply(given)
+    answer = _get(given, "answer")
+    if not isinstance(answer, str):
+        raise EngineError(f"returned {type(given).__name__}; return {_FORMS}")
+    usage, citations = _get(given, "usage"), _get(given, "citations") or ()
+    if isinstance(citations, str):
+        raise EngineError("returned `citations` as a text; return a list of keys")
+    keys = tuple(one if isinstance(one, str) else str(_get(one, "key") or one) for one in citations)
+    return Reply(answer, keys, _count(usage, _INPUT), _count(usage, _OUTPUT))
+
+
+def _count(usage: Any, names: tuple[str, ...]) -> int | None:
+    found = next((value for name in names if (value := _get(usage, name)) is not None), None)
+    if found is not None and (isinstance(found, bool) or not isinstance(found, int) or found < 0):
+        raise EngineError(f"returned usage of {found!r} tokens; return a whole number, or leave it out")
+    return found
+
+
+def _get(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
