@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client
 from pathlib import Path
@@ -105,39 +106,79 @@ def test_every_loss_of_two_ranks_is_that_of_one(base: Path, tmp_path: Path):
         assert_same_weights(tmp_path / way, tmp_path / f"{way}-alone")
 
 
+@dataclass
+class Told:
+    """What the hooks of a training were told, in order."""
+
+    started: list[tuple[int, int]]
+    evaluated: list[tuple[int, int, bool]]
+    losses: dict[int, float]
+    warned: list[str]
+
+    def evaluate(self, epoch: int, step: int, folder: Path) -> Evaluation:
+        self.evaluated.append((epoch, step, (folder / "model.safetensors").is_file()))
+        return Evaluation(score=epoch)
+
+
+@pytest.fixture(scope="module")
+def whole(base: Path, stored: tuple[str, int], tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainResult, Told]:
+    """Two ranks that nothing disturbs, evaluated behind every epoch."""
+    config, told = CONFIG.model_copy(update={"reference": "trainer", "drift_warning": 1e-12}), Told([], [], {}, [])
+    job = TrainJob(
+        store_url=stored[0],
+        dataset_id=stored[1],
+        base=base,
+        out=tmp_path_factory.mktemp("whole") / "out",
+        config=config,
+    )
+    hooks = Hooks(
+        on_start=lambda step, steps: told.started.append((step, steps)),
+        on_step=lambda step, _, figures: told.losses.update({step: figures["loss"]}),
+        evaluate=told.evaluate,
+    )
+    handler = logging.Handler()
+    handler.emit = lambda record: told.warned.append(f"{record.name}: {record.getMessage()}")
+    logging.getLogger().addHandler(handler)
+    try:
+        return launch(job, by=TORCHRUN, hooks=hooks), told
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+def of_trainer(job: TrainJob) -> TrainJob:
+    return job.model_copy(update={"config": CONFIG.model_copy(update={"reference": "trainer"})})
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("by", [TORCHRUN, RAY], ids=["torchrun", "ray"])
-def test_a_launched_training_is_that_of_one_process(job: TrainJob, by: Launch):
-    assert_same(trained(job, by), trained(elsewhere(job, "alone"), Launch()))
+def test_torchrun_trains_as_one_process_does(whole: tuple[TrainResult, Told], job: TrainJob):
+    result, told = whole
+    assert_same((result, told.losses), trained(of_trainer(job), Launch()))
+    assert result.out is not None
+    assert [path.name for path in result.out.parent.iterdir()] == ["out"]
+
+
+@pytest.mark.slow
+def test_ray_trains_as_one_process_does(job: TrainJob):
+    assert_same(trained(job, RAY), trained(elsewhere(job, "alone"), Launch()))
     assert sorted(path.name for path in job.out.parent.iterdir()) == ["alone", "out"]
 
 
 @pytest.mark.slow
-def test_two_ranks_that_were_stopped_go_on_exactly(job: TrainJob):
-    job = job.model_copy(update={"config": CONFIG.model_copy(update={"reference": "trainer"})})
-    whole, expected = trained(elsewhere(job, "whole"), TORCHRUN)
-    stopped, begun = trained(job, TORCHRUN, stop_at=5)
-    assert stopped.stopped and stopped.steps == 5 and not job.out.exists()
-    done, rest = trained(job, TORCHRUN)
-    assert list(rest) == list(range(6, 13)) and {**begun, **rest} == expected
-    assert done.weights_sha256 == whole.weights_sha256
+def test_hooks_and_warnings_reach_the_parent(whole: tuple[TrainResult, Told]):
+    _, told = whole
+    assert told.started == [(0, 12)]
+    assert told.evaluated == [(epoch, 2 * epoch + 2, True) for epoch in range(6)]
+    assert [said.split(":")[0] for said in told.warned if "log-probs differ" in said] == ["rl_backend.drift"]
 
 
 @pytest.mark.slow
-def test_hooks_and_warnings_reach_the_parent(job: TrainJob, caplog: pytest.LogCaptureFixture):
-    started, evaluated = list[tuple[int, int]](), list[tuple[int, int, bool]]()
-
-    def evaluate(epoch: int, step: int, folder: Path) -> Evaluation:
-        evaluated.append((epoch, step, (folder / "model.safetensors").is_file()))
-        return Evaluation(score=-epoch)
-
-    hooks = Hooks(on_start=lambda step, steps: started.append((step, steps)), evaluate=evaluate)
-    config = CONFIG.model_copy(update={"patience": 2, "drift_warning": 1e-12})
-    with caplog.at_level(logging.WARNING):
-        result = launch(job.model_copy(update={"config": config}), by=TORCHRUN, hooks=hooks)
-    assert started == [(0, 12)] and result.steps == 6
-    assert evaluated == [(0, 2, True), (1, 4, True), (2, 6, True)]
-    assert [record.name for record in caplog.records if "log-probs differ" in record.message] == ["rl_backend.drift"]
+def test_two_ranks_that_were_stopped_go_on_exactly(whole: tuple[TrainResult, Told], job: TrainJob):
+    result, told = whole
+    stopped, begun = trained(of_trainer(job), TORCHRUN, stop_at=5)
+    assert stopped.stopped and stopped.steps == 5 and not job.out.exists()
+    done, rest = trained(of_trainer(job), TORCHRUN)
+    assert list(rest) == list(range(6, 13)) and {**begun, **rest} == told.losses
+    assert done.weights_sha256 == result.weights_sha256
 
 
 @pytest.mark.slow
