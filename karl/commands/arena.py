@@ -145,6 +145,38 @@ def board(context: click.Context, corpus: str | None, as_json: bool) -> None:
         print_board(found, console())
 
 
+@arena.command()
+@click.option(
+    "--system", "systems", multiple=True, metavar="SYSTEM", help=f"Offered: {SYSTEM_HELP} Default: all checkpoints."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="There is no log-in: keep it local.")
+@click.option("--port", default=8770, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
+@click.option(
+    "--allow-host", "hosts", multiple=True, help="A further name the page is reached by, with --host. Repeatable."
+)
+@click.pass_context
+def serve(context: click.Context, systems: tuple[str, ...], host: str, port: int, hosts: tuple[str, ...]) -> None:
+    """Serve a local page: ask, watch the answers side by side, vote blind, see the scoreboard."""
+    import asyncio
+
+    from karl.arena.lobby import Lobby
+    from karl.arena.ring import Ring
+    from karl.arena.server import serve as run
+    from karl.arena.systems import find_systems
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    settings = settings_of(context)
+    with open_store(settings) as store:
+        if systems:
+            find_systems(systems, store=store, settings=settings)
+        lobby = Lobby(store, settings, Ring(say=say), offered=[name.strip() for name in systems])
+        if not lobby.corpora():
+            raise UsageError("no corpus to ask about; run `karl ingest` first")
+        asyncio.run(run(lobby, host=host, port=port, hosts=hosts, say=say))
+
+
 def _no_systems(question: str) -> str:
     from difflib import get_close_matches
 
