@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         ToolReplied,
         TurnStarted,
     )
+    from karl.api.evaluate import evaluate
     from karl.api.graph import Finished, Graph
     from karl.api.langchain import load_chat_model, load_search_tool
     from karl.api.load import load_graph
@@ -62,6 +63,7 @@ _HOME = {
     "PolicyChatModel": "agents.chat_model",
     **dict.fromkeys(("SearchTool", "Searcher"), "agents.tools"),
     **dict.fromkeys(("load_chat_model", "load_search_tool"), "karl.api.langchain"),
+    "evaluate": "karl.api.evaluate",
     "load_graph": "karl.api.load",
     "load_trace": "karl.api.traces",
 }
@@ -94,6 +96,7 @@ __all__ = [
     "TurnStarted",
     "Usage",
     "UsageError",
+    "evaluate",
     "load_chat_model",
     "load_graph",
     "load_search_tool",

@@ -15,7 +15,7 @@ from evals.items import EvalItem
 from evals.latency import FirstAnswer, Known, first_answer, spent_of
 from evals.scoring.citations import citation_score, retrieval_score
 from evals.scoring.completion import Completion
-from evals.scoring.entities import entity_score, listed
+from evals.scoring.entities import F1_BAR, RECALL_BAR, entity_score, listed
 from evals.scoring.numeric import numeric_score
 from evals.tasks.spec import Metric
 from store.types import RolloutRecord, RolloutStatus
@@ -147,6 +147,8 @@ def _others(answer: str, asked: Asked, cited: Sequence[str], seen: Sequence[str]
         scored := entity_score(listed(answer, gold=item.nuggets), gold=item.nuggets)
     ):
         found |= {f"entity_{name}": getattr(scored, name) for name in ("precision", "recall", "f1", "recall_top5")}
+        found |= {f"entity_recall>={RECALL_BAR}": float(scored.recall >= RECALL_BAR)}
+        found |= {f"entity_f1>={F1_BAR}": float(scored.f1 >= F1_BAR)}
     if citations := citation_score(cited, gold=item.gold):
         found |= {"citation_precision": citations.precision, "citation_recall": citations.recall}
     if seen is not None and (retrieval := retrieval_score(seen, gold=item.gold)):

@@ -57,7 +57,8 @@ def make_fog_corpus(
 
 def _notes(fog: Fog) -> Iterator[str]:
     knobs = fog.settings.model_dump(exclude_defaults=True, exclude={"seed"})
-    yield ", ".join([f"generated with seed {fog.settings.seed}", *(f"{key} {value}" for key, value in knobs.items())])
+    told = [f"{key} {'+'.join(value) if isinstance(value, tuple) else value}" for key, value in knobs.items()]
+    yield ", ".join([f"generated with seed {fog.settings.seed}", *told])
     short = [f"{regime} {count}" for regime, count in fog.counts.items() if count < fog.settings.questions]
     if short:
         asked, size = fog.settings.questions, fog.settings.size

@@ -1,0 +1,84 @@
+"""`karl eval` given something wrong: told before anything runs, with the mend."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evals.report.document import EvaluationDocument
+from tests.evals.task_data import DATA
+from tests.karl.eval_kit import ASKED, default_lines, make_home, rollouts, write_questions
+from tests.karl.kit import call
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in [name for name in os.environ if name.startswith("KARL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return make_home(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nobody", *ASKED), "no system 'nobody': it is a checkpoint's or run's name in the store"),
+        (("mine:leadr", *ASKED), "has no attribute 'leadr'"),
+        (("mine:NUMBER", *ASKED), "is no function but int"),
+        (("http://127.0.0.1:9/v1", *ASKED), "which model? write http://127.0.0.1:9/v1#MODEL"),
+        (("http://127.0.0.1:9/v1#m", *ASKED), "endpoint http://127.0.0.1:9/v1: no answer"),
+        (("mine:leader",), "give either --suite"),
+        (("mine:leader", "--questions", "questions.jsonl"), "--questions needs --corpus"),
+        (("mine:leader", "--questions", "no.jsonl", "--corpus", "notes"), "no.jsonl: the questions cannot be read"),
+        (("mine:leader", "--questions", "questions.jsonl", "--corpus", "x"), "run `karl ingest PATH --name x`"),
+        (("mine:leader", "--suite", "fogbnch"), "did you mean 'fogbench'?"),
+        (("mine:leader", "--suite", "freshstack"), "freshstack: where is the data? give --data DIR"),
+        (("mine:leader", "--suite", "karlbench", "--data", "."), "karl bench-data fetch browsecomp_plus --to"),
+        (("mine:leader", "--suite", "fogbench", "--fog", "hop=2"), "settings: seed, size, regimes"),
+        (("mine:leader", *ASKED, "--judge", "x"), "--judge 'x': write `rule`, or http(s)://.../v1#MODEL"),
+        (("mine:leader", *ASKED, "--prices", "none.toml"), "none.toml: cannot read the prices"),
+        (("embedded", *ASKED, "--graph", "solvr"), "solvr"),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_runs(
+    capsys: pytest.CaptureFixture[str], home: Path, arguments: tuple[object, ...], message: str
+) -> None:
+    ended = call(capsys, "--home", home, "eval", *arguments)
+    assert ended.code in (1, 2) and message in ended.err
+    assert rollouts(home) == []
+
+
+def test_a_name_holds_one_evaluation(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    made = call(capsys, "--home", home, "eval", "mine:leader", *ASKED, "--name", "own", "--json")
+    assert EvaluationDocument.model_validate_json(made.out).name == "own"
+    ended = call(capsys, "--home", home, "eval", "mine:leader", *ASKED, "--name", "own", "--seed", 3)
+    assert ended.code == 2 and "run 'own' is an evaluation with other seed" in ended.err
+
+
+def test_missing_corpora_and_data_name_the_commands(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    DATA["freshstack"](home.parent / "data" / "freshstack")
+    ended = call(capsys, "--home", home, "eval", "mine:leader", "--suite", "freshstack", "--data", "data")
+    assert ended.code == 2
+    assert "no corpus 'freshstack' in this store; run `karl bench-data corpus freshstack --from data/fr" in ended.err
+    assert rollouts(home) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ({"question": "q?"}, ":2: an answer or nuggets are needed to judge by; add one of them"),
+        ({"question": "q?", "anser": "a"}, ":2: unknown key 'anser'; did you mean 'answer'?"),
+        ({"question": "", "answer": "a"}, ":2: key 'question': String should have at least 1 character"),
+        ({"question": "q?", "answer": "a", "key": "product0"}, "'product0' is that of line 1 too; give another"),
+        ({"question": "q?", "nuggets": [{"txt": "a"}]}, ":2: key 'nuggets.0"),
+    ],
+)
+def test_wrong_questions_name_line_key_and_mend(
+    capsys: pytest.CaptureFixture[str], home: Path, line: dict[str, Any], message: str
+) -> None:
+    write_questions(home.parent / "questions.jsonl", default_lines()[0], line)
+    ended = call(capsys, "--home", home, "eval", "mine:leader", *ASKED)
+    assert ended.code == 2 and "questions.jsonl:2: " in ended.err and message in ended.err
