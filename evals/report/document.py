@@ -102,7 +102,8 @@ class TaskFigures(Closed):
     curve: tuple[CurvePoint, ...] = Field(description="max@k: the best score of k generations, unbiased")
     others: dict[str, Estimate] = Field(
         description="means beside the score where they are defined: numeric, entity_precision, entity_recall, "
-        "entity_f1, entity_recall_top5, the shares entity_recall>=0.8 and entity_f1>=0.5, citation_precision, citation_recall, retrieval_recall, retrieval_full"
+        "entity_f1, entity_recall_top5, the shares entity_recall>=0.8 and entity_f1>=0.5, citation_precision, "
+        "citation_recall, retrieval_recall, retrieval_full"
     )
 
 
