@@ -91,7 +91,7 @@ async def _answer(system: System, battle: Battle, ring: Ring, hear: Callable[[To
         graph = await ring.graph(system, battle.corpus)
         async with aclosing(graph.astream(battle.question, seed=battle.seed)) as events:
             async for event in events:
-                told = tell(event)
+                told = tell(event, blind=battle.blind)
                 if told is not None:
                     hear(told)
                 if isinstance(event, Finished):

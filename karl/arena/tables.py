@@ -18,8 +18,8 @@ def print_board(board: dict[str, Any], console: Console) -> None:
     votes = board["votes"]
     where = f" over corpus {board['corpus']}" if board["corpus"] else ""
     page.print(
-        f"{board['battles']} battles{where}, {votes['total']} votes: {votes['winner']} for one system, "
-        f"{votes['tie']} ties, {votes['none']} all bad; {board['blind_votes']} were blind",
+        f"{_count(board['battles'], 'battle')}{where}, {_count(votes['total'], 'vote')}: {votes['winner']} for one "
+        f"system, {_count(votes['tie'], 'tie')}, {votes['none']} all bad; {board['blind_votes']} blind",
         soft_wrap=True,
         markup=False,
     )
@@ -29,6 +29,10 @@ def print_board(board: dict[str, Any], console: Console) -> None:
         page.print(_matrix(board))
     for note in board["notes"]:
         page.print(f"note: {clean(note)}", markup=False, soft_wrap=True)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _ratings(board: dict[str, Any]) -> Table:

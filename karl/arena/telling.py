@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from graphs.events import Event, Token, TurnStarted
+from graphs.events import AttemptFinished, Event, Token, TurnStarted
 from karl.api.graph import Finished
 from karl.api.results import Answer
 from karl.asking import event_line
@@ -44,9 +44,14 @@ class Told:
         return asdict(self) if self.last else {"kind": self.kind, "text": self.text}
 
 
-def tell(event: Event | Finished) -> Told | None:
-    """None for what a reader need not see. Attempts tell their searches; their own words stay theirs."""
+def tell(event: Event | Finished, *, blind: bool = False) -> Told | None:
+    """None for what a reader need not see. Attempts tell their searches; their own words stay theirs.
+
+    Blind, attempts are not counted out: they would name the graph that makes them.
+    """
     match event:
+        case AttemptFinished() if blind:
+            return None
         case Finished(result=answer):
             return end_of(answer)
         case TurnStarted() if not _inner(event.rollout):

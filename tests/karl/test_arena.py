@@ -10,11 +10,13 @@ import pytest
 from rich.console import Console
 
 from agents.engines.base import GenerateRequest
+from graphs.events import AttemptFinished, SearchStarted, Token
 from karl.arena.battle import fight, make_battle
 from karl.arena.record import record_columns, record_json
 from karl.arena.screen import clean, live_view, plain_lines
 from karl.arena.spec import parse_system
 from karl.arena.systems import find_systems
+from karl.arena.telling import Told, tell
 from karl.arena.voting import cast_vote, choices, failure_of
 from karl.settings import load_settings
 from karl.tiny import POLICY_FOLDER
@@ -146,6 +148,14 @@ async def test_a_column_tells_searches_tokens_and_the_answer_with_its_passages(h
     again = record_columns(record, settings=settings)[0].end
     assert again == end
     assert sorted(c.rollout.key for c in record.columns if c.rollout) == stored_rollouts(home)
+
+
+def test_attempts_are_counted_out_in_the_open_alone() -> None:
+    done = AttemptFinished("ask/1", "ask/1/solver-0", 1, 3, "Oslo")
+    assert tell(done) == Told("line", "attempt 1 of 3: Oslo") and tell(done, blind=True) is None
+    # An attempt's searches are told, its own words are not.
+    assert tell(SearchStarted("ask/1/solver-0", 1, "mira")) == Told("line", "search: mira")
+    assert tell(Token("ask/1/solver-0", 1, "hm")) is None and tell(Token("ask/1", 1, "hm")) == Told("token", "hm")
 
 
 async def test_one_that_fails_says_why_and_spoils_nothing(home: Path) -> None:

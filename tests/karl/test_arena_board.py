@@ -149,7 +149,8 @@ def test_the_tables_print_whatever_there_is(
         battle(store, pair, choice)
     print_board(board(store), Console())
     said = capsys.readouterr().out
-    assert said.startswith(f"{len(votes)} battles, {len(votes)} votes")
+    noun = "battle, 1 vote:" if len(votes) == 1 else f"battles, {len(votes)} votes:"
+    assert said.startswith(f"{len(votes)} {noun}")
     if len(votes) == 3:
         assert "(1) x" in said and "100% (1)" in said and "note: x was always preferred" in said
         assert said.index("\nx ") < said.index("\ny ") < said.index("\nz ")

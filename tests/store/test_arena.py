@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from sqlmodel import Session
 
@@ -12,6 +14,7 @@ from store.queries import RolloutLinks
 from store.session import Store
 from store.types import RolloutStatus, VoteKind
 from tests.store.records import a_rollout
+from tests.store.test_session import SECOND_SCHEMA_ROWS, upgraded
 
 
 def a_battle(session: Session, *, key: str = "b1", corpus: str = "notes") -> None:
@@ -67,6 +70,15 @@ def test_a_system_of_the_same_key_is_the_same_row(store: Store) -> None:
         first = queries.arena_system(session, ArenaSystem(key="k", name="by path"))
         again = queries.arena_system(session, ArenaSystem(key="k", name="by name"))
         assert (first.id, first.name) == (again.id, again.name) == (1, "by path")
+
+
+def test_a_store_of_before_the_arena_is_upgraded_and_takes_battles(tmp_path: Path) -> None:
+    store = upgraded(tmp_path, revision="0004", rows=SECOND_SCHEMA_ROWS)
+    with store.session() as session:
+        assert queries.arena_battles(session) == [] and queries.rollout_id_by_key(session, "old/1") == 1
+        a_battle(session)
+        assert [column.answered for column in queries.arena_battle(session, "b1").columns] == [True, False]
+    store.close()
 
 
 def test_battles_newest_first_of_one_corpus_or_all(store: Store) -> None:
