@@ -5,7 +5,7 @@ Rollouts are read a page at a time; of each only this is kept. The judge's compl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -97,7 +97,7 @@ def grade(record: RolloutRecord, asked: Asked, *, attempt: int, names: Names, ex
     gold = asked.item.gold
     cited = cited_keys(record, names, gold=gold)
     failed = record.status is RolloutStatus.FAILED
-    seen = _keys((hit for step in record.steps for hit in step.hits), names, gold=gold)
+    seen = _keys(hits_of(record), names, gold=gold)
     return Answered(
         asked=asked,
         attempt=attempt,
@@ -108,12 +108,23 @@ def grade(record: RolloutRecord, asked: Asked, *, attempt: int, names: Names, ex
         citations=cited,
         failure=f"{record.failure.kind}: {record.failure.reason}" if record.failure else "",
         seconds=record.seconds,
-        searches=record.searches,
+        searches=_searches(record),
         model=record.provenance.model,
         uses=_uses(record, external=external),
         first=None if failed else _first(record, external=external),
         others={} if failed else _others(record.answer, asked, cited, None if external else seen),
     )
+
+
+def hits_of(record: RolloutRecord) -> Iterator[int]:
+    """Chunk ids that it was shown, its attempts too."""
+    yield from (hit for step in record.steps for hit in step.hits)
+    for attempt in record.attempts:
+        yield from hits_of(attempt)
+
+
+def _searches(record: RolloutRecord) -> int:
+    return record.searches + sum(map(_searches, record.attempts))
 
 
 def cited_keys(record: RolloutRecord, names: Names, *, gold: Sequence[str]) -> tuple[str, ...]:

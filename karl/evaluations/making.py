@@ -23,7 +23,7 @@ from evals.report.document import (
     TaskEntry,
 )
 from evals.report.figures import comparison, system_figures
-from evals.report.grading import Asked, Graded, Verdict, grade, names_of, tokens_of
+from evals.report.grading import Asked, Graded, Verdict, grade, hits_of, names_of, tokens_of
 from evals.suite import Attempt, figures
 from karl.evaluations.identity import items_sha256
 from karl.evaluations.opening import keep_document
@@ -51,16 +51,17 @@ class Reading:
         self.profile = Profile(document_of=self._documents)
         with evaluation.store.session() as session:
             for page in queries.evaluated_pages(session, evaluation.run_id, arm=arm.name):
-                self._look_up(session, page)
-                for one in page:
-                    self._add(one, _whole(session, one.record))
+                whole = [(one, _whole(session, one.record)) for one in page]
+                self._look_up(session, [record for _, record in whole])
+                for one, record in whole:
+                    self._add(one, record)
         # Rows are stored as they finish.
         order = {asked.place: number for number, asked in enumerate(tasks.asked.values())}
         self.graded.sort(key=lambda one: (order[one.made.asked.place], one.made.attempt))
 
-    def _look_up(self, session: Session, page: Sequence[Evaluated]) -> None:
-        hits = {hit for one in page for step in one.record.steps for hit in step.hits}
-        cited = {chunk for one in page for chunk in one.record.citations}
+    def _look_up(self, session: Session, records: Sequence[RolloutRecord]) -> None:
+        hits = {hit for record in records for hit in hits_of(record)}
+        cited = {chunk for record in records for chunk in record.citations}
         self._documents.update(queries.documents_of_chunks(session, hits - self._documents.keys()))
         found = queries.names_of_chunks(session, (hits | cited) - self._names.keys())
         self._names.update((chunk, names_of(key, page)) for chunk, (key, page) in found.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -57,7 +58,7 @@ def plan_tasks(
     folders = _folders(config)
     read = {name: load_task(name, folder, split=config.split) for name, folder in folders.items()}
     wanted = {config.corpus or corpus_name(found.spec, found.split): name for name, found in read.items()}
-    _check_corpora(store, {corpus: _commands(name, folders[name]) for corpus, name in wanted.items()})
+    _check_corpora(store, {corpus: _commands(name, folders[name], config) for corpus, name in wanted.items()})
     plans = {name: _plan(read[name], corpus) for corpus, name in wanted.items()}
     if FOGBENCH in config.tasks and FOGBENCH not in plans:
         made = make_fog_corpus(config, systems, store, settings=settings, reporter=reporter)
@@ -91,9 +92,12 @@ def _folders(config: EvalConfig) -> dict[str, Path]:
     return {name: folder for name, folder in found.items() if folder.is_dir()}
 
 
-def _commands(name: str, folder: Path) -> str:
-    out = folder / "corpus-to-ingest"
-    return f"karl bench-data corpus {name} --from {folder} --to {out}`, then the `karl ingest` command that it prints"
+def _commands(name: str, folder: Path, config: EvalConfig) -> str:
+    given = ["--from", str(folder), "--to", str(folder / "corpus-to-ingest")]
+    split = ["--split", config.split] if config.split else []
+    command = shlex.join(["karl", "bench-data", "corpus", name, *given, *split])
+    named = f", under --name {config.corpus}" if config.corpus else ""
+    return f"{command}`, then the `karl ingest` command that it prints{named}"
 
 
 def _check_corpora(store: Store, mends: dict[str, str]) -> None:
