@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 import karl
+from evals.corpora.write import write_corpus
 from evals.report.document import EvaluationDocument, read_document
 from store.errors import UsageError
 from store.types import Purpose, RolloutStatus
+from tests.evals.task_data import DATA
 from tests.graphs.chat_kit import said
 from tests.karl.eval_kit import ASKED, make_home, rollouts, stored_documents
 from tests.karl.kit import call
@@ -139,6 +141,30 @@ def test_a_system_that_fails_on_everything_stops_with_the_reason(
     ended = call(capsys, "--home", home, "eval", "mine:wrong", *ASKED)
     assert ended.code == 1
     assert "6 rollouts in a row failed" in ended.err and "returned int; return a text, or an object" in ended.err
+
+
+def test_several_tasks_make_one_mean_and_lacking_nuggets_are_made(
+    capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    for name in ("trec_biogen", "qampari"):
+        DATA[name](home.parent / "data" / name)
+        written = write_corpus(name, home.parent / "data" / name, home.parent / "out" / name)
+        assert call(capsys, "--home", home, *written.command.split()[1:], "--embedder", "none").code == 0
+    (home.parent / "lists.py").write_text("def everyone(question):\n    return 'Ada Lovelace, Zoe'\n")
+    given = ("--suite", "trec-biogen,qampari", "--data", "data", "--samples", 1)
+    found = measured(capsys, home, "lists:everyone", *given)
+    (system,), reports, lists = found.systems, *found.tasks
+    assert (reports.name, lists.name, reports.corpus.name, reports.complete) == (
+        *("trec_biogen", "qampari"),
+        *("trec_biogen", False),
+    )
+    assert any(note.endswith("questions made from the references by rule") for note in reports.notes)
+    assert all(question.nuggets for question in found.questions)
+    means = [own.score.mean for own in system.figures.tasks.values() if own.score]
+    assert len(means) == 2
+    assert system.figures.score and system.figures.score.mean == pytest.approx(sum(means) / 2, abs=1e-4)
+    assert "entity_f1" in system.figures.tasks["qampari"].others
+    assert measured(capsys, home, "lists:everyone", *given).questions == found.questions
 
 
 def test_an_endpoint_answers_by_itself(capsys: pytest.CaptureFixture[str], home: Path) -> None:
