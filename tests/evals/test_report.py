@@ -1,0 +1,216 @@
+"""Reports out of documents: joined, compared, escaped, and the same as what is committed."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evals.report.document import EvaluationDocument, read_document
+from evals.report.html.browser import entries
+from evals.report.html.page import html_report
+from evals.report.joined import join
+from evals.report.kept import find_document
+from evals.report.markdown import escaped, markdown_report
+from evals.report.pareto import Point, dominates, front
+from evals.report.published import COLUMNS, HELD_OUT, TABLE_4, TRAINED
+from evals.report.traces import TURN_CHARS, TURNS, make_trace, telling_failures
+from store.errors import UsageError
+from store.types import StepKind, StepRecord
+from tests.evals.behaviour_kit import rollout
+from tests.evals.report_kit import HOSTILE, document
+
+REPORTS = Path(__file__).parents[2] / "docs" / "reports"
+
+
+class Tags(HTMLParser):
+    """Elements in the page, those in <noscript> too; attributes of each."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.seen if name == tag]
+
+
+def test_the_committed_report_is_what_the_command_makes() -> None:
+    joined = join([read_document(REPORTS / "fogbench-embedded.json")])
+    assert (REPORTS / "fogbench-embedded.md").read_text(encoding="utf-8") == markdown_report(joined)
+    assert (REPORTS / "fogbench-embedded.html").read_text(encoding="utf-8") == html_report(joined)
+
+
+def test_pairs_are_those_of_the_document_and_go_across_documents() -> None:
+    whole = document(["base", "mid", "best"])
+    assert tuple(pair.entry for pair in join([whole]).pairs) == whole.comparisons
+    alone, other = document(["base"], sha256="1" * 64), document(["mid"], sha256="2" * 64, seed=1)
+    pair = join([alone, other]).pairs[0]
+    assert pair.entry is not None
+    assert (pair.entry.wins + pair.entry.ties + pair.entry.losses, pair.entry.unpaired) == (8, 0)
+    assert len(join([alone, other]).rows) == 8
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [({"judge": "glm"}, "other judges: glm and rule"), ({"items": "others"}, "no task with the same items")],
+)
+def test_what_is_not_comparable_stands_side_by_side_and_says_why(changed: dict[str, Any], why: str) -> None:
+    found = join([document(["base"]), document(["mid"], sha256="2" * 64, **changed)])
+    assert found.pairs[0].entry is None
+    page = markdown_report(found)
+    assert f"mid and base stand side by side, not compared: {why}." in page
+    assert page.index("## Read this first") < page.index("## Scores")
+    assert "| base |" in page and "| mid |" in page
+
+
+def test_same_names_get_their_hash_and_a_document_given_twice_is_an_error() -> None:
+    first, second = document(["base"], sha256="1" * 64), document(["base"], sha256="2" * 64)
+    assert [column.label for column in join([first, second]).columns] == ["base (11111111)", "base (22222222)"]
+    with pytest.raises(UsageError, match="given twice"):
+        join([first, first])
+
+
+def test_no_model_text_becomes_markup() -> None:
+    page = html_report(join([document(["base", HOSTILE], text=HOSTILE)]))
+    tags = Tags(page)
+    counts = Counter(name for name, _ in tags.seen)
+    assert (counts["script"], counts["img"]) == (1, 0)
+    assert not [name for _, attributes in tags.seen for name in attributes if name.startswith("on")]
+    assert not [a for _, a in tags.seen if (a.get("href") or "").lower().startswith("javascript")]
+    assert page.count("&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;") > 20
+    text = markdown_report(join([document(["base", HOSTILE], text=HOSTILE)]))
+    assert "<script" not in text
+    assert "<img" not in text
+    assert not re.search(r"(?<!\\)\]\(javascript", text)
+
+
+def test_a_row_of_a_markdown_table_keeps_its_cells() -> None:
+    assert escaped("a|b\nc") == "a\\|b c"
+    assert escaped("run `x|y` <b>") == "run `x\\|y` &lt;b&gt;"
+    lines = markdown_report(join([document(["base", HOSTILE], text=HOSTILE)])).splitlines()
+    for above, below in pairwise(lines):
+        if above.startswith("| ") and below.startswith("|"):
+            assert len(re.findall(r"(?<!\\)\|", above)) == len(re.findall(r"(?<!\\)\|", below)), below
+
+
+def test_the_page_needs_nothing_else_and_can_be_read_aloud() -> None:
+    page = html_report(join([document()]))
+    tags = Tags(page)
+    assert not re.findall(r"@import|url\(|<link[^>]+stylesheet|\bfetch\(|XMLHttpRequest", page)
+    assert not [a for _, a in tags.seen if "src" in a]
+    assert len(tags.named("table")) == len(tags.named("caption")) > 5
+    pictures = tags.named("svg")
+    ids = [attributes["id"] for _, attributes in tags.seen if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert pictures
+    for picture in pictures:
+        assert picture["role"] == "img"
+        assert set((picture["aria-labelledby"] or "").split()) <= set(ids)
+    assert {attributes["tabindex"] for attributes in tags.named("div") if "role" in attributes} == {"0"}
+
+
+def test_every_question_can_be_found_by_what_each_system_made_of_it() -> None:
+    joined = join([document(["base", "best"], questions=20, samples=2)])
+    found = entries(joined, {})
+    pair = joined.pairs[0].entry
+    assert pair is not None
+    gained = [one for one in found if one.states == "wrong right"]
+    assert len(gained) == pair.transitions["unsolved"]["solved"] > 0
+    assert {one.statuses for one in found} == {"finished finished"}
+    page = Tags(html_report(joined))
+    shown = [attributes for attributes in page.named("noscript") if attributes.get("class") == "q"]
+    assert [attributes["data-states"] for attributes in shown] == [one.states for one in found]
+
+
+def test_costs_without_a_price_are_left_out_and_said_to_be() -> None:
+    unpriced = document(priced=False)
+    systems = [
+        one.model_copy(
+            update={
+                "figures": one.figures.model_copy(
+                    update={"pareto": one.figures.pareto.model_copy(update={"usd_per_query": None})}
+                )
+            }
+        )
+        for one in unpriced.systems
+    ]
+    page = markdown_report(join([unpriced.model_copy(update={"systems": tuple(systems)})]))
+    assert "Left out of quality against USD a query: base and trained; no price of its model is known" in page
+    assert "Score against USD" not in page
+    assert "**Score against USD a query**" in markdown_report(join([document()]))
+
+
+def test_published_rows_agree_with_their_own_means_but_for_one() -> None:
+    odd: list[str] = []
+    for row in TABLE_4:
+        for names, stated in ((TRAINED, row.trained), (HELD_OUT, row.held_out), (COLUMNS, row.total)):
+            if stated is not None and abs(sum(row.scores[name] for name in names) / len(names) - stated) > 0.06:
+                odd.append(f"{row.model} {len(names)}")
+    assert odd == ["KARL-BCP 2"]  # as it was published; the report says so
+    page = markdown_report(join([document(tasks=("browsecomp_plus",), complete=False)]))
+    assert "KARL-BCP: 62.3 in distribution, where its two tasks come to 63.8" in page
+
+
+def test_the_published_table_stands_apart_and_says_what_is_missing() -> None:
+    page = markdown_report(join([document(tasks=("browsecomp_plus",), complete=False)]))
+    assert "Published, their data and judge" in page
+    assert "Not asked in full, and marked *: BrowseComp-Plus." in page.replace("\\*", "*")
+    whole = markdown_report(join([document(tasks=COLUMNS)]))
+    assert "All six tasks were measured here. Each was asked in full." in whole
+    assert "None of the six tasks" in markdown_report(join([document()]))
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=8))
+def test_the_front_is_what_nobody_dominates(given: list[tuple[int, int]]) -> None:
+    points = [Point(str(n), quality, spent) for n, (quality, spent) in enumerate(given)]
+    kept = front(points)
+    assert kept
+    assert set(kept) == {p for p in points if not any(dominates(other, p) for other in points)}
+    assert [point.spent for point in kept] == sorted(point.spent for point in kept)
+
+
+def test_telling_failures_come_where_others_are_right() -> None:
+    joined = join([document(["base", "best"], questions=20)])
+    by_key = {one.rollout: row for row in joined.rows for own in row.answers.values() for one in own}
+    keys = telling_failures(joined, 3)
+    assert len(keys) == 6
+    assert len({by_key[key].question.key for key in keys[:3]}) == 3
+    first = by_key[keys[0]].answers["best"]
+    assert sum(one.score or 0 for one in first) / len(first) == 1.0
+
+
+def test_long_traces_are_cut_and_say_so() -> None:
+    steps = [StepRecord(StepKind.SEARCH, "x" * (TURN_CHARS + n)) for n in range(TURNS + 5)]
+    trace = make_trace(rollout(*steps), name_of=str)
+    assert (len(trace.turns), trace.left_out, trace.cut) == (TURNS, 5, TURNS - 1)
+    assert len(trace.turns[1].text) == TURN_CHARS + 2
+
+
+def test_evaluations_are_found_by_name_and_by_hash(tmp_path: Path) -> None:
+    for sha256, date in (("1" * 64, "2026-01-01"), ("1" * 8 + "2" * 56, "2026-02-01")):
+        held = document(sha256=sha256).model_copy(update={"date": date})
+        (tmp_path / f"{sha256[:16]}.json").write_text(held.model_dump_json())
+    assert find_document("eval-test", tmp_path) == (tmp_path / f"{'1' * 8}{'2' * 8}.json", 1)
+    assert find_document("1" * 12, tmp_path)[0].name == f"{'1' * 16}.json"
+    with pytest.raises(UsageError, match="begins the hash of 2"):
+        find_document("1" * 8, tmp_path)
+    with pytest.raises(UsageError, match="did you mean 'eval-test'"):
+        find_document("eval-tset", tmp_path)
+
+
+def test_a_document_without_its_questions_is_still_a_report() -> None:
+    bare: EvaluationDocument = document().model_copy(update={"questions": ()})
+    page = html_report(join([bare]))
+    assert "Questions and answers" not in page
+    assert "a document without its questions can't be paired" in page.replace("&#39;", "'")
