@@ -49,7 +49,8 @@ class Ring:
         )
 
     async def _policy(self, system: System) -> Policy:
-        key = system.folder, system.identity.model if system.folder is None else ""
+        # With the hash: weights that were written anew are loaded anew.
+        key = system.folder, system.identity.weights_sha256 or system.identity.model
         if key not in self._policies:
             self._policies[key] = await asyncio.to_thread(
                 open_policy, system.folder, settings=system.settings, say=self._say

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from graphs.library import Library, Loaded
@@ -117,8 +118,6 @@ def _folder(spec: SystemSpec, store: Store) -> tuple[Path | None, str]:
 
 
 def _identity(spec: SystemSpec, folder: Path | None, weights: str, settings: Settings) -> Identity:
-    from rl_backend.checkpoint import weights_sha256
-
     voice = voice_of(folder, None, None, settings=settings)
     tasks = [spec.task] if spec.task else []
     variant = voice.profile.prompt_variant
@@ -132,16 +131,31 @@ def _identity(spec: SystemSpec, folder: Path | None, weights: str, settings: Set
     chat = settings.chat if folder is None else None
     return Identity(
         checkpoint=str(folder) if chat is None else chat.base_url,
-        weights_sha256=(weights or weights_sha256(folder)) if folder else "",
+        weights_sha256=(weights or _weights(folder)) if folder else "",
         model=voice.profile.name,
         policy_version=voice.profile.policy_version,
         graph=loaded.spec.name,
         graph_sha256=loaded.spec.sha256,
         prompt_sha256=_prompts(loaded),
         inner_sha256=dict(_inner(place.library, loaded, variant)),
-        value_sha256=weights_sha256(spec.value.expanduser()) if spec.value else "",
+        value_sha256=_weights(spec.value.expanduser()) if spec.value else "",
         temperature=default_temperature(loaded.spec) if spec.temperature is None else spec.temperature,
     )
+
+
+def _weights(folder: Path) -> str:
+    """A server is asked often, and large weights take long to read: hashed once for each state of the files."""
+    from rl_backend.checkpoint import weight_files
+
+    states = ((file.name, file.stat()) for file in weight_files(folder))
+    return _hashed(folder, tuple((name, state.st_size, state.st_mtime_ns) for name, state in states))
+
+
+@lru_cache(maxsize=64)
+def _hashed(folder: Path, state: tuple[tuple[str, int, int], ...]) -> str:
+    from rl_backend.checkpoint import weights_sha256
+
+    return weights_sha256(folder)
 
 
 def _prompts(loaded: Loaded) -> dict[str, str]:

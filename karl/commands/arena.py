@@ -205,7 +205,15 @@ def _vote_or_tell(store: Store, record: ArenaRecord) -> None:
 
 
 def _prompted(store: Store, record: ArenaRecord) -> ArenaRecord:
-    """The vote of whoever sits at the terminal; without one the record as it was."""
+    """The vote of whoever sits at the terminal; without one (Ctrl-C, Ctrl-D) the record as it was."""
+    try:
+        return _asked_for(store, record)
+    except click.Abort:
+        click.echo()
+        return record
+
+
+def _asked_for(store: Store, record: ArenaRecord) -> ArenaRecord:
     from karl.arena.voting import cast_vote, choices
 
     offered = ", ".join(choices(record))

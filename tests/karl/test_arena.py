@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,13 @@ def test_a_system_is_what_it_runs_and_not_how_it_is_called(home: Path) -> None:
         systems(home, COLD, "acme-1/oapl-1")
     own, warm = systems(home, COLD, "acme-1/oapl-1:temperature=0.5")
     assert own.identity.weights_sha256 == warm.identity.weights_sha256 and own.identity.key != warm.identity.key
+    shutil.copytree(POLICY_FOLDER, "copied")
+    with pytest.raises(UsageError, match="'copied': the same weights"):
+        systems(home, COLD, "copied")
+    weights = Path("copied/model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x07")
+    first, changed = systems(home, COLD, "copied")
+    assert first.identity.weights_sha256 != changed.identity.weights_sha256
     Path("brief.yaml").write_text("extends: solver\nsampling: {max_tokens: 9}\n")
     plain, brief = systems(home, COLD, "embedded:graph=brief.yaml")
     assert plain.identity.prompt_sha256 == brief.identity.prompt_sha256
