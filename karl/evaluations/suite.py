@@ -80,16 +80,21 @@ def _folders(config: EvalConfig) -> dict[str, Path]:
     found = {name: (config.data or Path()).expanduser() / name for name in wanted}
     if len(config.tasks) == 1 and wanted and not found[wanted[0]].is_dir():
         found[wanted[0]] = (config.data or Path()).expanduser()
-    missing = [name for name, folder in found.items() if not folder.is_dir() and name != FOGBENCH]
+    alone = len(config.tasks) == 1
+    missing = [name for name, folder in found.items() if not folder.is_dir() and (name != FOGBENCH or alone)]
     if missing:
         there = ",".join(name for name in config.tasks if name not in missing)
         hint = f"; those that are there alone: --suite {there}" if there else ""
-        lines = [
-            f"{found[name]}: no such folder; `karl bench-data fetch {name} --to {found[name]}`" for name in missing
-        ]
+        lines = [f"{found[name]}: no such folder; {_source(name, found[name])}" for name in missing]
         raise UsageError("\n".join(lines) + hint)
     # A suite's data need not hold FogBench's: that is generated.
     return {name: folder for name, folder in found.items() if folder.is_dir()}
+
+
+def _source(name: str, folder: Path) -> str:
+    if name == FOGBENCH:
+        return f"`karl fogbench make --out {folder}` makes it, and without --data it is made and ingested by itself"
+    return f"`karl bench-data fetch {name} --to {folder}`"
 
 
 def _commands(name: str, folder: Path, config: EvalConfig) -> str:

@@ -37,6 +37,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("mine:leader", "--suite", "fogbnch"), "did you mean 'fogbench'?"),
         (("mine:leader", "--suite", "freshstack"), "freshstack: where is the data? give --data DIR"),
         (("mine:leader", "--suite", "karlbench", "--data", "."), "karl bench-data fetch browsecomp_plus --to"),
+        (
+            ("mine:leader", "--suite", "fogbench", "--data", "none"),
+            "none: no such folder; `karl fogbench make --out none`",
+        ),
         (("mine:leader", "--suite", "fogbench", "--fog", "hop=2"), "settings: seed, size, regimes"),
         (("mine:leader", *ASKED, "--judge", "x"), "--judge 'x': write `rule`, or http(s)://.../v1#MODEL"),
         (("mine:leader", *ASKED, "--prices", "none.toml"), "none.toml: cannot read the prices"),
