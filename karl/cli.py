@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("show:show", "Show one run: funnel, training, evaluation."),
     "eval": ("eval:evaluate", "Measure systems on tasks: FogBench, KARLBench, your own questions."),
     "report": ("report:report", "Report evaluations: Markdown, and one HTML page."),
+    "leaderboard": ("leaderboard:leaderboard", "Check, collect and rank evaluations of several people."),
     "behaviour": ("behaviour:behaviour", "Show how a run's policies searched: classes, lengths, recall."),
     "value": ("value:value", "Train the value model that guides a search."),
     "tui": ("tui:tui", "Watch runs in the terminal."),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
+from evals.report.document import EvaluationDocument, read_document
 from store.errors import UsageError
 
 LEAST_DIGITS = 6  # of a hash
@@ -18,6 +19,17 @@ class Kept(NamedTuple):
     name: str
     sha256: str
     date: str
+
+
+def open_document(given: str, folder: Path, *, say: Callable[[str], None]) -> EvaluationDocument:
+    """A file, or the name or hash of one that is kept. Raises: UsageError."""
+    path = Path(given).expanduser()
+    if path.is_file():
+        return read_document(path)
+    found, others = find_document(given, folder)
+    if others:
+        say(f"{given}: the newest of {others + 1} evaluations of this name; the others are named by their hashes")
+    return read_document(found)
 
 
 def find_document(given: str, folder: Path) -> tuple[Path, int]:

@@ -15,7 +15,7 @@ from store.types import RolloutStatus
 _LEFT_OUT = "-"  # in place of a text that a trimmed document does not hold
 
 
-def regraded(questions: Iterable[Question], system: str, *, judge: str = "", model: str = "") -> list[Graded]:
+def regraded(questions: Iterable[Question], system: str, *, judge: str = "stated", model: str = "") -> list[Graded]:
     """In the document's order: the bootstrap draws by it. Scores are worked out from the labels, none is taken over."""
     return [
         _graded(question, asked, one, judge=judge, model=model)

@@ -31,12 +31,14 @@ def report(
     --markdown the Markdown is printed.
     """
     from evals.report.joined import join
+    from evals.report.kept import open_document
     from evals.report.markdown import markdown_report
 
     if traces and html is None:
         raise click.UsageError("--traces puts steps into the HTML report; give --html FILE too")
     settings = settings_of(context)
-    joined = join([_document(one, settings) for one in evaluations])
+    kept = settings.home / "evaluations"
+    joined = join([open_document(one, kept, say=_say) for one in evaluations])
     if html is not None:
         from evals.report.html.page import html_report
 
@@ -48,17 +50,8 @@ def report(
         click.echo(markdown_report(joined), nl=False)
 
 
-def _document(given: str, settings: Settings):
-    from evals.report.document import read_document
-    from evals.report.kept import find_document
-
-    path = Path(given).expanduser()
-    if path.is_file():
-        return read_document(path)
-    found, others = find_document(given, settings.home / "evaluations")
-    if others:
-        click.echo(f"{given}: {others} older evaluations of this name; their hashes name them", err=True)
-    return read_document(found)
+def _say(message: str) -> None:
+    click.echo(message, err=True)
 
 
 def _write(path: Path, text: str) -> None:

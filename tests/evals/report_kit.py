@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from agents.judging import Label
+from evals.leaderboard.identity import identity_sha256
 from evals.prices import Price, PriceTable
 from evals.report.document import (
     CorpusEntry,
@@ -45,7 +46,9 @@ def document(
     """Later systems are better. `text` stands in every question and answer; `words`: how long an answer is."""
     rng = np.random.default_rng(seed)
     asked = [
-        _question(task, number, systems, samples, rng, text, words) for task in tasks for number in range(questions)
+        _question(task, number, systems, samples, rng, text, words, priced)
+        for task in tasks
+        for number in range(questions)
     ]
     prices = {"m": PRICE} if priced else {}
     graded = {name: regraded(asked, name, judge=judge, model="m") for name in systems}
@@ -65,9 +68,9 @@ def document(
         for name in systems
     ]
     pairs = [comparison((name, graded[name]), (first, graded[first]), threshold=0.6) for name in others]
-    return EvaluationDocument(
+    made = EvaluationDocument(
         name="eval-test",
-        sha256=sha256 or f"{seed}{'ab' * 32}"[:64],
+        sha256=sha256 or "0" * 64,
         date="2026-11-21T12:00:00+00:00",
         karl="0.1.0",
         settings=EvaluationSettings(
@@ -86,6 +89,7 @@ def document(
         questions=tuple(asked),
         notes=(),
     )
+    return made if sha256 else made.model_copy(update={"sha256": identity_sha256(made)})
 
 
 def _task(name: str, questions: int, items: str, complete: bool) -> TaskEntry:
@@ -103,7 +107,14 @@ def _task(name: str, questions: int, items: str, complete: bool) -> TaskEntry:
 
 
 def _question(
-    task: str, number: int, systems: Sequence[str], samples: int, rng: np.random.Generator, text: str, words: int
+    task: str,
+    number: int,
+    systems: Sequence[str],
+    samples: int,
+    rng: np.random.Generator,
+    text: str,
+    words: int,
+    priced: bool,
 ) -> Question:
     return Question(
         task=task,
@@ -115,14 +126,22 @@ def _question(
         nuggets=("Ann", f"Bob {text}"),
         gold=(),
         systems={
-            name: tuple(_generation(name, task, number, n, place, rng, text, words) for n in range(samples))
+            name: tuple(_generation(name, task, number, n, place, rng, text, words, priced) for n in range(samples))
             for place, name in enumerate(systems)
         },
     )
 
 
 def _generation(
-    system: str, task: str, number: int, attempt: int, place: int, rng: np.random.Generator, text: str, words: int
+    system: str,
+    task: str,
+    number: int,
+    attempt: int,
+    place: int,
+    rng: np.random.Generator,
+    text: str,
+    words: int,
+    priced: bool,
 ) -> Generation:
     chance = min(0.95, 0.3 + 0.25 * place)
     labels: tuple[Label, ...] = tuple("support" if rng.random() < chance else "not_support" for _ in range(2))
@@ -143,5 +162,5 @@ def _generation(
         searches=2,
         input_tokens=100 * (place + 1),
         output_tokens=10,
-        usd=None,
+        usd=PRICE.usd(input=100 * (place + 1), cached_input=0, output=10) if priced else None,
     )

@@ -74,6 +74,13 @@ def test_what_is_not_comparable_stands_side_by_side_and_says_why(changed: dict[s
     assert "| base |" in page and "| mid |" in page
 
 
+def test_nobody_is_beaten_by_a_system_that_had_other_questions() -> None:
+    page = markdown_report(join([document(["base", "mid"]), document(["best"], items="others")]))
+    assert page.count("Not beaten by any other, the cheapest first: base and mid.") == 1
+    assert page.count("Not beaten by any other, the cheapest first: best.") == 1
+    assert "each plot has those that had" in page
+
+
 def test_same_names_get_their_hash_and_a_document_given_twice_is_an_error() -> None:
     first, second = document(["base"], sha256="1" * 64), document(["base"], sha256="2" * 64)
     assert [column.label for column in join([first, second]).columns] == ["base (11111111)", "base (22222222)"]
@@ -134,18 +141,7 @@ def test_every_question_can_be_found_by_what_each_system_made_of_it() -> None:
 
 
 def test_costs_without_a_price_are_left_out_and_said_to_be() -> None:
-    unpriced = document(priced=False)
-    systems = [
-        one.model_copy(
-            update={
-                "figures": one.figures.model_copy(
-                    update={"pareto": one.figures.pareto.model_copy(update={"usd_per_query": None})}
-                )
-            }
-        )
-        for one in unpriced.systems
-    ]
-    page = markdown_report(join([unpriced.model_copy(update={"systems": tuple(systems)})]))
+    page = markdown_report(join([document(priced=False)]))
     assert "Left out of quality against USD a query: base and trained; no price of its model is known" in page
     assert "Score against USD" not in page
     assert "**Score against USD a query**" in markdown_report(join([document()]))

@@ -19,17 +19,26 @@ PARTS = {
     "overhead": "overhead",
     "queued": "queued",
 }
+SECONDS = "median seconds to the first answer token"
 PERCENTILES = ("mean", "p50", "p90", "p95", "p99")
 
 
 def tradeoffs(joined: Joined) -> list[Block]:
     found: list[Block] = [Heading("Quality against cost and latency")]
-    if len({column.judge for column in joined.columns}) > 1 or len({_items(column) for column in joined.columns}) > 1:
+    groups: dict[object, list[tuple[int, Column]]] = {}
+    for look, column in enumerate(joined.columns):
+        groups.setdefault((column.judge, _items(column)), []).append((look, column))
+    if len(groups) > 1:
         found.append(
-            Paragraph("Not all of these systems had the same questions and judge: read each against its own.", True)
+            Paragraph(
+                "Not all systems had the same questions and the same judge: each plot has those that had, because no "
+                "other can be said to beat one.",
+                warning=True,
+            )
         )
-    found += _tradeoff(joined, "usd", "USD a query", lambda point: point.usd_per_query)
-    found += _tradeoff(joined, "seconds", "median seconds to the first answer token", lambda point: point.seconds_p50)
+    for group, own in enumerate(groups.values()):
+        found += _tradeoff(own, f"usd-{group}", "USD a query", lambda point: point.usd_per_query)
+        found += _tradeoff(own, f"seconds-{group}", SECONDS, lambda point: point.seconds_p50)
     return found
 
 
@@ -43,18 +52,20 @@ def _items(column: Column) -> tuple[tuple[str, str], ...]:
     return tuple((task.name, task.items_sha256) for task in column.document.tasks)
 
 
-def _tradeoff(joined: Joined, name: str, unit: str, spent: Callable[[ParetoPoint], float | None]) -> Sequence[Block]:
+def _tradeoff(
+    columns: Sequence[tuple[int, Column]], name: str, unit: str, spent: Callable[[ParetoPoint], float | None]
+) -> Sequence[Block]:
     """Without a price, or a score, a system is left out, and that is said."""
     spots: list[Spot] = []
     left_out: list[str] = []
-    for look, column in enumerate(joined.columns):
+    for look, column in columns:
         figures = column.result.figures
         at = spent(figures.pareto)
         if figures.score is None or at is None:
             left_out.append(column.label)
         else:
             spots.append(Spot(look, column.label, figures.score.mean, figures.score.low, figures.score.high, at))
-    why = "no price of its model is known (`karl eval --prices FILE`)" if name == "usd" else "no time is known"
+    why = "no price of its model is known (`karl eval --prices FILE`)" if unit != SECONDS else "no time is known"
     said = Paragraph(f"Left out of quality against {unit}: {listed(left_out)}; {why}, or it has no overall score.")
     if not spots:
         return [said]
@@ -66,7 +77,7 @@ def _picture(spots: Sequence[Spot], *, name: str, unit: str) -> Figure:
     best = front(points)
     says = f"Not beaten by any other, the cheapest first: {listed([point.label for point in best])}."
     picture = scatter(spots, name=f"pareto-{name}", title=f"Score against {unit}", description=says, x_name=unit)
-    shown = dollars if name == "usd" else number
+    shown = dollars if unit != SECONDS else number
     rows = [
         (point.label, percent(point.quality), shown(point.spent), _beaten(point, points))
         for point in sorted(points, key=lambda point: -point.quality)

@@ -1,0 +1,1 @@
+"""A leaderboard as a folder of submissions: one file each, checked by recomputation, ranked with ties."""
