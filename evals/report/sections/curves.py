@@ -17,9 +17,9 @@ def max_at_k(joined: Joined) -> list[Block]:
         return [*found, Paragraph("There is one generation a question: `karl eval --samples 4` makes a curve.")]
     found.append(_figure(joined, [column.result.figures.curve for column in joined.columns], "all", "all tasks"))
     if len(joined.tasks) > 1:
-        for task in joined.tasks:
+        for number, task in enumerate(joined.tasks):
             every = [column.result.figures.tasks.get(task) for column in joined.columns]
-            found.append(_figure(joined, [own.curve if own else () for own in every], task, joined.title(task)))
+            found.append(_figure(joined, [own.curve if own else () for own in every], str(number), joined.title(task)))
     return [one for one in found if not isinstance(one, Figure) or one.table.rows]
 
 
