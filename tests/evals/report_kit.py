@@ -42,14 +42,19 @@ def document(
     priced: bool = True,
     complete: bool = True,
     words: int = 1,
+    troubled: int = 0,
 ) -> EvaluationDocument:
-    """Later systems are better. `text` stands in every question and answer; `words`: how long an answer is."""
+    """Later systems are better. `text` stands in every question and answer; `words`: how long an answer is.
+
+    `troubled`: so many questions have a first generation that failed, then one unfinished, then one unjudged.
+    """
     rng = np.random.default_rng(seed)
     asked = [
         _question(task, number, systems, samples, rng, text, words, priced)
         for task in tasks
         for number in range(questions)
     ]
+    asked = [_troubled(one, number) if number < troubled else one for number, one in enumerate(asked)]
     prices = {"m": PRICE} if priced else {}
     graded = {name: regraded(asked, name, judge=judge, model="m") for name in systems}
     first, *others = systems
@@ -164,3 +169,20 @@ def _generation(
         output_tokens=10,
         usd=PRICE.usd(input=100 * (place + 1), cached_input=0, output=10) if priced else None,
     )
+
+
+def _troubled(question: Question, number: int) -> Question:
+    changes: dict[str, object] = [
+        {
+            "status": "failed",
+            "answer": "",
+            "score": None,
+            "half_credit": None,
+            "others": {},
+            "reason": "tool: no index",
+        },
+        {"status": "unfinished", "answer": "", "score": 0.0, "half_credit": 0.0, "reason": "budget:  6 turns"},
+        {"score": None, "half_credit": None, "reason": "judge: timed out"},
+    ][number % 3] | {"labels": ()}
+    systems = {name: (own[0].model_copy(update=changes), *own[1:]) for name, own in question.systems.items()}
+    return question.model_copy(update={"systems": systems})

@@ -55,6 +55,15 @@ def test_what_karl_eval_wrote_passes_and_its_hash_is_recomputed(tmp_path: Path) 
     assert found(tmp_path / "b.json", values(document(["base", "best"], tasks=("fogbench", "mine")))) == []
 
 
+def test_a_few_generations_may_have_no_score(tmp_path: Path) -> None:
+    assert (
+        found(tmp_path / "a.json", values(trimmed(document(questions=30, troubled=3), Held.LABELS), held="labels"))
+        == []
+    )
+    (problem,) = found(tmp_path / "b.json", values(document(questions=8, troubled=3)))
+    assert "2 of 16 generations have no score, more than 5%; the same `karl eval` tries them again" in problem
+
+
 @pytest.mark.parametrize("held", list(Held))
 def test_trimmed_ones_pass_and_hold_no_text(tmp_path: Path, held: Held) -> None:
     short = trimmed(document(text="SECRET"), held)

@@ -210,3 +210,19 @@ def test_a_document_without_its_questions_is_still_a_report() -> None:
     page = html_report(join([bare]))
     assert "Questions and answers" not in page
     assert "a document without its questions can't be paired" in page.replace("&#39;", "'")
+
+
+def test_what_has_no_score_is_counted_said_and_found() -> None:
+    joined = join([document(["base"], questions=10, troubled=3)])
+    page = markdown_report(joined)
+    assert "base on fogbench: 2 of 20 generations have no score (1 failed, 1 unjudged)" in page
+    assert "| budget: 6 turns | 1 |" in page
+    assert "| tool: no index | 1 |" in page
+    first = [one.statuses for one in entries(joined, {})][:4]
+    assert first == ["failed,finished", "finished,unfinished", "finished,unjudged", "finished"]
+
+
+def test_an_evaluation_in_which_everything_failed_is_a_report_too() -> None:
+    joined = join([document(["base"], questions=1, samples=1, troubled=1)])
+    assert "base has no score at all on fogbench, and therefore no overall score." in markdown_report(joined)
+    assert '<span class="chip none">base: no score' in html_report(joined)
