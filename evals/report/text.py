@@ -59,3 +59,8 @@ def words(name: str) -> str:
 
 def listed(names: tuple[str, ...] | list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+
+
+def sentence(text: str) -> str:
+    """With its full stop, and only one."""
+    return text if text.rstrip().endswith((".", "!", "?")) else f"{text.rstrip()}."

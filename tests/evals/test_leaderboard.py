@@ -55,6 +55,13 @@ def test_what_karl_eval_wrote_passes_and_its_hash_is_recomputed(tmp_path: Path) 
     assert found(tmp_path / "b.json", values(document(["base", "best"], tasks=("fogbench", "mine")))) == []
 
 
+def test_a_hash_that_a_graph_may_explain_is_stated_and_said_to_be(tmp_path: Path) -> None:
+    made = read_document(COMMITTED).model_copy(update={"sha256": "a" * 64})
+    assert identity_of(made) is Identity.STATED
+    path = write(tmp_path / "a.json", values(made, "embedded"))
+    assert [entry.verified for entry in check_files([path])] == ["recomputed, hash as stated"]
+
+
 def test_a_few_generations_may_have_no_score(tmp_path: Path) -> None:
     assert (
         found(tmp_path / "a.json", values(trimmed(document(questions=30, troubled=3), Held.LABELS), held="labels"))

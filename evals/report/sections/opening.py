@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from evals.report.blocks import Block, Bullets, Heading, Paragraph
 from evals.report.document import EvaluationDocument
 from evals.report.joined import Column, Joined
-from evals.report.text import UNKNOWN, counted, listed, short
+from evals.report.text import UNKNOWN, counted, listed, sentence, short
 
 FEW = 30  # questions; fewer make wide intervals
 LEGEND = (
@@ -60,8 +60,8 @@ def _notes(joined: Joined) -> Iterator[str]:
                 yield f"{where}{task.title} was not asked in full ({counted(task.questions, 'question')})."
             elif task.questions < FEW:
                 yield f"{where}{task.title} has {counted(task.questions, 'question')}: its intervals are wide."
-            yield from (f"{where}{task.title}: {note}." for note in task.notes)
-        yield from (f"{where}{note}." for note in document.notes)
+            yield from (f"{where}{task.title}: {sentence(note)}" for note in task.notes)
+        yield from (f"{where}{sentence(note)}" for note in document.notes)
     yield from (note for column in joined.columns for note in _shortfalls(column))
 
 
