@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from evals.cost import Spender, TokenUse
 from evals.items import EvalItem, Nugget
@@ -23,11 +23,6 @@ def regraded(questions: Iterable[Question], system: str, *, judge: str = "stated
         for asked in [_asked(question)]
         for one in question.systems.get(system, ())
     ]
-
-
-def paired(left: Sequence[Question], right: Sequence[Question]) -> bool:
-    """Whether any question is in both."""
-    return bool({place_of(one) for one in left} & {place_of(one) for one in right})
 
 
 def place_of(question: Question) -> tuple[str, str, str]:

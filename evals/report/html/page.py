@@ -11,9 +11,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from evals.report.blocks import Block
 from evals.report.compose import compose
-from evals.report.html.browser import Entry, entries
+from evals.report.html.browser import entries
 from evals.report.joined import Joined
 from evals.report.sections.opening import title
 from evals.report.text import words
@@ -37,12 +36,6 @@ def html_report(joined: Joined, *, traces: Mapping[str, Trace] | None = None) ->
         splits=list(dict.fromkeys((one.question.task, one.question.split) for one in questions)),
         traces=len(held),
     )
-
-
-def render_page(name: str, blocks: list[Block]) -> str:
-    """A page of blocks alone."""
-    none: dict[str, Any] = {"entries": list[Entry](), "labels": [], "tasks": {}, "splits": [], "traces": 0}
-    return _render(title=name, blocks=blocks, **none)
 
 
 def _render(**values: Any) -> str:
