@@ -39,7 +39,10 @@ class CpuValueEngine(ValueEngine):
 
     def prepare_model_inputs(self, micro_batch: TensorDict) -> tuple[dict[str, Any], dict[str, Any]]:
         ids: Any = micro_batch["input_ids"]
-        return {"input_ids": torch.nested.to_padded_tensor(ids, padding=0)}, {}
+        lengths_S: Tensor = ids.offsets().diff()
+        # Without a size torch pads a row to as many tokens as all of them have together.
+        size = (len(lengths_S), int(lengths_S.max()))
+        return {"input_ids": torch.nested.to_padded_tensor(ids, padding=0, output_size=size)}, {}
 
     def prepare_model_outputs(
         self, output: Any, output_args: dict[str, Any], micro_batch: TensorDict, logits_processor_func: Any

@@ -89,6 +89,19 @@ def test_one_step_of_verl_has_the_loss_and_gradient_of_a_plain_loop(base: Path) 
     assert losses[2] < losses[0]
 
 
+def test_rows_are_padded_to_the_longest(base: Path) -> None:
+    settings, rollouts, seen = config_of(micro_batch_tokens=64).training, telling_rollouts(groups=2), list[torch.Size]()
+    index = build_index(MemorySource(rollouts), config=settings)
+    batch = pack(Loader(MemorySource(rollouts), index, config=settings).examples(range(8)), config=settings)
+    trainer = ValueTrainer(base, config=settings, total_steps=1)
+    module = trainer._worker.engine.module
+    module.register_forward_pre_hook(lambda _, __, given: seen.append(given["input_ids"].shape), with_kwargs=True)
+    trainer.train_step(batch)
+    trainer.close()
+    longest = [(len(rows), max(len(row.segment.token_ids) for row in rows)) for rows in batch.micro_batches]
+    assert any(rows > 1 for rows, _ in longest) and [tuple(shape) for shape in seen] == longest
+
+
 def test_a_question_is_on_one_side_with_all_its_rollouts() -> None:
     sides = split(MemorySource(telling_rollouts(groups=200)), share=0.3, seed=1)
     training = {r.group_id for group in sides.training.groups() for r in group}
