@@ -115,7 +115,7 @@ async def test_only_turns_that_ask_for_a_summary_go_to_the_summariser() -> None:
 def test_each_claim_runs_apart_and_a_second_call_makes_nothing_anew(
     claim: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    small = ["--asked", 24, "--questions", 22, "--samples", 2, "--steps", 2, "--stale", 3, "--seeds", 1]
+    small = ["--asked", 16, "--questions", 11, "--samples", 2, "--steps", 2, "--stale", 3, "--seeds", 1]
     command = ["--home", tmp_path, "bench", "claims", "--only", claim, *small, "--set", "group_size=8", "--json"]
     first = call(capsys, *command)
     assert first.code == 0, first.err

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agents.values import LikelihoodValue
-from karl.benches import value_seed
+from karl.benches import value_seed, value_votes
 from karl.benches.attempts import Attempted
 from karl.benches.value import keep_figures, kept_figures, value_report
 from karl.benches.value_gains import BEST, CLAIM, Contest, claimed, lowest, vote_figures
@@ -132,6 +132,7 @@ def test_a_seed_is_kept_for_the_same_commit_sizes_and_weights(tmp_path: Path) ->
 def test_one_seed_from_rollouts_to_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(value_votes, "SHUFFLES", 3)
     monkeypatch.setattr(value_seed, "load_value_recipe", partial(load_value_recipe, **{"training.epochs": 1}))
     sizes = ["--train-questions", 10, "--questions", 4, "--searches", 4, "--attempts", 6]
     done = call(capsys, "--home", tmp_path, "bench", "value", "--seeds", 1, "--first-seed", 3, *sizes, "--json")
