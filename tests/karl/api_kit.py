@@ -7,11 +7,9 @@ from typing import Any
 
 from agents.policy import Policy
 from karl import Graph, load_graph
-from karl.corpora import ingest_corpus
-from karl.reporting import SilentReporter
-from karl.settings import load_settings
 from store.session import Store
 from tests.harness_kit import text_policy
+from tests.karl.kit import ingested_home
 
 NOTES = {
     "people/mira.md": "# Mira\n\nMira leads falcon.",
@@ -36,21 +34,7 @@ def make_corpus(folder: Path) -> Path:
         path = folder / "notes" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    home = folder / "home"
-    store = Store.open(f"sqlite:///{home / 'karl.db'}")
-    try:
-        ingest_corpus(
-            store,
-            folder / "notes",
-            name="notes",
-            settings=load_settings(home=home),
-            embedder="none",
-            max_chars=None,
-            reporter=SilentReporter(),
-        )
-    finally:
-        store.close()
-    return home
+    return ingested_home(folder / "notes", home=folder / "home")
 
 
 def load(home: Path, policy: Policy | None = None, *, graph: str | Path = "solver", **options: Any) -> Graph:

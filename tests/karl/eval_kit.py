@@ -6,13 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from karl.corpora import ingest_corpus
-from karl.reporting import SilentReporter
-from karl.settings import load_settings
 from store import queries
 from store.models import Rollout
 from store.queries.common import table_of
 from store.session import Store
+from tests.karl.kit import ingested_home
 from tests.karl.loop_kit import LEADERS, write_leaders
 
 ASKED = ("--questions", "questions.jsonl", "--corpus", "notes", "--samples", 2)
@@ -64,21 +62,7 @@ def make_home(folder: Path) -> Path:
     """Of a store with the corpus `notes`; questions.jsonl and the module `mine` stand beside it."""
     write_questions(folder / "questions.jsonl")
     (folder / "mine.py").write_text(MODULE, encoding="utf-8")
-    home = folder / "home"
-    store = Store.open(f"sqlite:///{home / 'karl.db'}")
-    try:
-        ingest_corpus(
-            store,
-            write_leaders(folder / "notes"),
-            name="notes",
-            settings=load_settings(home=home),
-            embedder="none",
-            max_chars=None,
-            reporter=SilentReporter(),
-        )
-    finally:
-        store.close()
-    return home
+    return ingested_home(write_leaders(folder / "notes"), home=folder / "home")
 
 
 def rollouts(home: Path) -> list[Rollout]:

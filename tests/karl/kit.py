@@ -13,6 +13,9 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from karl.cli import main
+from karl.corpora import ingest_corpus
+from karl.reporting import SilentReporter
+from karl.settings import load_settings
 from karl.tiny import POLICY_FOLDER
 from karl.tiny.companies import write_questions
 from karl.tiny.world import WorldSize, make_world, questions, write_notes
@@ -83,6 +86,17 @@ def random_policy(folder: Path) -> Path:
     size = ModelSize(width=16, layers=1, heads=2, kv_heads=1, head_dim=8, mlp=16, context=512, init_std=0.05)
     write_fresh_model(folder, tokenizer=tokenizer, seed=0, size=size)
     return folder
+
+
+def ingested_home(notes: Path, *, home: Path) -> Path:
+    """`home`, with the corpus `notes`, found by BM25 alone."""
+    store = Store.open(f"sqlite:///{home / 'karl.db'}")
+    given = {"embedder": "none", "max_chars": None, "reporter": SilentReporter()}
+    try:
+        ingest_corpus(store, notes, name="notes", settings=load_settings(home=home), **given)
+    finally:
+        store.close()
+    return home
 
 
 def pairs(settings: dict[str, object]) -> list[str]:
