@@ -109,7 +109,7 @@ class Context:
 
     @asynccontextmanager
     async def policy(self, checkpoint: Path) -> AsyncIterator[Policy]:
-        policy = open_policy(checkpoint, settings=self.settings, say=self.reporter.say)
+        policy = open_policy(checkpoint, settings=self.settings, say=self.reporter.say, many=True)
         try:
             yield policy
         finally:

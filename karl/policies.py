@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,13 +14,19 @@ from karl.endpoints import check_chat, check_vllm, serves
 from karl.settings import Settings
 from store.errors import UsageError
 
+SMALL_POLICY = 100 * 2**20  # bytes of weights
+MANY = 32  # rollouts at once for which a second process is worth its start
 
-def open_policy(checkpoint: Path | None, *, settings: Settings, say: Callable[[str], None] | None = None) -> Policy:
+
+def open_policy(
+    checkpoint: Path | None, *, settings: Settings, say: Callable[[str], None] | None = None, many: bool = False
+) -> Policy:
     """The policy of `checkpoint`, on the engine of `settings`; with engine = chat the endpoint, which needs none.
 
     A vLLM endpoint serves one fixed checkpoint. Another one, such as that just trained, is sampled by the local
     engine, which `say` is told; without `say` nobody could know, and it is refused. Of several endpoints those that
     are up must serve the checkpoint; at least one must be up.
+    many: as many rollouts as the settings allow will be under way at once.
     Raises: UsageError for a missing or unreadable folder; KarlError for endpoints that are down, or refused as above.
     """
     if settings.engine == "chat":
@@ -27,7 +34,7 @@ def open_policy(checkpoint: Path | None, *, settings: Settings, say: Callable[[s
         return _chat(settings.chat, settings=settings, say=say)
     if checkpoint is None or not checkpoint.is_dir():
         raise UsageError(f"{checkpoint}: no such model folder; give the folder of a Hugging Face checkpoint")
-    return load_policy(checkpoint, engine=_engine(checkpoint, settings=settings, say=say))
+    return load_policy(checkpoint, engine=_engine(checkpoint, settings=settings, say=say, many=many))
 
 
 def profile_of(checkpoint: Path | None, *, settings: Settings) -> PolicyProfile:
@@ -51,23 +58,40 @@ def _chat(chat: ChatSettings, *, settings: Settings, say: Callable[[str], None] 
     return chat_policy(chat, engine=Router([ChatEngine(chat)], settings.routing, say=say))
 
 
-def _engine(checkpoint: Path, *, settings: Settings, say: Callable[[str], None] | None) -> Engine:
+def _engine(checkpoint: Path, *, settings: Settings, say: Callable[[str], None] | None, many: bool) -> Engine:
     if settings.engine == "local":
-        return _local(checkpoint, settings=settings)
+        return _local(checkpoint, settings=settings, many=many)
     if say is not None and not serves(settings, model=str(checkpoint)):
         say(
             f"vLLM endpoint {', '.join(settings.vllm_url)} does not serve {checkpoint}: the local engine samples it, "
             f"on device {settings.device}"
         )
-        return _local(checkpoint, settings=settings)
+        return _local(checkpoint, settings=settings, many=many)
     return _vllm(checkpoint, settings=settings, say=say)
 
 
-def _local(checkpoint: Path, *, settings: Settings) -> Engine:
+def _local(checkpoint: Path, *, settings: Settings, many: bool) -> Engine:
+    name, rows = load_profile(checkpoint).name, settings.concurrency
+    if processes := _processes(checkpoint, settings=settings, many=many):
+        from agents.engines.process import ModelSpec, ProcessEngine
+
+        return ProcessEngine(ModelSpec(str(checkpoint), name, settings.device, rows), processes=processes)
     from agents.engines.local import LocalEngine, load_model
 
-    model, name = load_model(checkpoint, device=settings.device), load_profile(checkpoint).name
-    return LocalEngine(model, name=name, max_rows=settings.concurrency)
+    return LocalEngine(load_model(checkpoint, device=settings.device), name=name, max_rows=rows)
+
+
+def _processes(checkpoint: Path, *, settings: Settings, many: bool) -> int:
+    """How many sample `checkpoint`. 0: this one does."""
+    if settings.engine_processes is not None:
+        return settings.engine_processes
+    if os.name != "posix":  # they are given their socket as only POSIX can
+        return 0
+    size = sum(file.stat().st_size for file in checkpoint.glob("*.safetensors"))
+    # A large model keeps all cores busy in one process, and would be in memory twice.
+    small = settings.device == "cpu" and size <= SMALL_POLICY
+    worth = many and settings.concurrency >= MANY and (os.cpu_count() or 1) > 1
+    return 2 if small and worth else 1
 
 
 def _vllm(checkpoint: Path, *, settings: Settings, say: Callable[[str], None] | None) -> Engine:

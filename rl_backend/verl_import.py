@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 
 import torch
@@ -19,9 +20,19 @@ def import_verl() -> None:
 
                 use_cpu()
                 import rl_backend.cpu_engine
+            from verl.utils.checkpoint import fsdp_checkpoint_manager
+
             import rl_backend.value.engine  # noqa: F401 - both register themselves with verl
+
+            setattr(fsdp_checkpoint_manager, "local_mkdir_safe", _make_folder)  # noqa: B010 - it is not exported
     finally:
         logging.root.handlers[:] = handlers
         logging.root.setLevel(level)
         # Warns about an API that FSDP itself calls; nothing that a user could mend.
         logging.getLogger("torch.fx._symbolic_trace").setLevel(logging.ERROR)
+
+
+def _make_folder(path: str) -> str:
+    """verl's own leaves a lock file in the system's temporary folder for every checkpoint."""
+    os.makedirs(path, exist_ok=True)
+    return path

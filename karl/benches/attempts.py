@@ -48,7 +48,7 @@ def company(world: World) -> Iterator[Searcher]:
 
 @asynccontextmanager
 async def speaking(checkpoint: Path, *, settings: Settings) -> AsyncIterator[Policy]:
-    policy = open_policy(checkpoint, settings=settings)
+    policy = open_policy(checkpoint, settings=settings, many=True)
     try:
         yield policy
     finally:

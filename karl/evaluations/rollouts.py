@@ -118,7 +118,7 @@ class Rollouts:
     @asynccontextmanager
     async def _opened(self, system: System) -> AsyncIterator[Policy | Runner]:
         if not system.external:
-            policy = open_policy(system.folder, settings=self.evaluation.settings, say=self.reporter.say)
+            policy = open_policy(system.folder, settings=self.evaluation.settings, say=self.reporter.say, many=True)
             try:
                 yield policy
             finally:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING
 
 from rl_backend.hooks import Hooks
@@ -31,8 +32,9 @@ def run_torchrun(job: TrainJob, hooks: Hooks, *, ranks: int) -> TrainResult:
     log = job.out.with_name(f"{job.out.name}.log")
     log.parent.mkdir(parents=True, exist_ok=True)
     with Board(job, hooks, host=HERE) as board:
-        with log.open("w", encoding="utf-8") as stream:
-            process = _start(board, stream, ranks=ranks)
+        # torchrun and the ranks leave files in their temporary folder.
+        with log.open("w", encoding="utf-8") as stream, TemporaryDirectory(prefix="karl-") as scratch:
+            process = _start(board, stream, ranks=ranks, scratch=scratch)
             try:
                 board.serve(lambda: process.poll() is None)
             finally:
@@ -42,14 +44,14 @@ def run_torchrun(job: TrainJob, hooks: Hooks, *, ranks: int) -> TrainResult:
     return result
 
 
-def _start(board: Board, stream: IO[str], *, ranks: int) -> subprocess.Popen[bytes]:
+def _start(board: Board, stream: IO[str], *, ranks: int, scratch: str) -> subprocess.Popen[bytes]:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--local-addr={HERE}"]
     return subprocess.Popen(
         [*torchrun, f"--nproc-per-node={ranks}", "-m", "rl_backend"],
         stdin=subprocess.DEVNULL,
         stdout=stream,
         stderr=subprocess.STDOUT,
-        env={**os.environ, PARENT: str(board.address)},
+        env={**os.environ, PARENT: str(board.address), "TMPDIR": scratch},
         # Ctrl-C in the terminal is for the parent alone, which then stops the ranks in order.
         start_new_session=True,
     )

@@ -13,7 +13,8 @@ import torch
 from transformers import PreTrainedModel
 
 from agents.engines.base import GenerateRequest, SamplingParams
-from agents.engines.local import LocalEngine, load_model
+from agents.engines.local import load_model
+from agents.engines.process import ProcessEngine
 from agents.engines.router import TokenRouter
 from agents.policy import PROFILE_FILE
 from agents.structured import JudgeSettings
@@ -110,7 +111,7 @@ async def test_wire_double_open_policy_says_when_it_samples_locally(tmp_path: Pa
         assert isinstance(policy.engine, TokenRouter) and said == []
         await policy.engine.aclose()
         policy = open_policy(other, settings=settings, say=said.append)
-        assert isinstance(policy.engine, LocalEngine)
+        assert isinstance(policy.engine, ProcessEngine)
         assert said == [f"vLLM endpoint {url} does not serve {other}: the local engine samples it, on device cpu"]
         await policy.engine.aclose()
         with pytest.raises(KarlError, match=f"serves {served}, not {other}"):

@@ -7,6 +7,7 @@ import logging
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -139,10 +140,15 @@ def whole(base: Path, stored: tuple[str, int], tmp_path_factory: pytest.TempPath
     handler = logging.Handler()
     handler.emit = lambda record: told.warned.append(f"{record.name}: {record.getMessage()}")
     logging.getLogger().addHandler(handler)
+    scratch = tmp_path_factory.mktemp("scratch")
     try:
-        return launch(job, by=TORCHRUN, hooks=hooks), told
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tempfile, "tempdir", str(scratch))
+            result = launch(job, by=TORCHRUN, hooks=hooks)
     finally:
         logging.getLogger().removeHandler(handler)
+    assert list(scratch.iterdir()) == []  # of all that torchrun and the ranks keep there
+    return result, told
 
 
 def of_trainer(job: TrainJob) -> TrainJob:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,17 @@ def test_a_state_that_cannot_be_read_does_not_outlive_the_one_just_written(
     (state(out, step=6) / "training.json").write_text("{")
     assert min(losses_until(4, rollouts, base=base, out=out, config=CONFIG)) == 1
     assert min(losses_until(5, rollouts, base=base, out=out, config=CONFIG)) == 4
+
+
+def test_nothing_is_left_in_the_temporary_folder(
+    base: Path, tmp_path: Path, rollouts: list[TrainingRollout], monkeypatch: pytest.MonkeyPatch
+):
+    """verl would leave a file there for every state and every checkpoint."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    losses_until(7, rollouts, base=base, out=tmp_path / "out", config=CONFIG)
+    assert state(tmp_path / "out", step=6).is_dir() and list(scratch.iterdir()) == []
 
 
 def test_limits_and_measurements_may_change_on_the_way(base: Path, tmp_path: Path, rollouts: list[TrainingRollout]):

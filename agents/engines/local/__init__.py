@@ -1,4 +1,5 @@
-"""The `local` engine: a transformers model in this process, with continuous batching of ragged conversations.
+"""The `local` engine: a transformers model with continuous batching of ragged conversations, in the process that opens
+it (`agents.engines.process` opens it in others).
 
 `engine` is what others call, `worker` the one thread that owns the model, `rows` who is computed where, `cached_model`
 the forward pass over the cache, `jobs` requests on their way.

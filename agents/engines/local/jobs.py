@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from agents.engines.base import FinishReason, GenerateRequest, Generation
+from agents.engines.delivery import Answer, hand_over, settle
 from agents.errors import EngineError
 
 
@@ -38,7 +38,7 @@ class Job:
         return "length" if len(self.token_ids) >= self.request.sampling.max_tokens else None
 
 
-Outcome = tuple[Job, Generation | EngineError]
+Outcome = tuple[Job, Answer]
 
 
 def new_job(request: GenerateRequest, *, vocabulary: int, grown: asyncio.Event | None) -> Job:
@@ -74,14 +74,8 @@ def _error(reason: str, cause: Exception | None) -> EngineError:
 
 
 def tell(jobs: Sequence[Job]) -> None:
-    """Wake those who read along, once a loop. As in `deliver`, the loop can have closed."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Event]] = {}
-    for job in jobs:
-        if job.grown is not None:
-            by_loop.setdefault(job.loop, []).append(job.grown)
-    for loop, events in by_loop.items():
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(_set_all, events)
+    """Wake those who read along."""
+    hand_over(((job.loop, job.grown) for job in jobs if job.grown is not None), _set_all)
 
 
 def _set_all(events: list[asyncio.Event]) -> None:
@@ -90,21 +84,4 @@ def _set_all(events: list[asyncio.Event]) -> None:
 
 
 def deliver(done: Sequence[Outcome]) -> None:
-    """Hand results over, one wake-up a loop. A loop that has closed meanwhile waits for nothing any more."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
-    for job, outcome in done:
-        by_loop.setdefault(job.loop, []).append((job, outcome))
-    for loop, outcomes in by_loop.items():
-        # Only that loop may touch its futures; it can close between any check and the call.
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(_settle, outcomes)
-
-
-def _settle(outcomes: list[Outcome]) -> None:
-    for job, outcome in outcomes:
-        if job.future.done():
-            continue
-        if isinstance(outcome, EngineError):
-            job.future.set_exception(outcome)
-        else:
-            job.future.set_result(outcome)
+    hand_over(((job.loop, (job.future, answer)) for job, answer in done), settle)
