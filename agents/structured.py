@@ -30,11 +30,11 @@ class JudgeSettings(BaseModel, frozen=True, extra="forbid"):
     """An endpoint that judges."""
 
     base_url: str = Field(description="OpenAI-compatible, with the /v1")
-    model: str
+    model: str = Field(description="the name that the server gives the model")
     api_key: str = Field(default="none", repr=False, description="endpoints on one's own machine take any")
-    timeout_seconds: float = Field(default=120.0, gt=0)
+    timeout_seconds: float = Field(default=120.0, gt=0, description="for one answer")
     retries: int = Field(default=2, ge=0, description="further tries after an answer that does not fit the schema")
-    concurrency: int = Field(default=16, ge=1)
+    concurrency: int = Field(default=16, ge=1, description="requests under way at once")
 
 
 class StructuredModel:

@@ -83,7 +83,7 @@ def _local(checkpoint: Path, *, settings: Settings, many: bool) -> Engine:
 
 def _processes(checkpoint: Path, *, settings: Settings, many: bool) -> int:
     """How many sample `checkpoint`. 0: this one does."""
-    if settings.engine_processes is not None:
+    if settings.engine_processes != "auto":
         return settings.engine_processes
     if os.name != "posix":  # they are given their socket as only POSIX can
         return 0

@@ -54,11 +54,10 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     routing: RouterSettings = Field(RouterSettings(), description="retries and limits of engines behind HTTP")
     embedder: str = Field("auto", description="auto, none, minilm, or a sentence-transformers name or folder")
     device: str = Field("cpu", description="torch device of the local engine")
-    engine_processes: int | None = Field(
-        None,
-        ge=0,
+    engine_processes: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
+        "auto",
         description="in which the local engine samples, beside the agents; 0: in theirs; "
-        "default: 2 where many rollouts of a small policy share a CPU of several cores, else 1",
+        "auto: 2 where many rollouts of a small policy share a CPU of several cores, else 1",
     )
     concurrency: int = Field(384, ge=1, description="rollouts under way at once")
     graph_path: list[Path] = Field(default_factory=list, description="folders whose graphs shadow the built-in ones")

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from karl.page import PLAIN_WIDTH, roomy
 from karl.summary import PAIRED, best_temperature
 
 LABELS = {"base": "base", "oapl": "OAPL", "grpo": "GRPO", "sft": "SFT"}
@@ -17,7 +18,6 @@ LEGEND = (
     "means with 95% intervals; OAPL n, SFT n: after iteration n, SFT on the winning rollouts of the same data; "
     "T: sampling temperature where it is not 1, the best of those tried"
 )
-PLAIN_WIDTH = 200
 
 
 def print_summary(summary: dict[str, Any], console: Console) -> None:
@@ -25,7 +25,7 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
         print_funnel(iteration, console)
     if summary["evaluation"]:
         # Where no terminal says how much room there is, a row is a line.
-        page = console if console.is_terminal else Console(file=console.file, width=PLAIN_WIDTH, highlight=False)
+        page = roomy(console)
         page.print(comparison(summary, page))
     for series, values in summary["training"].items():
         if "drift_mean" in values:

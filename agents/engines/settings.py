@@ -36,8 +36,8 @@ class ChatSettings(BaseModel, frozen=True, extra="forbid"):
     """`[chat]`: an OpenAI-compatible chat endpoint that plays the policy."""
 
     base_url: str = Field(description="with the /v1, such as https://api.example.org/v1")
-    model: str
-    api_key: str = Field(default="", repr=False)
+    model: str = Field(description="the name that the server gives the model")
+    api_key: str = Field(default="", repr=False, description="where the endpoint wants one")
     context_tokens: int = Field(default=128_000, ge=16, description="prompt and continuation together")
     timeout_seconds: float = Field(default=600.0, gt=0, description="without a byte from the server")
     limit_key: Literal["max_tokens", "max_completion_tokens"] = Field(

@@ -9,12 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from karl.arena.screen import clean
-
-PLAIN_WIDTH = 200  # where no terminal says how much room there is
+from karl.page import roomy
 
 
 def print_board(board: dict[str, Any], console: Console) -> None:
-    page = console if console.is_terminal else Console(file=console.file, width=PLAIN_WIDTH, highlight=False)
+    page = roomy(console)
     votes = board["votes"]
     where = f" over corpus {board['corpus']}" if board["corpus"] else ""
     page.print(

@@ -8,7 +8,6 @@ import click
 
 from karl.commands.common import console, open_store, print_json, settings_of
 
-PLAIN_WIDTH = 200  # where no terminal says how much room there is
 PARTS = ("all", "some", "none")
 LENGTHS = ("turns", "searches", "distinct_queries", "unique_documents", "compressions")
 
@@ -57,12 +56,9 @@ def behaviour(
 
 
 def _print(found: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     page = console()
-    if not page.is_terminal:
-        page = Console(file=page.file, width=PLAIN_WIDTH, highlight=False)
     page.print(_title(found), markup=False, soft_wrap=True)
     table = Table("", *found["arms"], box=None, pad_edge=False)
     for label, cells in _rows(found["arms"]):

@@ -306,6 +306,33 @@ def judge(items: int, repeats: int, concurrency: int, as_json: bool, strict: boo
     finish(report, as_json=as_json, strict=strict)
 
 
+@bench.command()
+@click.option(
+    "--processes", multiple=True, default=(0, 1, 2), show_default=True, type=click.IntRange(min=0), help="Repeatable."
+)
+@click.option("--questions", "count", default=150, show_default=True, type=click.IntRange(min=1))
+@click.option("--repeats", default=3, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", default=0, show_default=True)
+@AS_JSON
+@click.pass_context
+def sampling(
+    context: click.Context, processes: tuple[int, ...], count: int, repeats: int, seed: int, as_json: bool
+) -> None:
+    """Rollouts a second of the embedded policy, the engine in the agents' process and in its own."""
+    from karl.benches.sampling import sampling_bench
+    from karl.terminal import TerminalReporter
+
+    report = sampling_bench(
+        tuple(dict.fromkeys(processes)),
+        count=count,
+        repeats=repeats,
+        settings=settings_of(context),
+        seed=seed,
+        reporter=TerminalReporter(console(stderr=True)),
+    )
+    finish(report, as_json=as_json, strict=False)
+
+
 @bench.command("report")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("docs/measurements"), show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("docs/measurements.md"), show_default=True)

@@ -44,7 +44,9 @@ def open_searcher(store: Store, corpus: str, *, settings: Settings) -> AsyncSear
 def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    from karl.page import roomy
+
+    return roomy(Console(stderr=stderr, highlight=False))
 
 
 def print_json(value: Any) -> None:

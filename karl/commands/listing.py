@@ -10,8 +10,6 @@ from karl.commands.common import console
 if TYPE_CHECKING:
     from karl.catalog import Entry
 
-PLAIN_WIDTH = 200  # where no terminal says how much room there is
-
 
 def list_entries(entries: Iterable[Entry], describe: Callable[[Entry], dict[str, Any]]) -> list[dict[str, Any]]:
     """One row an entry; `error` is None, or why it can't be read."""
@@ -31,7 +29,6 @@ def _row(entry: Entry, describe: Callable[[Entry], dict[str, Any]]) -> dict[str,
 
 def print_table(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> None:
     """`columns`: heading -> key of the row. Piped, a row is a line."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -42,8 +39,6 @@ def print_table(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -
         if row["error"]:
             cells["description"] = row["error"]
         table.add_row(*(escape(cell) for cell in cells.values()), style="red" if row["error"] else None)
-    if not page.is_terminal:
-        page = Console(file=page.file, width=PLAIN_WIDTH, highlight=False)
     page.print(table)
 
 

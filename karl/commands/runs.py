@@ -12,7 +12,7 @@ from karl.commands.common import console, open_store, print_json, settings_of
 @click.pass_context
 def runs(context: click.Context, as_json: bool) -> None:
     """List runs, the newest first."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from karl.summary import run_summary
     from store import queries
@@ -28,7 +28,8 @@ def runs(context: click.Context, as_json: bool) -> None:
     if not summaries:
         click.echo("no run yet; start one with `karl demo`, or `karl ingest` and `karl run`")
         return
-    table = Table("run", "state", "corpus", "iterations", "pass@1 base", "pass@1 newest", "started")
+    run, corpus = Column("run", overflow="fold"), Column("corpus", overflow="fold")  # cut names are no use
+    table = Table(run, "state", corpus, "iterations", "pass@1 base", "pass@1 newest", "started")
     for summary, row in zip(summaries, rows, strict=True):
         rates = {r["arm"]: r["pass@1"]["mean"] for r in summary["evaluation"] if "@" not in r["arm"]}
         trained = [rate for arm, rate in rates.items() if arm.startswith("oapl-")]

@@ -124,7 +124,7 @@ def _drift(drift: dict[str, float] | None) -> str:
 
 
 def _list(settings: Settings, *, as_json: bool) -> None:
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from karl.lineage import lineage
 
@@ -138,7 +138,8 @@ def _list(settings: Settings, *, as_json: bool) -> None:
         return
     page = console()
     for title, columns in COLUMNS.items():
-        table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
+        names = (Column(column, overflow="fold") for column in columns)  # what is cut can't be given to a command
+        table = Table(*names, title=title, title_justify="left", box=None, pad_edge=False)
         for row in rows[title]:
             table.add_row(*(_cell(row[column.replace(" ", "_")]) for column in columns))
         page.print(table)

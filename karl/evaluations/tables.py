@@ -11,15 +11,15 @@ from rich.table import Table
 
 from evals.report.closed import Estimate
 from evals.report.document import EvaluationDocument, SystemResult
+from karl.page import roomy
 
-PLAIN_WIDTH = 220
 FAILURES = 3  # reasons shown a system
 LEGEND = "means of questions with 95% intervals; score: nugget completion, full support only"
 
 
 def print_document(document: EvaluationDocument, console: Console, *, file: Path) -> None:
     """Where no terminal says how much room there is, a row is a line."""
-    page = console if console.is_terminal else Console(file=console.file, width=PLAIN_WIDTH, highlight=False)
+    page = roomy(console)
     page.print(_scores(document, page))
     page.print(_spending(document, page))
     for line in lines(document, file=file):

@@ -72,6 +72,7 @@ def test_every_key_can_be_a_variable(folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("KARL_PROMPT_PATH", "prompts")
     monkeypatch.setenv("KARL_JUDGE", '{"base_url": "http://j/v1", "model": "m", "api_key": "secret-j"}')
     monkeypatch.setenv("KARL_ENGINE", "vllm")
+    monkeypatch.setenv("KARL_ENGINE_PROCESSES", "3")
     monkeypatch.setenv("KARL_VLLM_API_KEY", "secret-v")
     settings = load_settings()
     assert settings.graph_path == [Path("a"), Path("b/c")]
@@ -79,6 +80,7 @@ def test_every_key_can_be_a_variable(folder: Path, monkeypatch: pytest.MonkeyPat
     assert settings.judge is not None
     assert (settings.judge.base_url, settings.judge.model, settings.judge.api_key) == ("http://j/v1", "m", "secret-j")
     assert (settings.engine, settings.vllm_api_key, settings.concurrency) == ("vllm", "secret-v", 3)
+    assert settings.engine_processes == 3
     assert "secret" not in repr(settings)
 
 
@@ -89,6 +91,7 @@ def test_every_key_can_be_a_variable(folder: Path, monkeypatch: pytest.MonkeyPat
         ("KARL_JUDGE", '"gpt"', r"KARL_JUDGE: key 'judge'"),
         ("KARL_JUDGE", '{"base_url": "u", "modl": "m"}', r"KARL_JUDGE: unknown key 'judge.modl'; did you mean 'model'"),
         ("KARL_ENGINE", "vlm", r"KARL_ENGINE: key 'engine'.*got 'vlm'"),
+        ("KARL_ENGINE_PROCESSES", "-1", r"KARL_ENGINE_PROCESSES: key 'engine_processes.*got '-1'"),
         ("KARL_CONCURRENCY", "0", r"KARL_CONCURRENCY: key 'concurrency'.*got '0'"),
     ],
 )

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import math
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -105,10 +106,11 @@ class ProcessEngine:
             replica.host.tell(Release(replica.engine, session))
 
     async def aclose(self) -> None:
-        closing = [partial(Close, engine=replica.engine) for replica in self._replicas]
-        with suppress(EngineError):  # a process has ended, and the model with it
-            answers = [replica.host.call(close) for replica, close in zip(self._replicas, closing, strict=True)]
-            await asyncio.gather(*map(asyncio.wrap_future, answers))
+        answers: list[Future[Reply]] = []
+        for replica in self._replicas:
+            with suppress(EngineError):  # its process has ended, and the model with it
+                answers.append(replica.host.call(partial(Close, engine=replica.engine)))
+        await asyncio.gather(*map(asyncio.wrap_future, answers))
 
     @contextmanager
     def _placed(self, request: GenerateRequest) -> Iterator[Replica]:

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,11 @@ from agents.errors import EngineError
 from tests.agents.local.kit import PATIENCE, qwen, request, soon
 
 PROGRAM = """
-import asyncio, sys
+import asyncio, signal, sys
 from agents.engines.base import GenerateRequest, SamplingParams
 from agents.engines.process import ModelSpec, ProcessEngine
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may ignore it
 
 def request(tokens):
     return GenerateRequest([1], SamplingParams(tokens))
@@ -55,9 +58,9 @@ async def test_when_a_process_is_killed_all_are_told_and_the_next_engine_has_a_n
     with pytest.raises(EngineError, match="SIGKILL"):  # whichever process it would have gone to
         await soon(opened.generate(request([1])))
     await soon(opened.aclose())
-    for task in running:
-        task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+    for task in running[1::2]:  # the other process still lives, and closes too
+        with pytest.raises(EngineError, match="closed"):
+            await soon(task)
     again = ProcessEngine(ModelSpec(str(folder), "tiny", "cpu", 8), processes=2)
     assert killed not in shared_hosts(2) and other in shared_hosts(2)
     assert len((await soon(again.generate(request([1], tokens=5)))).token_ids) == 5
@@ -65,27 +68,32 @@ async def test_when_a_process_is_killed_all_are_told_and_the_next_engine_has_a_n
 
 
 def test_it_ends_when_its_parent_is_killed(folder: Path) -> None:
-    parent, child = started(folder)
-    parent.kill()
-    parent.wait()
-    until(lambda: not alive(child))
+    with started(folder) as (parent, child):
+        parent.kill()
+        parent.wait()
+        until(lambda: not alive(child))
 
 
 def test_ctrl_c_reaches_the_parent_alone_and_the_end_of_the_parent_is_its_end(folder: Path) -> None:
-    parent, child = started(folder)
-    os.killpg(parent.pid, signal.SIGINT)  # as a terminal does
-    said, _ = parent.communicate(timeout=PATIENCE)
-    assert said.strip() == "5" and parent.returncode == 0
-    until(lambda: not alive(child))
+    with started(folder) as (parent, child):
+        os.killpg(parent.pid, signal.SIGINT)  # as a terminal does
+        said, _ = parent.communicate(timeout=PATIENCE)
+        assert said.strip() == "5" and parent.returncode == 0
+        until(lambda: not alive(child))
 
 
-def started(folder: Path) -> tuple[subprocess.Popen[str], int]:
+@contextmanager
+def started(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A program that samples, and the engine's process."""
     parent = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(folder)], stdout=subprocess.PIPE, text=True, start_new_session=True
     )
-    assert parent.stdout is not None
-    return parent, int(parent.stdout.readline())
+    try:
+        assert parent.stdout is not None
+        yield parent, int(parent.stdout.readline())
+    finally:
+        parent.kill()
+        parent.communicate()
 
 
 def alive(pid: int) -> bool:
