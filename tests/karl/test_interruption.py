@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import text
 
+from karl.cli import karl
 from store.session import Store
 from tests.karl.kit import POLICY, REPOSITORY, SMALL, Ended, command, environment, pairs, small_company
 
@@ -155,8 +157,10 @@ def project(tmp_path: Path, recipe: Path) -> Iterator[Callable[..., Process]]:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, recipe: Path) -> dict[str, int]:
     folder = tmp_path_factory.mktemp("undisturbed")
     prepare(folder)
-    done = start(folder, arguments(folder, recipe)).end()
-    assert done.code == 0, done.err
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        done = CliRunner().invoke(karl, arguments(folder, recipe))
+    assert done.exit_code == 0, done.output
     assert state(folder / ".karl") == "done"
     return by_purpose(folder / ".karl")
 
