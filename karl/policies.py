@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agents.engines.base import Engine
+from agents.engines.process import ModelSpec, ProcessEngine
 from agents.engines.settings import ChatSettings
 from agents.policy import PROFILE_FILE, Policy, PolicyProfile, load_policy, load_profile
 from karl.endpoints import check_chat, check_vllm, serves
@@ -34,7 +35,16 @@ def open_policy(
         return _chat(settings.chat, settings=settings, say=say)
     if checkpoint is None or not checkpoint.is_dir():
         raise UsageError(f"{checkpoint}: no such model folder; give the folder of a Hugging Face checkpoint")
-    return load_policy(checkpoint, engine=_engine(checkpoint, settings=settings, say=say, many=many))
+    engine = _engine(checkpoint, settings=settings, say=say, many=many)
+    if not isinstance(engine, ProcessEngine):
+        return load_policy(checkpoint, engine=engine)
+    try:
+        policy = load_policy(checkpoint, engine=engine)  # imports as much as the engine does meanwhile
+        engine.wait()
+    except BaseException:
+        engine.close_soon()
+        raise
+    return policy
 
 
 def profile_of(checkpoint: Path | None, *, settings: Settings) -> PolicyProfile:
@@ -73,8 +83,6 @@ def _engine(checkpoint: Path, *, settings: Settings, say: Callable[[str], None] 
 def _local(checkpoint: Path, *, settings: Settings, many: bool) -> Engine:
     name, rows = load_profile(checkpoint).name, settings.concurrency
     if processes := _processes(checkpoint, settings=settings, many=many):
-        from agents.engines.process import ModelSpec, ProcessEngine
-
         return ProcessEngine(ModelSpec(str(checkpoint), name, settings.device, rows), processes=processes)
     from agents.engines.local import LocalEngine, load_model
 

@@ -49,19 +49,22 @@ class ProcessEngine:
     """
 
     def __init__(self, spec: ModelSpec, *, processes: int = 1) -> None:
-        """Loads the model into each process, which get `spec.max_rows` between them.
-
-        Raises: UsageError for a folder or an architecture that it cannot use; KarlError when a process fails.
-        """
+        """Begins to load the model into each process: `wait` for it. They get `spec.max_rows` between them."""
         self._name = spec.name
         self._replicas = [Replica(host, next(_ids)) for host in shared_hosts(processes)]
         self._places: dict[str, Replica] = {}
         part = replace(spec, max_rows=math.ceil(spec.max_rows / processes))
         try:
-            answers = [replica.host.call(partial(Load, engine=replica.engine, spec=part)) for replica in self._replicas]
-            _check([answer.result() for answer in answers])
+            self._loads = [each.host.call(partial(Load, engine=each.engine, spec=part)) for each in self._replicas]
         except EngineError as exc:
             raise KarlError(str(exc)) from exc
+
+    def wait(self) -> None:
+        """Until the model is loaded.
+
+        Raises: UsageError for a folder or an architecture that it cannot use; KarlError when a process fails.
+        """
+        _check([load.result() for load in self._loads])
 
     @property
     def model(self) -> str:
@@ -106,11 +109,15 @@ class ProcessEngine:
             replica.host.tell(Release(replica.engine, session))
 
     async def aclose(self) -> None:
+        await asyncio.gather(*map(asyncio.wrap_future, self.close_soon()))
+
+    def close_soon(self) -> list[Future[Reply]]:
+        """Have each process that lives forget the model; the futures are done when it has."""
         answers: list[Future[Reply]] = []
         for replica in self._replicas:
             with suppress(EngineError):  # its process has ended, and the model with it
                 answers.append(replica.host.call(partial(Close, engine=replica.engine)))
-        await asyncio.gather(*map(asyncio.wrap_future, answers))
+        return answers
 
     @contextmanager
     def _placed(self, request: GenerateRequest) -> Iterator[Replica]:

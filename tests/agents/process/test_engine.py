@@ -11,10 +11,11 @@ import pytest
 
 from agents.engines.base import Delta, GenerateRequest, StreamingEngine, joined
 from agents.engines.local import LocalEngine
-from agents.engines.process import ModelSpec, ProcessEngine
+from agents.engines.process import ProcessEngine
 from agents.errors import EngineError
 from store.errors import UsageError
 from tests.agents.local.kit import VOCAB, assert_agrees, qwen, random_prompt, request, soon
+from tests.agents.process.kit import loaded
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def engine(folder: Path) -> AsyncIterator[ProcessEngine]:
-    opened = ProcessEngine(ModelSpec(str(folder), "tiny", "cpu", max_rows=8), processes=2)
+    opened = loaded(folder, processes=2)
     yield opened
     await soon(opened.aclose())
 
@@ -96,7 +97,7 @@ async def test_what_is_given_up_frees_its_row(engine: ProcessEngine, streamed: b
 
 
 async def test_closing_fails_what_is_under_way_and_what_comes_later(folder: Path) -> None:
-    opened = ProcessEngine(ModelSpec(str(folder), "tiny", "cpu", max_rows=4))
+    opened = loaded(folder)
     running = asyncio.ensure_future(opened.generate(request([1], tokens=50_000)))
     await asyncio.sleep(0.1)
     await soon(opened.aclose())
@@ -108,7 +109,7 @@ async def test_closing_fails_what_is_under_way_and_what_comes_later(folder: Path
 
 
 def test_one_engine_in_one_loop_after_another(folder: Path) -> None:
-    opened = ProcessEngine(ModelSpec(str(folder), "tiny", "cpu", max_rows=4))
+    opened = loaded(folder)
     said = [asyncio.run(opened.generate(request([5, 6], tokens=6, seed=1))).token_ids for _ in range(2)]
     asyncio.run(opened.aclose())
     assert said[0] == said[1] and len(said[0]) == 6
@@ -117,4 +118,4 @@ def test_one_engine_in_one_loop_after_another(folder: Path) -> None:
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{", encoding="utf-8")
     with pytest.raises(UsageError, match="no readable model folder"):
-        ProcessEngine(ModelSpec(str(tmp_path), "broken", "cpu", max_rows=4))
+        loaded(tmp_path)

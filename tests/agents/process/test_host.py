@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from agents.engines.process import ModelSpec, ProcessEngine
 from agents.engines.process.host import shared_hosts
 from agents.errors import EngineError
 from tests.agents.local.kit import PATIENCE, qwen, request, soon
+from tests.agents.process.kit import loaded
 
 PROGRAM = """
 import asyncio, signal, sys
@@ -30,6 +30,7 @@ def request(tokens):
     return GenerateRequest([1], SamplingParams(tokens))
 
 engine = ProcessEngine(ModelSpec(sys.argv[1], "tiny", "cpu", 4))
+engine.wait()
 try:
     print(engine._replicas[0].host.pid, flush=True)
     asyncio.run(engine.generate(request(10_000_000)))
@@ -47,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def test_when_a_process_is_killed_all_are_told_and_the_next_engine_has_a_new_one(folder: Path) -> None:
-    opened = ProcessEngine(ModelSpec(str(folder), "tiny", "cpu", 8), processes=2)
+    opened = loaded(folder, processes=2)
     running = [asyncio.ensure_future(opened.generate(request([n], tokens=10_000_000))) for n in range(4)]
     await asyncio.sleep(0.1)
     killed, other = (replica.host for replica in opened._replicas)
@@ -61,7 +62,7 @@ async def test_when_a_process_is_killed_all_are_told_and_the_next_engine_has_a_n
     for task in running[1::2]:  # the other process still lives, and closes too
         with pytest.raises(EngineError, match="closed"):
             await soon(task)
-    again = ProcessEngine(ModelSpec(str(folder), "tiny", "cpu", 8), processes=2)
+    again = loaded(folder, processes=2)
     assert killed not in shared_hosts(2) and other in shared_hosts(2)
     assert len((await soon(again.generate(request([1], tokens=5)))).token_ids) == 5
     await soon(again.aclose())
