@@ -45,10 +45,11 @@ class Tags(HTMLParser):
         return [attributes for name, attributes in self.seen if name == tag]
 
 
-def test_the_committed_report_is_what_the_command_makes() -> None:
-    joined = join([read_document(REPORTS / "fogbench-embedded.json")])
-    assert (REPORTS / "fogbench-embedded.md").read_text(encoding="utf-8") == markdown_report(joined)
-    assert (REPORTS / "fogbench-embedded.html").read_text(encoding="utf-8") == html_report(joined)
+@pytest.mark.parametrize("name", ["fogbench-embedded", "fogbench-trained"])
+def test_the_committed_report_is_what_the_command_makes(name: str) -> None:
+    joined = join([read_document(REPORTS / f"{name}.json")])
+    assert (REPORTS / f"{name}.md").read_text(encoding="utf-8") == markdown_report(joined)
+    assert (REPORTS / f"{name}.html").read_text(encoding="utf-8") == html_report(joined)
 
 
 def test_pairs_are_those_of_the_document_and_go_across_documents() -> None:

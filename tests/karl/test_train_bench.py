@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from karl.benches import train as train_module
 from karl.benches.markdown import render_report
 from karl.benches.train_cuda import cuda_utilisation
 from karl.benches.train_exact import exactness
-from karl.benches.train_memory import measure
+from karl.benches.train_memory import flatness, measure
 from karl.benches.train_speed import BARE, Case, cases, equal_rows, fill_figures, speed, speed_figures
 from karl.benches.train_store import Shape, bench_store, frozen_dataset
 from karl.cli import karl
@@ -131,11 +132,13 @@ def test_a_note_without_a_measurement_is_a_bench_that_was_not_run(tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # seven processes, each of which imports torch and verl
+@pytest.mark.timeout(900)  # three processes, each of which imports torch and verl
 def test_the_command_prints_figures_and_targets(monkeypatch: pytest.MonkeyPatch):
     options = ["--turns", "2", "--threads", "1", "--memory-rollouts", "64", "128", "--json"]
     small = [Case(case.name, case.policy, DATA._replace(groups=8), batch_rollouts=8) for case in cases()]
     monkeypatch.setattr("karl.benches.train_speed.cases", lambda: small)
+    once = partial(flatness, repeats=1)
+    monkeypatch.setattr(train_module, "flatness", lambda sizes, *, repeats, seed: once(sizes, seed=seed))
     result = CliRunner().invoke(karl, ["bench", "train", *options])
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)

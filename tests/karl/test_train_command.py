@@ -65,11 +65,11 @@ def home(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder / ".karl"
 
 
-def steps_stored(home: Path, series: str) -> list[int]:
+def steps_stored(home: Path, series: str, *, run_name: str = "run") -> list[int]:
     store = Store.open(f"sqlite:///{home}/karl.db")
     try:
         with store.session() as session:
-            run = queries.run_by_name(session, "run")
+            run = queries.run_by_name(session, run_name)
             return [step for step, _ in queries.series(session, run.id or 0, series=series, name="loss")]
     finally:
         store.close()
@@ -190,19 +190,6 @@ def test_ranks_do_not_outlive_a_command_that_was_killed(home: Path):
     begun.communicate(timeout=PATIENCE)
     _, alive = psutil.wait_procs(ranks, timeout=60)
     assert alive == []
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1300)
-def test_the_users_own_torchrun_trains_and_records_once(home: Path):
-    arguments = [*TORCHRUN, *command("train", "d", "--out", "x", *FAST, "--json")]
-    ended = subprocess.run(
-        arguments, cwd=home.parent, env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
-    assert json.loads(ended.stdout)["steps"] == 4
-    assert steps_stored(home, "train/x") == [1, 2, 3, 4]
-    assert load_profile(home / "trained" / "x").policy_version == 1
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from agents.policy import load_profile
 from karl.filters import snapshot
 from karl.reporting import Progress, SilentProgress
 from karl.settings import Settings
@@ -29,6 +30,7 @@ from store.session import Store
 from store.types import Algorithm
 from tests.karl.kit import call, command, environment, random_policy
 from tests.karl.test_epochs import rolled_out
+from tests.karl.test_train_command import steps_stored
 
 # Random weights never stop by themselves: one turn of eight tokens is enough to see that.
 BRIEF = """extends: solver
@@ -260,8 +262,8 @@ def test_the_command_prints_what_was_held_out(made: Made, capsys: pytest.Capture
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_several_ranks_are_validated_by_one(made: Made) -> None:
-    """Under the user's own torchrun; what `karl train` launches tells its hooks as tests/rl_backend has it."""
+def test_the_users_own_torchrun_trains_validates_and_records_once(made: Made) -> None:
+    """What `karl train` launches tells its hooks as tests/rl_backend has it."""
     given = [part for key, value in FAST.items() for part in ("--set", f"{key}={json.dumps(value)}")]
     arguments = ["--home", made.settings.home, "train", made.dataset, "--out", "x", "--validate", 3, *given, "--json"]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
@@ -272,3 +274,5 @@ def test_several_ranks_are_validated_by_one(made: Made) -> None:
     summary = json.loads(ended.stdout)
     assert list(summary["validation"]["rewards"]) == ["3", "6", "9"] and summary["groups"] == 5
     assert [sum(tried.values()) for tried in asked(made, "x").values()] == [12] * 3
+    assert steps_stored(made.settings.home, "train/x", run_name="notes-1") == list(range(1, summary["steps"] + 1))
+    assert load_profile(made.settings.home / "trained" / "x").policy_version == 1
