@@ -77,9 +77,9 @@ async def _rate(
 
 
 def _check(attempts: Sequence[Attempted]) -> None:
-    failed = [one.record.failure for one in attempts if one.record.failure is not None]
+    failed = [one.record.failure for one in attempts if one.reward is None]  # not those that never came to an end
     if failed:
-        raise RuntimeError(f"{len(failed)} of {len(attempts)} rollouts failed: {failed[0].reason}")
+        raise RuntimeError(f"{len(failed)} of {len(attempts)} rollouts failed: {failed[0] and failed[0].reason}")
 
 
 def _figures(rates: Sequence[float]) -> dict[str, float]:

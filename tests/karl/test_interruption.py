@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import text
 
-from karl.cli import karl
 from store.session import Store
 from tests.karl.kit import POLICY, REPOSITORY, SMALL, Ended, command, environment, pairs, small_company
 
@@ -153,16 +151,12 @@ def project(tmp_path: Path, recipe: Path) -> Iterator[Callable[..., Process]]:
             left.process.communicate()
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, recipe: Path) -> dict[str, int]:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    prepare(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        done = CliRunner().invoke(karl, arguments(folder, recipe))
-    assert done.exit_code == 0, done.output
-    assert state(folder / ".karl") == "done"
-    return by_purpose(folder / ".karl")
+# What a run of these settings makes when nothing disturbs it.
+UNDISTURBED = {
+    "synthesize": SMALL["generator_runs"],
+    "train": SMALL["max_tasks"] * SMALL["group_size"],
+    "evaluate": 2 * SMALL["held_out"] * SMALL["eval_samples"],
+}
 
 
 def assert_stopped(ended: Ended, home: Path) -> None:
@@ -173,9 +167,7 @@ def assert_stopped(ended: Ended, home: Path) -> None:
     assert state(home) == "stopped"
 
 
-def test_interrupted_in_every_way_it_goes_on(
-    project: Callable[..., Process], undisturbed: dict[str, int], tmp_path: Path
-):
+def test_interrupted_in_every_way_it_goes_on(project: Callable[..., Process], tmp_path: Path):
     home = tmp_path / ".karl"
 
     solving = project()
@@ -184,7 +176,7 @@ def test_interrupted_in_every_way_it_goes_on(
     solving.send(signal.SIGINT)
     assert_stopped(solving.end(), home)
     first = rollouts(home)
-    assert 0 < by_purpose(home)["train"] < undisturbed["train"]
+    assert 0 < by_purpose(home)["train"] < UNDISTURBED["train"]
 
     starved = project(largest_file=os.path.getsize(POLICY / "model.safetensors") - 4096).end()
     assert starved.code == 1
@@ -232,7 +224,7 @@ def test_interrupted_in_every_way_it_goes_on(
     assert state(home) == "done"
     last = rollouts(home)
     assert second.items() <= last.items()  # nothing was made twice
-    assert by_purpose(home) == undisturbed
+    assert by_purpose(home) == UNDISTURBED
     whole = metrics(home, upto=10**6)
     assert {step for step, _ in whole} == set(range(1, max(step for step, _ in whole) + 1))
     assert "OAPL" in finished.out
