@@ -44,6 +44,7 @@ def sampling_bench(
         figures={
             "questions": len(asked),
             "rollouts": len(asked) * EACH,
+            "repeats": repeats,
             "concurrency": settings.concurrency,
             "rollouts_per_second": {str(number): _figures(found) for number, found in rates.items()},
             "meaning": {"0, 1, ...": "processes of the engine; 0: in the process of the agents"},

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from agents.chat_template import chat_template
 from agents.detokenizer import Detokenizer
-from agents.engines.base import Delta, GenerateRequest, StreamingEngine, joined
+from agents.engines.base import Delta, joined
 from agents.engines.local import LocalEngine
 from agents.errors import EngineError
 from agents.policy import load_tokenizer
 from karl.tiny import POLICY_FOLDER
-from tests.agents.local.kit import qwen, random_prompt, request, soon
+from tests.agents.local.kit import heard, qwen, random_prompt, request, soon
 from tests.harness_kit import QWEN_TEMPLATE, byte_tokenizer, word_tokenizer
 
 
@@ -27,11 +27,6 @@ async def engine() -> AsyncIterator[LocalEngine]:
     opened = LocalEngine(qwen(), max_rows=4, capacity=16)
     yield opened
     await soon(opened.aclose())
-
-
-async def heard(engine: StreamingEngine, asked: GenerateRequest) -> list[Delta]:
-    async with aclosing(engine.stream(asked)) as stream:
-        return [delta async for delta in stream]
 
 
 async def test_a_stream_is_the_generation_in_pieces(engine: LocalEngine) -> None:

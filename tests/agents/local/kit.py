@@ -6,13 +6,14 @@ import asyncio
 import random
 import threading
 from collections.abc import Awaitable
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
 
-from agents.engines.base import GenerateRequest, Generation, SamplingParams
+from agents.engines.base import Delta, GenerateRequest, Generation, SamplingParams, StreamingEngine
 from agents.engines.local import LocalEngine
 
 VOCAB = 61
@@ -63,6 +64,11 @@ def request(prompt: list[int], *, session: str = "", tokens: int = 8, **sampling
 
 async def soon(work: Awaitable[T]) -> T:
     return await asyncio.wait_for(work, PATIENCE)
+
+
+async def heard(engine: StreamingEngine, asked: GenerateRequest) -> list[Delta]:
+    async with aclosing(engine.stream(asked)) as stream:
+        return [delta async for delta in stream]
 
 
 def plain_logprobs(model: PreTrainedModel, prompt: list[int], sampled: list[int]) -> list[float]:

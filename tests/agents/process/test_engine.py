@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
-from agents.engines.base import Delta, GenerateRequest, StreamingEngine, joined
+from agents.engines.base import GenerateRequest, StreamingEngine, joined
 from agents.engines.local import LocalEngine
-from agents.engines.process import ProcessEngine
+from agents.engines.process import ModelSpec, ProcessEngine
 from agents.errors import EngineError
 from store.errors import UsageError
-from tests.agents.local.kit import VOCAB, assert_agrees, qwen, random_prompt, request, soon
+from tests.agents.local.kit import VOCAB, assert_agrees, heard, qwen, random_prompt, request, soon
 from tests.agents.process.kit import loaded
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("model")
-    qwen().save_pretrained(made)
-    return made
 
 
 @pytest.fixture
@@ -30,11 +22,6 @@ async def engine(folder: Path) -> AsyncIterator[ProcessEngine]:
     opened = loaded(folder, processes=2)
     yield opened
     await soon(opened.aclose())
-
-
-async def heard(engine: StreamingEngine, asked: GenerateRequest) -> list[Delta]:
-    async with aclosing(engine.stream(asked)) as stream:
-        return [delta async for delta in stream]
 
 
 async def test_the_tokens_of_the_engine_here(engine: ProcessEngine) -> None:
@@ -106,6 +93,14 @@ async def test_closing_fails_what_is_under_way_and_what_comes_later(folder: Path
     with pytest.raises(EngineError, match="closed"):
         await soon(opened.generate(request([1])))
     await soon(opened.aclose())
+
+
+async def test_a_model_that_is_given_up_while_it_loads_does_not_stay(folder: Path) -> None:
+    opened = ProcessEngine(ModelSpec(str(folder), "tiny", "cpu", max_rows=4))
+    await soon(opened.aclose())
+    opened.wait()  # the load itself had begun, and ends
+    with pytest.raises(EngineError, match="closed"):
+        await soon(opened.generate(request([1])))
 
 
 def test_one_engine_in_one_loop_after_another(folder: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from agents.engines.process.host import shared_hosts
 from agents.errors import EngineError
-from tests.agents.local.kit import PATIENCE, qwen, request, soon
+from tests.agents.local.kit import PATIENCE, request, soon
 from tests.agents.process.kit import loaded
 
 PROGRAM = """
@@ -38,13 +38,6 @@ except KeyboardInterrupt:
     # Ctrl-C is for this process: the engine still answers.
     print(len(asyncio.run(engine.generate(request(5))).token_ids), flush=True)
 """
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("model")
-    qwen().save_pretrained(made)
-    return made
 
 
 async def test_when_a_process_is_killed_all_are_told_and_the_next_engine_has_a_new_one(folder: Path) -> None:
