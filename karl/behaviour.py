@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from evals.behaviour import Limits, Profile, trajectory_of, transitions
+from evals.behaviour import Limits, Profile, classify, trajectory_of, transitions
 from graphs.iteration import graph_of
 from graphs.library import Library
 from graphs.schema import StepBudget
@@ -16,7 +16,7 @@ from store import queries
 from store.errors import UsageError
 from store.queries import Evaluated
 from store.session import Store
-from store.types import RolloutStatus
+from store.types import RolloutRecord, RolloutStatus
 
 
 class RunLimits(NamedTuple):
@@ -88,6 +88,13 @@ def run_limits(config: RunConfig, *, settings: Settings) -> RunLimits:
         return RunLimits(Limits(profile.context_tokens), "", [f"the run's graph can't be read: {exc}"])
     budget = spec.plugin(StepBudget)
     return RunLimits(Limits(profile.context_tokens, budget.steps if budget else None), spec.sha256, [])
+
+
+def behaviour_of(record: RolloutRecord, reward: float | None, *, threshold: float, limits: Limits) -> str:
+    """The class of a judged rollout, as its row keeps it; "" for one that failed or that nobody judged."""
+    if reward is None or record.status is RolloutStatus.FAILED:
+        return ""
+    return str(classify(trajectory_of(record, correct=reward >= threshold, limits=limits)).kind)
 
 
 def _chosen(known: Sequence[str], wanted: Sequence[str], *, run: str) -> list[str]:

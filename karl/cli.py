@@ -31,7 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "leaderboard": ("leaderboard:leaderboard", "Check, collect and rank evaluations of several people."),
     "behaviour": ("behaviour:behaviour", "Show how a run's policies searched: classes, lengths, recall."),
     "value": ("value:value", "Train the value model that guides a search."),
-    "tui": ("tui:tui", "Watch runs in the terminal."),
+    "tui": ("tui:tui", "Launch, watch, read, edit and ask in the terminal; `karl` alone opens it too."),
     "doctor": ("doctor:doctor", "Say what is installed, what is missing, and the mend."),
     "db": ("db:db", "Look after the store."),
     "tiny": ("tiny:tiny", "Make the embedded policy and generated companies."),
@@ -59,7 +59,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.option("--home", type=click.Path(), envvar="KARL_HOME", help="Data folder; default: .karl here.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @click.version_option(package_name="karl-agents")
@@ -67,6 +67,18 @@ class LazyGroup(click.Group):
 def karl(context: click.Context, home: str | None, debug: bool) -> None:
     """Search agents that train themselves on your documents."""
     context.obj = {"home": home, "debug": debug}
+    if context.invoked_subcommand is None:
+        _alone(context)
+
+
+def _alone(context: click.Context) -> None:
+    """`karl` and nothing else: the interface where there is a terminal, the help elsewhere."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        click.echo(context.get_help())
+        return
+    from karl.commands.tui import tui
+
+    context.invoke(tui)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -37,6 +37,12 @@ class Runner(Protocol):
         ...
 
 
+class Behaviour(Protocol):
+    """Names the class of search behaviour of a rollout with this reward; "" where it has none."""
+
+    def __call__(self, record: RolloutRecord, reward: float | None, /) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """One rollout to make. With `nuggets` it is judged; without, it has no reward."""
@@ -70,6 +76,7 @@ class Collector:
     stop: asyncio.Event
     corpus_id: int
     run_name: str = ""  # left out of the seeds: the same run under another name draws the same
+    behaviour: Behaviour | None = None  # of a judged rollout, for its row; None: rows have none
     _finished: list[Done] = field(default_factory=list)
     _streak: list[Failure] = field(default_factory=list)  # failures since the last rollout that did not fail
 
@@ -80,6 +87,7 @@ class Collector:
         missing = [unit for unit in units if unit.key not in held]
         progress.advance(len(units) - len(missing))
         todo = iter(missing)
+        progress.under_way(min(self.concurrency, len(missing)))
         workers = [
             asyncio.create_task(self._work(todo, runner=runner, progress=progress))
             for _ in range(min(self.concurrency, len(missing)))
@@ -107,7 +115,7 @@ class Collector:
                 seed=seed_of(unit.key.removeprefix(self.run_name), seed=self.seed),
                 temperature=unit.temperature,
             )
-            done = await self._judged(unit, record)
+            done = self._classified(await self._judged(unit, record))
             self._finished.append(done)
             progress.advance()
             self._watch(done.record)
@@ -134,6 +142,11 @@ class Collector:
             failed = replace(record, status=RolloutStatus.FAILED, failure=exc.to_failure())
             return Done(failed, unit.links, None)
         return Done(record, replace(unit.links, reward=score.value), score)
+
+    def _classified(self, done: Done) -> Done:
+        if self.behaviour is None:
+            return done
+        return done._replace(links=replace(done.links, behaviour=self.behaviour(done.record, done.links.reward)))
 
     def _flush(self) -> None:
         if not self._finished:

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from agents.judges import Judge
 from agents.policy import Policy
 from agents.tools import Searcher
+from evals.behaviour import Limits
 from graphs.iteration import graph_of
 from graphs.library import Library
 from graphs.loading import load_runner
@@ -19,6 +20,7 @@ from graphs.runner import GraphRunner
 from graphs.schema import GraphSpec
 from graphs.schema.stage import STAGE_GRAPHS, StageName
 from karl.api.mcp import OpenServers
+from karl.behaviour import behaviour_of, run_limits
 from karl.collect import Collector
 from karl.policies import open_policy, profile_of
 from karl.reporting import Reporter
@@ -68,7 +70,13 @@ class Context:
             self.stop,
             corpus_id=corpus.id,
             run_name=self.run.name,
+            behaviour=partial(behaviour_of, threshold=self.config.reward_threshold, limits=self.limits),
         )
+
+    @cached_property
+    def limits(self) -> Limits:
+        """What a solver has: tokens of its window, steps of its budget."""
+        return run_limits(self.config, settings=self.settings).limits
 
     @cached_property
     def variant(self) -> str:

@@ -12,6 +12,10 @@ class Progress(Protocol):
 
     def reach(self, done: int, total: int) -> None: ...
 
+    def under_way(self, count: int) -> None:
+        """How many rollouts go on at once."""
+        ...
+
 
 class Reporter(Protocol):
     def say(self, text: str) -> None: ...
@@ -24,6 +28,9 @@ class SilentProgress:
         """Nobody watches."""
 
     def reach(self, done: int, total: int) -> None:
+        """Nobody watches."""
+
+    def under_way(self, count: int) -> None:
         """Nobody watches."""
 
 

@@ -15,6 +15,7 @@ from agents.tools import Searcher
 from karl.collect import Stopped
 from karl.context import Context, id_of
 from karl.loop import run_loop
+from karl.progress_record import RecordingReporter
 from karl.reporting import Reporter
 from karl.run_config import RunConfig
 from karl.run_lock import run_lock
@@ -193,7 +194,7 @@ def open_context(
         question_corpus=asked,
         question_searcher=searchers[asked.name],
         judge=judge,
-        reporter=reporter,
+        reporter=RecordingReporter(store, id_of(run), reporter),
         stop=stop,
     )
 

@@ -41,6 +41,9 @@ class _Bar:
     def reach(self, done: int, total: int) -> None:
         self._progress.update(self._task, completed=done, total=total)
 
+    def under_way(self, count: int) -> None:
+        """The bar has no room for it."""
+
 
 class _Lines:
     """A line at the start, every now and then, and at the end."""
@@ -58,6 +61,9 @@ class _Lines:
 
     def reach(self, done: int, total: int) -> None:
         self.advance(done - self._done, total=total)
+
+    def under_way(self, count: int) -> None:
+        """A line says what is done."""
 
     def say(self) -> None:
         self._said = time.monotonic()

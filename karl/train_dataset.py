@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from karl.collect import Stopped
 from karl.epochs import EpochEvaluator, epoch_figures, idle_limits, record_best
 from karl.policies import write_profile
+from karl.progress_record import RecordingReporter
 from karl.reporting import Reporter, SilentReporter
 from karl.run_lock import run_lock
 from karl.settings import Settings
@@ -42,6 +43,7 @@ def train_dataset(store: Store, plan: TrainPlan, *, settings: Settings, reporter
     with run_lock(settings.home, name=f"train-{plan.name}"):
         place = Place(store, plan.dataset.run_id, iteration=plan.dataset.iteration, series=plan.series)
         title, every = f"training {plan.name}", plan.config.checkpoint_steps
+        reporter = RecordingReporter(store, plan.dataset.run_id, reporter)
         with recorded(place, title=title, reporter=reporter, checkpoint_steps=every) as recorder:
             hooks = Hooks(
                 on_start=recorder.start,

@@ -1,39 +1,55 @@
-"""The terminal application: opens on the runs. It reads the store; quitting it stops no run."""
+"""The terminal application: one mode a room, all over one desk. Quitting it stops no run."""
 
 from __future__ import annotations
 
-from textual.app import App
-from textual.worker import WorkerFailed
+from typing import ClassVar
 
-from store.errors import KarlError
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from karl.control.place import Settings
 from store.session import Store
-from tui.screens.runs import RunsScreen
-from tui.snapshot import RunReader
+from tui.desk import Desk
+from tui.rooms import ROOMS, Room
+from tui.themes import THEMES
 
 
 class KarlApp(App[None]):
     TITLE = "karl"
-    # Below 140 columns the list stands above the details: side by side, both would be cut.
+    CSS_PATH = "app.tcss"
+    # Below 140 columns what belongs together is stacked: side by side, both would be cut.
     # Not ClassVar: textual declares these two as instance variables.
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (140, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (40, "-tall")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(room.key, f"enter('{room.name}')", room.title, show=False, tooltip=room.does) for room in ROOMS),
+        Binding("q", "quit", "Quit"),
+        Binding("question_mark", "help", "Keys", key_display="?"),
+    ]
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, settings: Settings, *, room: str = "home") -> None:
         super().__init__()
-        self._store = store
+        self.desk = Desk(store, settings)
+        self._first = room
 
     def on_mount(self) -> None:
-        # Pushed, not the default screen: textual loads the style sheet of pushed screens only.
-        self.push_screen(RunsScreen(RunReader(self._store)))
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = THEMES[0].name
+        for room in ROOMS:
+            self.add_mode(room.name, room.make)
+        self.switch_mode(self._first)
 
+    def action_enter(self, name: str) -> None:
+        """Go to a room; what was open on top of the one that is left stays there."""
+        self.switch_mode(name)
 
-async def picture(store: Store, *, columns: int, rows: int) -> str:
-    """The first screen as SVG, drawn without a terminal. Raises: KarlError when the store cannot be read."""
-    app = KarlApp(store)
-    async with app.run_test(size=(columns, rows)) as pilot:
-        try:
-            await app.workers.wait_for_complete()
-        except WorkerFailed as exc:
-            raise KarlError(f"cannot draw the runs: {exc.error}") from exc
-        await pilot.pause()
-        return app.export_screenshot(title="karl tui")
+    def action_help(self) -> None:
+        from tui.screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.screen))
+
+    @property
+    def rooms(self) -> tuple[Room, ...]:
+        return ROOMS

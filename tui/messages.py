@@ -12,3 +12,10 @@ class RunSelected(Message):
     """The user moved to another run."""
 
     run_id: int
+
+
+@dataclass
+class RunOpened(Message):
+    """The user wants to see this run."""
+
+    run_id: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from tui.snapshot import Figure
+from tui.reading.figures import Figure
 
 EIGHTHS = " ▏▎▍▌▋▊▉"
 

@@ -1,4 +1,4 @@
-"""`karl tui`: watch runs in the terminal."""
+"""`karl tui`: launch, watch, read and edit in the terminal."""
 
 from __future__ import annotations
 
@@ -19,20 +19,32 @@ from store.errors import KarlError, UsageError
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write a picture of the screen to this file instead; needs no terminal.",
 )
+@click.option("--room", default="home", show_default=True, help="Where to begin: home, run ...")
 @click.option("--size", default="140x42", show_default=True, help="Of the picture, columns x rows.")
 @click.pass_context
-def tui(context: click.Context, svg: Path | None, size: str) -> None:
-    """Watch runs: funnel, training, evaluation, failures. Reads the store only; quitting stops no run."""
+def tui(context: click.Context, svg: Path | None, room: str, size: str) -> None:
+    """Launch runs, watch them, read traces, edit graphs and prompts, ask. Quitting stops no run."""
     columns, rows = _size(size)
     if svg is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("`karl tui` needs a terminal; `karl runs` and `karl show RUN` print the same without one")
-    with open_store(settings_of(context)) as store:
-        from tui.app import KarlApp, picture
+    settings = settings_of(context)
+    with open_store(settings) as store:
+        from tui.app import KarlApp
+        from tui.picture import picture
 
+        _check_room(room)
         if svg is None:
-            KarlApp(store).run()
+            KarlApp(store, settings, room=room).run()
         else:
-            _write(svg, asyncio.run(picture(store, columns=columns, rows=rows)))
+            _write(svg, asyncio.run(picture(store, settings, room=room, columns=columns, rows=rows)))
+
+
+def _check_room(name: str) -> None:
+    from tui.rooms import ROOMS
+
+    names = [room.name for room in ROOMS]
+    if name not in names:
+        raise UsageError(f"--room {name!r}: there are {', '.join(names)}")
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -24,6 +24,7 @@ from karl.evaluations.suite import plan_tasks
 from karl.evaluations.systems import check_systems, find_systems
 from karl.evaluations.tasks import store_tasks
 from karl.judges import open_judge
+from karl.progress_record import RecordingReporter
 from karl.reporting import Reporter
 from karl.runs import own
 from karl.settings import Settings
@@ -103,6 +104,7 @@ def carry_out(evaluation: Evaluation, *, reporter: Reporter) -> EvaluationDocume
     Raises: UsageError while another process is at it; KarlError where a system or the judge fails on everything.
     """
     made: list[EvaluationDocument] = []
+    reporter = RecordingReporter(evaluation.store, evaluation.run_id, reporter)
 
     async def main() -> None:
         stop = asyncio.Event()

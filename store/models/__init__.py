@@ -4,7 +4,7 @@ from store.models.arena import ArenaAnswer, ArenaBattle, ArenaSystem, ArenaVote
 from store.models.columns import now
 from store.models.corpus import Chunk, Corpus, Document
 from store.models.rollout import Rollout, Segment, Step
-from store.models.run import Iteration, Judgement, Run, Task
+from store.models.run import Iteration, Judgement, Run, StageProgress, Task
 from store.models.training import Checkpoint, Dataset, DatasetRollout, EvalResult, Metric
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Rollout",
     "Run",
     "Segment",
+    "StageProgress",
     "Step",
     "Task",
     "now",

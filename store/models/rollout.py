@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, LargeBinary, text, true
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, String, text, true
 from sqlmodel import Field, SQLModel
 
 from store.models.columns import added, json_column, json_object_column, now
@@ -13,6 +13,14 @@ from store.types import FailureKind, Purpose, Role, RolloutStatus, StepKind
 
 
 class Rollout(SQLModel, table=True):
+    # Both hold all that a list or a sum asks for: rows are wide, and there are many.
+    __table_args__ = (
+        Index(
+            "ix_rollout_filter",
+            *("run_id", "purpose", "iteration", "arm", "status", "failure_kind", "reward", "behaviour", "task_id"),
+        ),
+        Index("ix_rollout_spending", "run_id", "role", "model", "prompt_tokens", "sampled_tokens", "search_count"),
+    )
     id: int | None = Field(default=None, primary_key=True)
     key: str = Field(unique=True, index=True)
     run_id: int | None = Field(default=None, foreign_key="run.id", index=True)
@@ -42,10 +50,12 @@ class Rollout(SQLModel, table=True):
     step_count: int = 0
     search_count: int = 0
     sampled_tokens: int = 0
+    prompt_tokens: int = added(0, Integer, text("0"))  # every request counts its whole prompt
     seconds: float = 0.0
     queued: float = added(0.0, Float, text("0"))  # waited for a place among the attempts, outside of `seconds`
     began: float = added(0.0, Float, text("0"))  # after the start of the rollout that it is an attempt of
     trainable: bool = added(True, Boolean, true())  # False: its tokens are unknown or were selected
+    behaviour: str = added("", String, text("''"))  # its class of search behaviour; "": not judged, or of before
     created_at: datetime = Field(default_factory=now)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, String, UniqueConstraint, text
+from sqlalchemy import Column, ForeignKey, Index, String, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from store.models.columns import added, json_column, json_object_column, now
@@ -34,9 +34,27 @@ class Iteration(SQLModel, table=True):
     graph_sha256: str = added("", String, text("''"))  # of the iteration graph
 
 
+class StageProgress(SQLModel, table=True):
+    """How far a stage of a run is, for whoever watches; nothing reads it to go on."""
+
+    __table_args__ = (UniqueConstraint("run_id", "title"),)
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", index=True)
+    title: str  # as the terminal shows it: "iteration 1: writing questions"
+    done: int = 0
+    first: int = 0  # done already when it began; a rate counts from there
+    total: int = 0
+    under_way: int = 0  # rollouts at once; 0 where there are none
+    note: str = ""
+    over: bool = False
+    began_at: datetime = Field(default_factory=now)
+    updated_at: datetime = Field(default_factory=now)
+
+
 class Task(SQLModel, table=True):
     """A question, from proposal to fate; also the held-out ones (iteration 0)."""
 
+    __table_args__ = (Index("ix_task_funnel", "run_id", "iteration", "fate"),)
     id: int | None = Field(default=None, primary_key=True)
     key: str = Field(unique=True, index=True)
     run_id: int = Field(foreign_key="run.id", index=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from store.models.columns import json_object_column, now
@@ -51,6 +51,7 @@ class Checkpoint(SQLModel, table=True):
 
 
 class Metric(SQLModel, table=True):
+    __table_args__ = (Index("ix_metric_curve", "run_id", "series", "name", "step"),)
     id: int | None = Field(default=None, primary_key=True)
     run_id: int = Field(foreign_key="run.id", index=True)
     iteration: int = 0

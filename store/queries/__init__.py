@@ -65,7 +65,9 @@ from store.queries.metrics import (
     series,
     series_names,
 )
-from store.queries.overview import RunOverview, run_overviews
+from store.queries.overview import RunOverview, run_overview, run_overviews
+from store.queries.progress import begin_progress, progress_of_run, set_progress, stage_progress
+from store.queries.rollout_list import RolloutFilter, RolloutLine, rollout_lines, rollout_total
 from store.queries.rollouts import RolloutLinks, rollout_id_by_key, rollout_keys, save_rollouts
 from store.queries.runs import (
     create_run,
@@ -100,6 +102,8 @@ __all__ = [
     "Funnel",
     "GroupMember",
     "MetricPoint",
+    "RolloutFilter",
+    "RolloutLine",
     "RolloutLinks",
     "RolloutTrace",
     "RunOverview",
@@ -113,6 +117,7 @@ __all__ = [
     "arena_system",
     "attempts_of_arm",
     "attempts_under",
+    "begin_progress",
     "checkpoint_by_name",
     "checkpoints",
     "chunk_by_key",
@@ -148,9 +153,13 @@ __all__ = [
     "metric_names",
     "names_of_chunks",
     "newest_checkpoint",
+    "progress_of_run",
     "rollout_id_by_key",
     "rollout_keys",
+    "rollout_lines",
+    "rollout_total",
     "run_by_name",
+    "run_overview",
     "run_overviews",
     "runs",
     "save_arena_battle",
@@ -165,8 +174,10 @@ __all__ = [
     "series",
     "series_names",
     "set_fate",
+    "set_progress",
     "set_rewards",
     "set_run_state",
+    "stage_progress",
     "stored_answers",
     "task_keys",
     "tasks_by_fate",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlmodel import Session
 
 from store.models import Corpus, EvalResult, Iteration, Run
@@ -37,8 +37,19 @@ class _Rates(NamedTuple):
 
 def run_overviews(session: Session, *, limit: int = 200) -> list[RunOverview]:
     """The newest `limit` runs, newest first."""
+    return _overviews(session, _query().limit(limit))
+
+
+def run_overview(session: Session, run_id: int | None) -> RunOverview | None:
+    """Of one run; None or an id that is gone: of the newest. None: there is no run."""
+    if run_id is not None and (found := _overviews(session, _query().where(table_of(Run).c.id == run_id))):
+        return found[0]
+    return next(iter(run_overviews(session, limit=1)), None)
+
+
+def _query() -> Select[Any]:
     run, corpus = table_of(Run), table_of(Corpus)
-    query = (
+    return (
         select(
             run.c.id,
             run.c.name,
@@ -51,8 +62,10 @@ def run_overviews(session: Session, *, limit: int = 200) -> list[RunOverview]:
         )
         .join(corpus, corpus.c.id == run.c.corpus_id)
         .order_by(run.c.id.desc())
-        .limit(limit)
     )
+
+
+def _overviews(session: Session, query: Select[Any]) -> list[RunOverview]:
     rows = session.connection().execute(query).all()
     ids = [row.id for row in rows]
     done, rates = _done(session, ids), _rates(session, ids)

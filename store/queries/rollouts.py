@@ -27,6 +27,7 @@ class RolloutLinks:
     arm: str = ""
     attempt: int = 0
     reward: float | None = None
+    behaviour: str = ""
 
 
 def save_rollouts(session: Session, rollouts: Sequence[tuple[RolloutRecord, RolloutLinks]]) -> list[int]:
@@ -99,10 +100,12 @@ def _columns(record: RolloutRecord, links: RolloutLinks) -> dict[str, Any]:
         "step_count": len(record.steps),
         "search_count": record.searches,
         "sampled_tokens": record.sampled_tokens,
+        "prompt_tokens": sum(step.prompt_tokens for step in record.steps),
         "seconds": record.seconds,
         "queued": record.queued,
         "began": record.began,
         "trainable": record.trainable,
+        "behaviour": links.behaviour,
         "created_at": now(),
     }
 

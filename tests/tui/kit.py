@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import html
 import re
+from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
 
+from karl.control.place import Settings
 from store.models import Corpus, EvalResult, Iteration
 from store.queries import (
     RolloutLinks,
@@ -106,6 +108,11 @@ def filled(store: Store) -> tuple[int, int]:
     """Ids of a finished run and of a newer one that is running."""
     with store.session() as session:
         return fill_done(session), fill_running(session)
+
+
+def app_on(store: Store, *, room: str = "home") -> KarlApp:
+    """Over the store's own folder as the home."""
+    return KarlApp(store, Settings(home=Path(str(store.url.database)).parent), room=room)
 
 
 def shown(app: KarlApp) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from textual.widgets import Static
 
-from tui.snapshot import ArmView
+from tui.reading.run import ArmView
 from tui.text import interval
 
 

@@ -8,7 +8,7 @@ from rich.text import Text
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from tui.snapshot import IterationView
+from tui.reading.run import IterationView
 from tui.text import bar, counted
 
 LABEL = 14

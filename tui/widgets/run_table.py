@@ -1,4 +1,4 @@
-"""The list of runs. Posts `RunSelected` when the user moves; a refresh moves nothing and posts nothing."""
+"""The list of runs. Posts `RunSelected` when the user moves, `RunOpened` on Enter; a refresh does neither."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from textual import on
 from textual.widgets import DataTable
 
 from store.queries import RunOverview
-from tui.messages import RunSelected
+from tui.messages import RunOpened, RunSelected
 from tui.text import rate
 
 COLUMNS = ("run", "state", "corpus", "done", "base", "newest")
@@ -52,6 +52,12 @@ class RunTable(DataTable[Text]):
         event.stop()
         if event.row_key.value is not None:
             self.post_message(RunSelected(run_id=int(event.row_key.value)))
+
+    @on(DataTable.RowSelected)
+    def _chosen(self, event: DataTable.RowSelected) -> None:
+        event.stop()
+        if event.row_key.value is not None:
+            self.post_message(RunOpened(run_id=int(event.row_key.value)))
 
 
 def _cells(run: RunOverview) -> list[Text]:

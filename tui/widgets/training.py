@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Label, Sparkline, Static
 
-from tui.snapshot import CURVES, TrainingView
+from tui.reading.run import CURVES, TrainingView
 from tui.text import number
 
 

@@ -1,30 +1,23 @@
-"""What the runs screen shows, read from the store in one go: frozen values, no rows, no widgets.
+"""What the room of one run shows, read from the store in one go: frozen values, no rows, no widgets.
 
-`RunReader.read` runs in a thread; the screen gets a `Snapshot` and draws it.
+`RunReader.read` runs in a thread; the screen gets a `RunView` and draws it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from store import queries
 from store.models import EvalResult
 from store.queries import Funnel, RunOverview
 from store.session import Session, Store
 from store.types import RunState, Stage
+from tui.reading.figures import Figure
 
 # metric -> its name on the screen, in the order of the screen
 CURVES = {"loss": "loss", "logratio_winners": "winners", "logratio_losers": "losers"}
-
-
-class Figure(NamedTuple):
-    """A mean with its 95% interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,35 +61,30 @@ class RunDetail:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """detail: of the selected run, or of the newest where none is selected; None: there is no run."""
+class RunView:
+    """A run with its detail. None for both: there is no run."""
 
-    runs: list[RunOverview]
+    run: RunOverview | None
     detail: RunDetail | None
 
 
 class RunReader:
-    """Reads snapshots of one store. Not for two threads at once."""
+    """Reads one run of a store. Not for two threads at once."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._kept: tuple[object, RunDetail] | None = None
 
-    @property
-    def source(self) -> str:
-        """The store's URL without its password."""
-        return self._store.shown
-
-    def read(self, *, selected: int | None = None, series: str | None = None, afresh: bool = False) -> Snapshot:
-        """series: which training; None: the newest. A run that rests is read once, unless `afresh`.
+    def read(self, *, selected: int | None = None, series: str | None = None, afresh: bool = False) -> RunView:
+        """selected None: the newest run; series: which training, None: the newest. A run that rests is read once,
+        unless `afresh`.
 
         Raises: KarlError when the database refuses.
         """
         with self._store.session() as session:
-            runs = queries.run_overviews(session)
-            run = next((run for run in runs if run.run_id == selected), runs[0] if runs else None)
+            run = queries.run_overview(session, selected)
             detail = self._detail(session, run, series=series, afresh=afresh) if run else None
-        return Snapshot(runs=runs, detail=detail)
+        return RunView(run, detail)
 
     def _detail(self, session: Session, run: RunOverview, *, series: str | None, afresh: bool) -> RunDetail:
         """Counting a big run's rollouts each second for the same result would keep a core busy."""

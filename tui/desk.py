@@ -1,0 +1,28 @@
+"""What all rooms share: the store they read, the settings of the project, and what the user has picked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from karl.control.place import Settings
+from store.queries import RolloutFilter
+from store.session import Store
+
+
+@dataclass
+class Desk:
+    """run_id: the run that the rooms are about; None: none was picked, so the newest. rollout_id: the trace to open.
+
+    filter: what another room wants to see in the traces; taken, it is None again.
+    """
+
+    store: Store
+    settings: Settings
+    run_id: int | None = None
+    rollout_id: int | None = None
+    filter: RolloutFilter | None = None
+
+    @property
+    def source(self) -> str:
+        """The store's URL without its password."""
+        return self.store.shown

@@ -1,0 +1,28 @@
+"""The rooms of the application, in the order of their keys. A room's screen is imported when it is first entered."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import NamedTuple
+
+from textual.screen import Screen
+
+
+class Room(NamedTuple):
+    """`screen`: module:class under tui.screens."""
+
+    key: str
+    name: str
+    title: str
+    does: str
+    screen: str
+
+    def make(self) -> Screen[None]:
+        module, _, name = self.screen.partition(":")
+        return getattr(import_module(f"tui.screens.{module}"), name)()
+
+
+ROOMS = (
+    Room("1", "home", "Home", "runs, corpora, checkpoints, health", "home:HomeScreen"),
+    Room("3", "run", "Run", "one run: funnel, training, evaluation", "run:RunScreen"),
+)
