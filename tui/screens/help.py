@@ -42,12 +42,17 @@ class HelpScreen(ModalScreen[None]):
 
 
 def _own(asker: Screen[None]) -> Iterator[tuple[str, str]]:
-    """What the screen and its focused widget bind, those without a description left out."""
-    owners = [asker.focused, asker] if asker.focused else [asker]
-    for owner in owners:
+    """What our own screen and its focused widget declare; what every widget can do by itself is left out."""
+    for owner in [asker.focused, asker] if asker.focused else [asker]:
+        declared = {key.strip() for kind in type(owner).__mro__ for key in _declared(kind)}
         for key, binding in owner._bindings:
-            if binding.description and binding.action != "help":
+            if key in declared and binding.description:
                 yield binding.key_display or key, binding.tooltip or binding.description
+
+
+def _declared(kind: type) -> Iterator[str]:
+    for binding in vars(kind).get("BINDINGS", ()) if kind.__module__.startswith("tui.") else ():
+        yield from (binding.key if isinstance(binding, Binding) else binding[0]).split(",")
 
 
 def _table(keys: Iterable[tuple[str, str]]) -> Table:
