@@ -6,8 +6,6 @@ import math
 import random
 from typing import Any, NamedTuple
 
-from sqlmodel import Session
-
 from evals.suite import Attempt, figures
 from karl.benches.big_store.plan import GROUP, Plan, RunPlan
 from karl.benches.big_store.rows import RolloutRows, Row, words
@@ -16,7 +14,7 @@ from store import queries
 from store.errors import UsageError
 from store.models import Chunk, Corpus, Document, EvalResult, Iteration, Judgement, Rollout, Segment, Step, Task
 from store.queries.common import bulk_insert, slices
-from store.session import Store
+from store.session import Session, Store
 from store.types import Fate, RunState, Stage
 
 TOGETHER = 500  # rollouts a transaction
