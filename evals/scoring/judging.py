@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from agents.errors import RolloutError
-from agents.judges import Judge, LlmJudge
+from agents.judges import Judge, LlmJudge, RuleJudge
 from agents.judging import Score, TokenUsage
 from evals.cost import Spender, TokenUse
 from evals.scoring.completion import completion
-from evals.scoring.judgement import AnswerRow, Judgement
+from evals.scoring.judgement import AnswerRow, Judgement, answer_sha256
 from evals.scoring.judgement_cache import CachedScore, JudgementCache
 
 
@@ -76,7 +76,9 @@ class _Found(NamedTuple):
 
 async def _score(row: AnswerRow, key: str, judge: Judge, cache: JudgementCache) -> _Found | str:
     """A string says why there is none."""
-    held = cache.find(key)
+    # What a rule said once would outlive a change of the rule, and costs as much to find as to make.
+    kept = not isinstance(judge, RuleJudge)
+    held = cache.find(key) if kept else None
     if held is not None:
         return _Found(held, True)
     try:
@@ -91,7 +93,8 @@ async def _score(row: AnswerRow, key: str, judge: Judge, cache: JudgementCache) 
         reason=score.reason,
         usage=score.usage,
     )
-    cache.keep(made)
+    if kept:
+        cache.keep(made)
     return _Found(made, False)
 
 
@@ -109,6 +112,7 @@ def _judgement(row: AnswerRow, score: CachedScore, *, cached: bool) -> Judgement
         nuggets=tuple(nugget.text for nugget in row.nuggets),
         completion=completion(score.labels, judge=score.judge, prompt_sha256=score.prompt_sha256),
         reason=score.reason,
+        answer_sha256=answer_sha256(row.answer),
         usage=TokenUsage() if cached else score.usage,
         cached=cached,
     )

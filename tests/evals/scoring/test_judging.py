@@ -98,6 +98,15 @@ async def test_rules_judge_too_and_no_rows_are_no_error() -> None:
     assert (await rejudge([], RuleJudge(), JudgementCache())).judgements == []
 
 
+async def test_what_a_rule_said_once_does_not_outlive_the_rule() -> None:
+    cache, row = JudgementCache(), ROWS[0]
+    said_before = ("not_support", "not_support")
+    cache.keep(cached(row.key(judge="rule", prompt_sha256="")).model_copy(update={"labels": said_before}))
+    found = await rejudge([row, row], RuleJudge(), cache)
+    assert found.judgements[0].completion.labels == ("support", "not_support")
+    assert len(cache) == 1 and not found.judgements[0].cached
+
+
 def cached(key: str) -> CachedScore:
     return CachedScore(
         key=key, judge="m", prompt_sha256="p", labels=("support",), reason="line\nend", usage=TokenUsage(1, 2, 3)
