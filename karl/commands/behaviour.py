@@ -67,6 +67,9 @@ def _print(found: dict[str, Any]) -> None:
     for pair, moved in found["transitions"].items():
         moves = ", ".join(f"{count} {name}" for name, count in moved["moves"].items())
         page.print(f"{pair}: {moved['questions']} questions, by pass rate {moves}", markup=False, soft_wrap=True)
+        for before, row in moved["matrix"].items():
+            after = ", ".join(f"{count} {state}" for state, count in row.items())
+            page.print(f"  {before} before, then {after}", markup=False, soft_wrap=True)
     for note in found["notes"]:
         page.print(f"note: {note}", markup=False, soft_wrap=True)
 
