@@ -74,7 +74,7 @@ def check(entry: Entry) -> None:
 def table_key(submission: Submission) -> tuple[tuple[tuple[str, str], ...], str, str]:
     """What entries of one table have in common: tasks with their items, and the judge with its prompt."""
     document = submission.evaluation
-    tasks = tuple(sorted((task.name, task.items_sha256) for task in document.tasks))
+    tasks = tuple(sorted((task.name, task.judged_by) for task in document.tasks))
     return tasks, document.settings.judge.name, document.settings.judge.prompt_sha256
 
 

@@ -47,9 +47,15 @@ class TaskEntry(Closed):
     metric: str = Field(description="nuggets, binary, entities or numeric")
     corpus: CorpusEntry
     questions: int
-    items_sha256: str = Field(description="over the items asked, their nuggets and evidence included")
+    items_sha256: str = Field(description="over the items asked, their evidence and published nuggets included")
+    nuggets_sha256: str = Field(default="", description="over nuggets that were made here; empty: the data has them")
     complete: bool = Field(description="all questions of the published set were asked")
     notes: tuple[str, ...] = Field(description="what is missing, left out, or was made here (nuggets)")
+
+    @property
+    def judged_by(self) -> str:
+        """Hash of what answers are judged by: scores of two documents can be compared where it is the same."""
+        return self.items_sha256 + self.nuggets_sha256
 
 
 class GraphEntry(Closed):
@@ -100,6 +106,9 @@ class TaskFigures(Closed):
     pass_at_1: Estimate | None = Field(description="share of generations whose score reaches the threshold")
     splits: dict[str, SplitFigures]
     curve: tuple[CurvePoint, ...] = Field(description="max@k: the best score of k generations, unbiased")
+    passes: tuple[CurvePoint, ...] = Field(
+        default=(), description="pass@k: the chance that one of k generations reaches the threshold, unbiased"
+    )
     others: dict[str, Estimate] = Field(
         description="means beside the score where they are defined: numeric, entity_precision, entity_recall, "
         "entity_f1, entity_recall_top5, the shares entity_recall>=0.8 and entity_f1>=0.5, citation_precision, "
@@ -213,7 +222,7 @@ class EvaluationDocument(Closed):
     settings: EvaluationSettings
     tasks: tuple[TaskEntry, ...]
     systems: tuple[SystemResult, ...]
-    comparisons: tuple[ComparisonEntry, ...] = Field(description="every later system with the first")
+    comparisons: tuple[ComparisonEntry, ...] = Field(description="every later system minus every earlier one")
     questions: tuple[Question, ...]
     notes: tuple[str, ...]
 

@@ -104,9 +104,9 @@ def compared(second: Column, first: Column) -> Pair:
 
 
 def shared_tasks(first: Column, second: Column) -> tuple[str, ...]:
-    """Tasks whose items are the same."""
-    theirs = {(task.name, task.items_sha256) for task in second.document.tasks}
-    return tuple(task.name for task in first.document.tasks if (task.name, task.items_sha256) in theirs)
+    """Tasks whose items are the same, their nuggets too where they were made."""
+    theirs = {(task.name, task.judged_by) for task in second.document.tasks}
+    return tuple(task.name for task in first.document.tasks if (task.name, task.judged_by) in theirs)
 
 
 def _unfair(first: Column, second: Column) -> str:
@@ -141,7 +141,7 @@ def _rows(columns: Sequence[Column]) -> tuple[Row, ...]:
     """A question of two documents is one row where the items of its task are the same."""
     found: dict[tuple[str, str, str, str], Row] = {}
     for column in columns:
-        items = {task.name: task.items_sha256 for task in column.document.tasks}
+        items = {task.name: task.judged_by for task in column.document.tasks}
         for question in column.document.questions:
             key = (items.get(question.task, ""), *place_of(question))
             row = found.setdefault(key, Row(question, key[0], {}))

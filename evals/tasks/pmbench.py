@@ -23,6 +23,10 @@ SPEC = TaskSpec(
     embedder="Alibaba-NLP/gte-large-en-v1.5",
     k=10,
     prompt="solver_report",
+    guidance=(
+        "The reference was gathered from internal notes. Every request, concern, decision, owner, customer and date "
+        "is a fact of its own; say who it is of and which product it is about."
+    ),
     metric=Metric.NUGGETS,
     splits=(Split(name="evaluation", questions=57),),
     expected=Expected(questions=57, chunks=3_395, nuggets=10.5),

@@ -7,11 +7,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from agents.judges import LlmJudge
 from evals.behaviour import Limits, Profile, trajectory_of
 from evals.cost import cost_of
+from evals.items import EvalItem
 from evals.report.document import (
     EvaluationDocument,
     EvaluationSettings,
@@ -25,7 +28,7 @@ from evals.report.document import (
 from evals.report.figures import comparison, system_figures
 from evals.report.grading import Asked, Graded, Verdict, grade, hits_of, names_of, tokens_of
 from evals.suite import Attempt, figures
-from karl.evaluations.identity import items_sha256
+from karl.evaluations.identity import items_sha256, sha256_of
 from karl.evaluations.opening import keep_document
 from karl.evaluations.plan import Arm, Evaluation, judge_entry
 from karl.evaluations.tasks import AskedTasks
@@ -98,10 +101,10 @@ def make_document(evaluation: Evaluation, tasks: AskedTasks, verdicts: Mapping[s
     """Of everything that is stored of the evaluation's arms; kept in the store, and as `document_file`."""
     readings = {arm.name: Reading(evaluation, arm, tasks, verdicts) for arm in evaluation.arms}
     graded = {name: reading.graded for name, reading in readings.items()}
-    first, *others = graded
+    # Every later system with every earlier one; those with the first come first.
     pairs = [
-        comparison((name, graded[name]), (first, graded[first]), threshold=evaluation.config.threshold)
-        for name in others
+        comparison((later, graded[later]), (earlier, graded[earlier]), threshold=evaluation.config.threshold)
+        for earlier, later in combinations(graded, 2)
     ]
     document = EvaluationDocument(
         name=evaluation.run.name,
@@ -152,9 +155,17 @@ def _task_entry(evaluation: Evaluation, name: str, tasks: AskedTasks) -> TaskEnt
         corpus=evaluation.corpora[plan.corpus],
         questions=len(plan.items),
         items_sha256=items_sha256(plan.items),
+        nuggets_sha256=_nuggets_sha256(plan.items, tasks.items(name)),
         complete=plan.complete,
-        notes=(*plan.notes, *tasks.notes(name)),
+        notes=(*plan.notes, *tasks.notes(name, by_model=isinstance(evaluation.judge, LlmJudge))),
     )
+
+
+def _nuggets_sha256(published: Sequence[EvalItem], asked: Sequence[EvalItem]) -> str:
+    """Of items whose nuggets were made; empty where there are none."""
+    pairs = zip(published, asked, strict=True)
+    made = {own.key: [nugget.text for nugget in own.nuggets] for data, own in pairs if not data.nuggets}
+    return sha256_of(made) if made else ""
 
 
 def _result(evaluation: Evaluation, arm: Arm, reading: Reading) -> SystemResult:

@@ -49,7 +49,7 @@ def spending(joined: Joined) -> list[Block]:
 
 
 def _items(column: Column) -> tuple[tuple[str, str], ...]:
-    return tuple((task.name, task.items_sha256) for task in column.document.tasks)
+    return tuple((task.name, task.judged_by) for task in column.document.tasks)
 
 
 def _tradeoff(
