@@ -22,7 +22,7 @@ from evals.report.document import (
 )
 from evals.report.grading import Graded
 from evals.report.spending import CostFigures, LatencyFigures
-from evals.statistics import interval, max_at_k_curve
+from evals.statistics import interval, max_at_k_curve, pass_at_k
 from store.types import RolloutStatus
 
 Place = tuple[str, str, str]  # task, split, question
@@ -104,6 +104,7 @@ def _task_figures(graded: Sequence[Graded], *, samples: int, threshold: float) -
         pass_at_1=_split_mean(right),
         splits={split: _split_figures(split, scores, right) for split in dict.fromkeys(key[1] for key in scores)},
         curve=_curve(graded, samples=samples),
+        passes=_passes(right, samples=samples),
         others=_others(graded),
     )
 
@@ -148,13 +149,24 @@ def _curve(graded: Iterable[Graded], *, samples: int) -> tuple[CurvePoint, ...]:
     return tuple(CurvePoint(k=point.k, score=Estimate.of(point.score), questions=point.questions) for point in points)
 
 
+def _passes(right: Mapping[Place, Sequence[float]], *, samples: int) -> tuple[CurvePoint, ...]:
+    """Where max@k is given, and averaged as the score is; over questions with k scored generations."""
+    points: list[CurvePoint] = []
+    for k in sorted({2**power for power in range(samples.bit_length()) if 2**power <= samples} | {samples}):
+        enough = {place: own for place, own in right.items() if len(own) >= k}
+        rates = {place: [pass_at_k(int(sum(own)), samples=len(own), k=k)] for place, own in enough.items()}
+        mean = _split_mean(rates)
+        points += [CurvePoint(k=k, score=mean, questions=len(rates))] if mean else []
+    return tuple(points)
+
+
 def _others(graded: Iterable[Graded]) -> dict[str, Estimate]:
     values: dict[str, dict[Place, list[float]]] = defaultdict(lambda: defaultdict(list))
     for one in graded:
         for name, value in one.made.others.items():
             values[name][one.made.asked.place].append(value)
-    means = {name: [sum(own) / len(own) for own in found.values()] for name, found in values.items()}
-    return {name: Estimate.of(interval(found)) for name, found in sorted(means.items())}
+    means = {name: _split_mean(found) for name, found in sorted(values.items())}
+    return {name: mean for name, mean in means.items() if mean is not None}
 
 
 def _failures(graded: Iterable[Graded]) -> dict[str, int]:

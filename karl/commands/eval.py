@@ -33,7 +33,7 @@ from karl.commands.run import overrides
 @click.option("--json", "as_json", is_flag=True, help="Print the document.")
 @click.pass_context
 def evaluate(context: click.Context, systems: tuple[str, ...], judge: str | None, as_json: bool, **given: Any) -> None:
-    """Measure each SYSTEM on the same questions, and compare the later ones with the first.
+    """Measure each SYSTEM on the same questions, and compare each with the others.
 
     A SYSTEM is a checkpoint's name in the store, a run's name (its first and its newest checkpoint), a policy folder,
     `embedded`, an endpoint http(s)://.../v1#model, or a Python function module:function of a question.

@@ -37,10 +37,10 @@ _FORMS = "a text, or an object or mapping with `answer` and, where there are, `c
 
 
 class Reply(NamedTuple):
-    """What a system said. Tokens None: it did not say; citations: keys of documents, as it names them."""
+    """What a system said. None: it did not say; citations: keys of documents, as it names them."""
 
     answer: str
-    citations: tuple[str, ...] = ()
+    citations: tuple[str, ...] | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
 
@@ -85,7 +85,8 @@ class ExternalRunner:
 def _steps(reply: Reply, failure: Failure | None, seconds: float) -> list[StepRecord]:
     if failure is not None:
         return []
-    calls = [ToolCallRecord(tool=CITE, arguments={"keys": list(reply.citations)})] if reply.citations else []
+    told = reply.citations is not None
+    calls = [ToolCallRecord(tool=CITE, arguments={"keys": list(reply.citations or ())})] if told else []
     return [
         StepRecord(
             kind=StepKind.ANSWER,
@@ -111,7 +112,7 @@ class EndpointAsker:
         request = ChatRequest([], sampling, messages=[{"role": "user", "content": question}])
         async with boundary(EngineError, "endpoint"):
             reply = await self._router.generate(request)
-        return Reply(reply.text, (), reply.prompt_tokens, reply.sampled_tokens)
+        return Reply(reply.text, None, reply.prompt_tokens, reply.sampled_tokens)
 
     async def aclose(self) -> None:
         await self._router.aclose()
@@ -152,11 +153,16 @@ def reply_of(given: Any) -> Reply:
     answer = _get(given, "answer")
     if not isinstance(answer, str):
         raise EngineError(f"returned {type(given).__name__}; return {_FORMS}")
-    usage, citations = _get(given, "usage"), _get(given, "citations") or ()
+    usage = _get(given, "usage")
+    return Reply(answer, _keys(_get(given, "citations")), _count(usage, _INPUT), _count(usage, _OUTPUT))
+
+
+def _keys(citations: Any) -> tuple[str, ...] | None:
+    if citations is None:
+        return None
     if isinstance(citations, str):
         raise EngineError("returned `citations` as a text; return a list of keys")
-    keys = tuple(one if isinstance(one, str) else str(_get(one, "key") or one) for one in citations)
-    return Reply(answer, keys, _count(usage, _INPUT), _count(usage, _OUTPUT))
+    return tuple(one if isinstance(one, str) else str(_get(one, "key") or one) for one in citations)
 
 
 def _count(usage: Any, names: tuple[str, ...]) -> int | None:

@@ -71,6 +71,7 @@ def _rows(systems: tuple[SystemResult, ...]) -> Iterator[tuple[str, list[str]]]:
         yield "  pass@1", [_shown(one.pass_at_1) for one in own]
         if len(own[0].curve) > 1:
             yield f"  max@{own[0].curve[-1].k}", [_shown(one.curve[-1].score if one.curve else None) for one in own]
+            yield f"  pass@{own[0].curve[-1].k}", [_shown(one.passes[-1].score if one.passes else None) for one in own]
         for name in dict.fromkeys(name for one in own for name in one.others):
             yield f"  {name.replace('_', ' ')}", [_shown(one.others.get(name)) for one in own]
     if len(tasks) > 1:
