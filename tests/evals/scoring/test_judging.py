@@ -84,6 +84,7 @@ async def test_a_failure_is_returned_and_tried_again() -> None:
     assert [one.attempt for one in found.judgements] == [0, 2]
     assert [(one.item, one.attempt) for one in found.failures] == [("q1", 1)]
     assert "give exactly 2 labels" in found.failures[0].reason and (found.hits, found.misses) == (1, 2)
+    assert found.failures[0].usage == TokenUsage(1, 100, 10) and found.usage == TokenUsage(2, 200, 20)
     mended = await rejudge(ROWS, judge()[0], cache)
     assert len(mended.judgements) == 3 and mended.misses == 1
 
