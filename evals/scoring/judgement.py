@@ -85,7 +85,8 @@ def _read(line: str, *, where: str) -> Judgement:
     except ValidationError as exc:
         first = exc.errors()[0]
         key = ".".join(map(str, first["loc"])) or "line"
-        raise UsageError(f"{where}: {key}: {first['msg']}; a line is what `write_judgements` writes") from exc
+        mend = "a line is what `write_judgements` writes; evaluations are given by their name or hash, not as a cache"
+        raise UsageError(f"{where}: {key}: {first['msg']}; {mend}") from exc
     if not one.nuggets:
         raise UsageError(f"{where}: nuggets: none, so that nothing was judged; drop the line")
     if len(one.nuggets) != len(one.completion.labels):

@@ -85,7 +85,10 @@ def _rows(arms: dict[str, Any]) -> list[tuple[str, list[str]]]:
         ("rollouts", [str(arm["rollouts"]) for arm in every]),
         ("pass@1", [_number(arm["pass@1"]) for arm in every]),
     ]
-    rows += [(kind.replace("_", " "), [_class(arm["classes"][kind]) for arm in every]) for kind in every[0]["classes"]]
+    rows += [
+        (kind.replace("_", " "), [_class(arm["classes"][kind]) if arm["rollouts"] else "" for arm in every])
+        for kind in every[0]["classes"]
+    ]
     rows += [(f"{name.replace('_', ' ')}, p50 and p90", [_spread(arm[name]) for arm in every]) for name in LENGTHS]
     return rows + (_recall_rows([arm["recall"] for arm in every]) if any(arm["recall"] for arm in every) else [])
 

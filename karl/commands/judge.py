@@ -72,6 +72,8 @@ def _show(found: Agreement) -> None:
     from evals.scoring.agreement import LABELS
 
     click.echo(f"{found.first} against {found.second}: {found.nuggets} nuggets of {found.items} items")
+    if found.first == found.second:
+        click.echo("both are by the same judge with the same prompt: it agrees with itself")
     if found.left_out:
         click.echo(f"left out: {found.left_out} items that only one of them judged")
     click.echo(f"same label: {found.same:.1%}")

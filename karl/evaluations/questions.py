@@ -18,12 +18,21 @@ Filled = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
 class OwnNugget(BaseModel):
-    """As `evals.items.Nugget`, of what a person wrote."""
+    """As `evals.items.Nugget`, of what a person wrote: a text alone will do."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     text: Filled
     aliases: tuple[Filled, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_alone(cls, given: Any) -> Any:
+        return {"text": given} if isinstance(given, str | int | float) and not isinstance(given, bool) else given
+
+    @property
+    def nugget(self) -> Nugget:
+        return Nugget(text=self.text, aliases=self.aliases)
 
 
 class QuestionLine(BaseModel):
@@ -36,7 +45,7 @@ class QuestionLine(BaseModel):
 
     question: Filled
     answer: str = ""
-    nuggets: tuple[OwnNugget | Filled, ...] = ()
+    nuggets: tuple[OwnNugget, ...] = ()
     key: str = ""
     split: str = "test"
     kind: str = ""
@@ -71,7 +80,7 @@ def _items(path: Path, text: str) -> Iterator[tuple[int, EvalItem]]:
 
 
 def _item(line: QuestionLine, number: int) -> EvalItem:
-    nuggets = tuple(Nugget(text=one) if isinstance(one, str) else _nugget(one) for one in line.nuggets)
+    nuggets = tuple(one.nugget for one in line.nuggets)
     answer = line.answer.strip() or "; ".join(nugget.text for nugget in nuggets)
     return EvalItem(
         key=line.key or f"line-{number}",
@@ -84,10 +93,6 @@ def _item(line: QuestionLine, number: int) -> EvalItem:
     )
 
 
-def _nugget(own: OwnNugget) -> Nugget:
-    return Nugget(text=own.text, aliases=own.aliases)
-
-
 def _line(text: str, *, where: str) -> QuestionLine:
     try:
         return QuestionLine.model_validate(json.loads(text))
@@ -98,7 +103,7 @@ def _line(text: str, *, where: str) -> QuestionLine:
 
 
 def _problem(error: Any) -> str:
-    key = ".".join(str(part) for part in error["loc"] if part not in ("Nugget", "str"))
+    key = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
         known = QuestionLine.model_fields
         close = get_close_matches(key, known, n=1)

@@ -65,7 +65,11 @@ def test_every_generation_is_a_row_of_a_run_that_other_commands_read(
     assert {g.rollout for q in found.questions for own in q.systems.values() for g in own} == {row.key for row in rows}
     assert [row.reward for row in rows if row.arm == "mine:half" and "product1" in row.key] == [0.0, 0.0]
     behaviour = json.loads(call(capsys, "--home", home, "behaviour", found.name, "--json").out)
-    assert behaviour["arms"]["mine:half"]["pass@1"] == 0.6667
+    assert behaviour["arms"]["mine:half"]["pass@1"] == 0.6667 and behaviour["arms"]["mine:half"]["rollouts"] == 0
+    assert behaviour["notes"] == [
+        f"'mine:{name}' answers by itself: 6 rollouts whose steps nobody saw are in its pass@1 alone"
+        for name in ("leader", "half")
+    ]
     shown = json.loads(call(capsys, "--home", home, "show", found.name, "--json").out)
     assert [row["pass@1"]["mean"] for row in shown["evaluation"]] == [1.0, 0.6667]
     assert call(capsys, "--home", home, "runs").code == 0

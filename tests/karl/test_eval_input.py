@@ -80,9 +80,10 @@ def test_missing_corpora_and_data_name_the_commands(capsys: pytest.CaptureFixtur
         ({"question": "", "answer": "a"}, ":2: key 'question': String should have at least 1 character"),
         ({"question": "q?", "answer": "a", "key": "product0"}, "'product0' is that of line 1 too; give another"),
         ({"question": " \n", "answer": "a"}, ":2: key 'question': String should have at least 1 character"),
-        ({"question": "q?", "nuggets": [{"txt": "a"}]}, ":2: key 'nuggets.0"),
-        ({"question": "q?", "nuggets": ["a", " "]}, ":2: key 'nuggets.1"),
-        ({"question": "q?", "nuggets": [{"text": "a", "aliases": [""]}]}, ":2: key 'nuggets.0"),
+        ({"question": "q?", "nuggets": [{"txt": "a"}]}, ":2: key 'nuggets.0.text': Field required"),
+        ({"question": "q?", "nuggets": ["a", " "]}, ":2: key 'nuggets.1.text': String should have at least 1"),
+        ({"question": "q?", "nuggets": ["a", None]}, ":2: key 'nuggets.1': Input should be a valid dictionary"),
+        ({"question": "q?", "nuggets": [{"text": "a", "aliases": [""]}]}, ":2: key 'nuggets.0.aliases.0': String"),
     ],
 )
 def test_wrong_questions_name_line_key_and_mend(
