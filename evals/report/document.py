@@ -114,6 +114,7 @@ class TaskFigures(Closed):
         "entity_f1, entity_recall_top5, the shares entity_recall>=0.8 and entity_f1>=0.5, citation_precision, "
         "citation_recall, retrieval_recall, retrieval_full"
     )
+    others_questions: dict[str, int] = Field(default={}, description="questions that each of `others` is defined for")
 
 
 class ParetoPoint(Closed):

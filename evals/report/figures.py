@@ -91,6 +91,7 @@ def _task_figures(graded: Sequence[Graded], *, samples: int, threshold: float) -
     scored, statuses = scored_questions(graded), Counter(one.made.status for one in graded)
     mean = aggregate(scored) if scored else None
     done = sum(map(len, scores.values()))
+    others = _others(graded)
     right = {place: [float(score >= threshold) for score in own] for place, own in scores.items()}
     return TaskFigures(
         questions=len(scores),
@@ -105,7 +106,8 @@ def _task_figures(graded: Sequence[Graded], *, samples: int, threshold: float) -
         splits={split: _split_figures(split, scores, right) for split in dict.fromkeys(key[1] for key in scores)},
         curve=_curve(graded, samples=samples),
         passes=_passes(right, samples=samples),
-        others=_others(graded),
+        others={name: mean for name, own in others.items() if (mean := _split_mean(own))},
+        others_questions={name: len(own) for name, own in others.items()},
     )
 
 
@@ -160,13 +162,13 @@ def _passes(right: Mapping[Place, Sequence[float]], *, samples: int) -> tuple[Cu
     return tuple(points)
 
 
-def _others(graded: Iterable[Graded]) -> dict[str, Estimate]:
+def _others(graded: Iterable[Graded]) -> dict[str, dict[Place, list[float]]]:
+    """Name of a score by rule -> its values where it is defined."""
     values: dict[str, dict[Place, list[float]]] = defaultdict(lambda: defaultdict(list))
     for one in graded:
         for name, value in one.made.others.items():
             values[name][one.made.asked.place].append(value)
-    means = {name: _split_mean(found) for name, found in sorted(values.items())}
-    return {name: mean for name, mean in means.items() if mean is not None}
+    return dict(sorted(values.items()))
 
 
 def _failures(graded: Iterable[Graded]) -> dict[str, int]:

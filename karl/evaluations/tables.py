@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evals.report.closed import CurvePoint, Estimate
-from evals.report.document import EvaluationDocument, SystemResult
+from evals.report.document import EvaluationDocument, SystemResult, TaskFigures
 from karl.page import roomy
 
 FAILURES = 3  # reasons shown a system
@@ -74,7 +74,7 @@ def _rows(systems: tuple[SystemResult, ...]) -> Iterator[tuple[str, list[str]]]:
             yield f"  max@{k}", [_shown(_at(one.curve, k)) for one in own]
             yield f"  pass@{k}", [_shown(_at(one.passes, k)) for one in own]
         for name in dict.fromkeys(name for one in own for name in one.others):
-            yield f"  {name.replace('_', ' ')}", [_shown(one.others.get(name)) for one in own]
+            yield f"  {name.replace('_', ' ')}", [_defined(one, name) for one in own]
     if len(tasks) > 1:
         yield "all tasks", [_shown(one.score) for one in figures]
 
@@ -112,6 +112,12 @@ def _spending(document: EvaluationDocument, page: Console) -> Table:
             "" if times is None else f"{times.p90:.3g}",
         )
     return table
+
+
+def _defined(own: TaskFigures, name: str) -> str:
+    """With the questions that it is of, where it is not of all."""
+    count = own.others_questions.get(name, own.questions)
+    return _shown(own.others.get(name)) + (f" of {count}" if 0 < count < own.questions else "")
 
 
 def _shown(found: Estimate | None) -> str:

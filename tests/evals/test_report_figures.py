@@ -122,9 +122,11 @@ def test_nothing_cited_has_no_precision_and_who_cannot_cite_no_citation_score() 
 def test_scores_by_rule_are_averaged_as_the_score_is() -> None:
     """By split: two questions of x at 1 and 0, one of y at 1."""
     places = [asked(key, split=split, gold=("mira",)) for key, split in (("a", "x"), ("b", "x"), ("c", "y"))]
-    cites = [replace(RIGHT, citations=citations) for citations in ([2], [1], [2])]
+    cites = [replace(RIGHT, citations=citations) for citations in ([2], [], [2])]
     found = figures(*(graded(record, place, "support") for record, place in zip(cites, places, strict=True)))
-    assert found.tasks["task"].others["citation_recall"].mean == 0.75
+    task = found.tasks["task"]
+    assert (task.others["citation_recall"].mean, task.others["citation_precision"].mean) == (0.75, 1.0)
+    assert (task.others_questions["citation_recall"], task.others_questions["citation_precision"]) == (3, 2)
 
 
 def test_keys_that_a_system_named_itself_are_taken_as_they_are() -> None:

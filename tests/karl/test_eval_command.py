@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def test_citations_tokens_and_times_of_a_system_that_tells_them(capsys: pytest.C
     (home.parent / "prices.toml").write_text('[models."mine:half"]\ninput = 1.0\noutput = 10.0\n')
     found = measured(capsys, home, "mine:half", "mine:leader", *ASKED)
     told, silent = found.systems
-    assert told.figures.tasks["custom"].others["citation_precision"].mean == 0.25  # by splits: half of a, none of b
+    assert told.figures.tasks["custom"].others["citation_precision"].mean == 0.5  # by splits: all of a, none of b
     assert told.figures.pareto.usd_per_query == pytest.approx(30e-6)
     assert told.figures.pareto.tokens_per_query == 12
     assert told.figures.latency.known["end_to_end"] == 6 and told.figures.behaviour is None
@@ -279,6 +280,7 @@ def test_answers_are_judged_again_without_a_rollout(capsys: pytest.CaptureFixtur
 def test_the_table(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     text = call(capsys, "--home", home, "eval", "mine:leader", "mine:breaks", "mine:half", *ASKED).out
     assert "custom: 3 questions, 2 generations each" in text
+    assert re.search(r"citation precision .*0\.500 \(.*\) of 2", text)  # of three questions, one answered without
     assert "mine:half minus mine:leader: -0.250" in text and "mine:half minus mine:breaks: " in text
     assert "mine:breaks: 2 without an answer that counts: engine: mine:breaks: ValueError: no idea" in text
     assert "judge: rule (normalised match; it knows no paraphrase)" in text
