@@ -50,7 +50,9 @@ def items(reading: Reading) -> Iterator[EvalItem]:
 def _nuggets(row: Row) -> Iterator[Nugget]:
     """Plain strings, or objects with `text` and `aliases`."""
     for number, value in enumerate(row.listed("nuggets", optional=True)):
-        if isinstance(value, str) and value.strip():
+        if isinstance(value, str):
+            if not value.strip():
+                raise row.fail(f"nuggets[{number}]", "is empty")
             yield Nugget(text=value.strip())
         else:
             fact = as_row(value, f"{row.where}: nuggets[{number}]")
