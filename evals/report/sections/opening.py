@@ -85,6 +85,10 @@ def _differing(joined: Joined) -> Iterator[str]:
         if len(values) > 1:
             shown = ", ".join(UNKNOWN if value is None else f"{value:g}" for value in sorted(values, key=str))
             yield f"The evaluations differ in {name}: {shown}."
+    machines = {document.machine for document in joined.documents}
+    if len(machines) > 1:
+        shown = listed(sorted(machine or "a machine that is not named" for machine in machines))
+        yield f"Times were taken on machines that differ, and compare with care: {shown}."
     for task in joined.tasks:
         corpora = {one.corpus.sha256 for document in joined.documents for one in document.tasks if one.name == task}
         embedders = {one.corpus.embedder for document in joined.documents for one in document.tasks if one.name == task}
@@ -107,3 +111,5 @@ def _shortfalls(column: Column) -> Iterator[str]:
             )
     if figures.cost.usd_per_query is None and figures.cost.unpriced:
         yield f"{column.label}: no price is known of {listed(figures.cost.unpriced)}; its cost in USD is left out."
+    elif figures.cost.usd_per_query is None:
+        yield f"{column.label}: not all of its tokens were counted; its cost in USD is left out."
