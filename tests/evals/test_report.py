@@ -335,3 +335,16 @@ def test_times_of_other_machines_compare_with_care() -> None:
     page = markdown_report(join([one.model_copy(update={"machine": "2 cores, 8 GiB, no GPU"}), other]))
     assert "Times were taken on machines that differ, and compare with care: 2 cores, 8 GiB, no GPU and a " in page
     assert "machines that differ" not in markdown_report(join([one, other]))
+
+
+def test_a_split_that_is_lost_whole_is_said() -> None:
+    given = document(["base"])
+    (result,) = given.systems
+    task = result.figures.tasks["fogbench"]
+    short = task.model_copy(update={"splits": {"s0": task.splits["s0"]}})
+    figures = result.figures.model_copy(update={"tasks": {"fogbench": short}})
+    page = markdown_report(
+        join([given.model_copy(update={"systems": (result.model_copy(update={"figures": figures}),)})])
+    )
+    assert "base on fogbench: s1 without any score: its mean is one of the other splits" in page
+    assert "without any score" not in markdown_report(join([given]))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from evals.report.blocks import Block, Bullets, Heading, Paragraph
 from evals.report.document import EvaluationDocument
 from evals.report.joined import Column, Joined
-from evals.report.text import UNKNOWN, counted, listed, sentence, short
+from evals.report.text import UNKNOWN, counted, listed, sentence, short, words
 
 FEW = 30  # questions; fewer make wide intervals
 LEGEND = (
@@ -96,12 +96,26 @@ def _differing(joined: Joined) -> Iterator[str]:
             yield f"{joined.title(task)} was searched in corpora that differ in content or embedder."
 
 
+def _lost_splits(column: Column) -> Iterator[tuple[str, list[str]]]:
+    """task -> splits that were asked, and that no generation has a score of; of tasks that have one."""
+    for name, own in column.result.figures.tasks.items():
+        asked = dict.fromkeys(question.split for question in column.questions([name]))
+        lost = [words(split) for split in asked if split not in own.splits]
+        if lost and own.score is not None:
+            yield name, lost
+
+
 def _shortfalls(column: Column) -> Iterator[str]:
     """Of one system: what its figures leave out."""
     figures = column.result.figures
     missing = [name for name, own in figures.tasks.items() if own.score is None]
     if missing:
         yield f"{column.label} has no score at all on {listed(missing)}, and therefore no overall score."
+    for name, lost in _lost_splits(column):
+        yield (
+            f"{column.label} on {name}: {listed(lost)} without any score: its mean is one of the other splits, and "
+            "compares with no other system's."
+        )
     for name, own in figures.tasks.items():
         gone = own.failed + own.unjudged
         if gone:
