@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import re
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -33,7 +32,6 @@ from store.types import (
 
 GRAPH = "external"  # stands where the rows of our own systems name their graph
 MOST_TOKENS = 2**53  # of one answer; more is a mistake, and no database takes it
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # no database takes a lone surrogate, and some no null
 _INPUT = ("input_tokens", "prompt_tokens")
 _OUTPUT = ("output_tokens", "completion_tokens", "sampled_tokens")
 _FORMS = "a text, or an object or mapping with `answer` and, where there are, `citations` and `usage`"
@@ -65,8 +63,7 @@ class ExternalRunner:
         began, failure, reply = time.perf_counter(), None, Reply("")
         try:
             async with boundary(EngineError, self.model), asyncio.timeout(self.timeout):
-                given = await self.ask(inputs.question, temperature)
-                reply = given._replace(answer=_UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", given.answer))
+                reply = await self.ask(inputs.question, temperature)
         except RolloutError as exc:
             failure = exc.to_failure()
         seconds = time.perf_counter() - began
