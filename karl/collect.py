@@ -61,7 +61,7 @@ class Stopped(Exception):
 
 @dataclass
 class Collector:
-    """Bounded concurrency, one writer."""
+    """Bounded concurrency, one writer. `patient`: failures in a row stop nothing, for units that failed before."""
 
     store: Store
     judge: Judge
@@ -70,6 +70,8 @@ class Collector:
     stop: asyncio.Event
     corpus_id: int
     run_name: str = ""  # left out of the seeds: the same run under another name draws the same
+    flush: int = FLUSH
+    patient: bool = False
     _finished: list[Done] = field(default_factory=list)
     _streak: list[Failure] = field(default_factory=list)  # failures since the last rollout that did not fail
 
@@ -80,6 +82,7 @@ class Collector:
         missing = [unit for unit in units if unit.key not in held]
         progress.advance(len(units) - len(missing))
         todo = iter(missing)
+        self._streak.clear()
         workers = [
             asyncio.create_task(self._work(todo, runner=runner, progress=progress))
             for _ in range(min(self.concurrency, len(missing)))
@@ -111,7 +114,7 @@ class Collector:
             self._finished.append(done)
             progress.advance()
             self._watch(done.record)
-            if len(self._finished) >= FLUSH:
+            if len(self._finished) >= self.flush:
                 self._flush()
 
     def _watch(self, record: RolloutRecord) -> None:
@@ -120,7 +123,7 @@ class Collector:
             self._streak.clear()
             return
         self._streak.append(record.failure)
-        if len(self._streak) >= BREAKER:
+        if len(self._streak) >= BREAKER and not self.patient:
             raise _broken(self._streak)
 
     async def _judged(self, unit: Unit, record: RolloutRecord) -> Done:

@@ -59,13 +59,18 @@ class TaskEntry(Closed):
 
 
 class GraphEntry(Closed):
-    """The graph that a system of ours ran for one task. `k`, `steps`: hits a search and turns a rollout, at most."""
+    """The graph that a system of ours ran for one task. `k`, `steps`: hits a search and turns a rollout, at most.
+
+    `hashes`: of the graph, its prompts and functions, and of the graphs that it runs: of them the evaluation's hash is
+    made. Empty in documents of before there was this key.
+    """
 
     name: str
     sha256: str
     prompt_sha256: dict[str, str]
     k: int | None
     steps: int | None
+    hashes: tuple[str, ...] = ()
 
 
 class SystemEntry(Closed):
@@ -79,6 +84,7 @@ class SystemEntry(Closed):
         description="of weights, or of a callable's source; empty: an endpoint, whose weights are its own"
     )
     graphs: dict[str, GraphEntry] = Field(description="task -> graph; empty: the system answers by itself")
+    url: str = Field(default="", description="of the server that samples; empty: none, or named in `given`")
 
 
 class SplitFigures(Closed):
@@ -132,7 +138,7 @@ class SystemFigures(Closed):
 
     score: Estimate | None = Field(description="mean of the tasks' means; None where a task has no score at all")
     tasks: dict[str, TaskFigures]
-    curve: tuple[CurvePoint, ...] = Field(description="max@k over the questions of all tasks together")
+    curve: tuple[CurvePoint, ...] = Field(description="max@k, averaged as the score is: mean of the tasks' means")
     cost: CostFigures
     judging: CostFigures = Field(description="what the judge of this document read and wrote; no part of `cost`")
     latency: LatencyFigures
@@ -220,6 +226,7 @@ class EvaluationDocument(Closed):
     sha256: str
     date: str = Field(description="when these figures were made, UTC, ISO 8601")
     karl: str = Field(description="version of the program")
+    machine: str = Field(default="", description="on which times were taken; empty: not noted")
     settings: EvaluationSettings
     tasks: tuple[TaskEntry, ...]
     systems: tuple[SystemResult, ...]

@@ -22,7 +22,7 @@ from evals.report.document import (
 )
 from evals.report.grading import Graded
 from evals.report.spending import CostFigures, LatencyFigures
-from evals.statistics import interval, max_at_k_curve, pass_at_k
+from evals.statistics import expected_max_at_k, interval, pass_at_k
 from store.types import RolloutStatus
 
 Place = tuple[str, str, str]  # task, split, question
@@ -144,11 +144,24 @@ def _pass_rates(graded: Iterable[Graded], threshold: float) -> dict[str, float]:
 
 
 def _curve(graded: Iterable[Graded], *, samples: int) -> tuple[CurvePoint, ...]:
-    """At the powers of two and at the end."""
+    """At the powers of two and at the end; averaged as the score is, so that max@1 is the score.
+
+    A k for which a task or split has no question with so many scores is left out: it would be a mean of other things.
+    """
     ks = sorted({2**power for power in range(samples.bit_length()) if 2**power <= samples} | {samples})
-    scores = {"/".join(place): own for place, own in _scores(graded).items()}
-    points = max_at_k_curve(scores, ks=ks)
-    return tuple(CurvePoint(k=point.k, score=Estimate.of(point.score), questions=point.questions) for point in points)
+    scores = _scores(graded)
+    return tuple(point for k in ks if (point := _best_of(scores, k)) is not None)
+
+
+def _best_of(scores: Mapping[Place, Sequence[float]], k: int) -> CurvePoint | None:
+    best = [
+        Scored(task, key, (expected_max_at_k(own, k=k),), split)
+        for (task, split, key), own in scores.items()
+        if len(own) >= k
+    ]
+    if not best or {(one.task, one.split) for one in best} != {place[:2] for place in scores}:
+        return None
+    return CurvePoint(k=k, score=Estimate.of(aggregate(best).score), questions=len(best))
 
 
 def _passes(right: Mapping[Place, Sequence[float]], *, samples: int) -> tuple[CurvePoint, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import NamedTuple
 
 from evals.report.document import ComparisonEntry, EvaluationDocument, Generation, Question, SystemResult, TaskEntry
@@ -62,12 +63,13 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Joined:
-    """`pairs`: every later column with the first."""
+    """`pairs`: every later column with the first; `others`: every later one with every earlier one but the first."""
 
     documents: tuple[EvaluationDocument, ...]
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     pairs: tuple[Pair, ...]
+    others: tuple[Pair, ...]
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -86,9 +88,9 @@ def join(documents: Sequence[EvaluationDocument]) -> Joined:
     if twice is not None:
         raise UsageError(f"evaluation {twice[:16]} is given twice; give every one once")
     columns = _columns(documents)
-    return Joined(
-        tuple(documents), columns, _rows(columns), tuple(compared(columns[0], other) for other in columns[1:])
-    )
+    pairs = [compared(second, first) for second, first in combinations(columns, 2)]
+    with_first = len(columns) - 1
+    return Joined(tuple(documents), columns, _rows(columns), tuple(pairs[:with_first]), tuple(pairs[with_first:]))
 
 
 def compared(second: Column, first: Column) -> Pair:

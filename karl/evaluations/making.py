@@ -13,6 +13,7 @@ from typing import Any
 
 from agents.judges import LlmJudge
 from evals.behaviour import Limits, Profile, trajectory_of
+from evals.bench_frame import machine_text
 from evals.cost import cost_of
 from evals.items import EvalItem
 from evals.report.document import (
@@ -111,12 +112,13 @@ def make_document(evaluation: Evaluation, tasks: AskedTasks, verdicts: Mapping[s
         sha256=evaluation.sha256,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         karl=importlib.metadata.version("karl-agents"),
+        machine=machine_text(),
         settings=_settings(evaluation),
         tasks=tuple(_task_entry(evaluation, name, tasks) for name in tasks.rows),
         systems=tuple(_result(evaluation, arm, readings[arm.name]) for arm in evaluation.arms),
         comparisons=tuple(pair for pair in pairs if pair is not None),
         questions=tuple(_questions(evaluation, tasks, graded)),
-        notes=tuple(_notes(graded)),
+        notes=(*_notes(graded), *_unheard(evaluation)),
     )
     keep_document(evaluation.store, evaluation.run, document.sha256, document.model_dump(mode="json"))
     for arm in evaluation.arms:
@@ -177,12 +179,19 @@ def _result(evaluation: Evaluation, arm: Arm, reading: Reading) -> SystemResult:
             prompt_sha256=graph.prompt_sha256,
             k=graph.k,
             steps=graph.steps,
+            hashes=tuple(graph.identity),
         )
         for task, graph in arm.graphs.items()
     }
     return SystemResult(
         entry=SystemEntry(
-            name=arm.name, kind=system.kind, given=system.given, model=system.model, sha256=system.sha256, graphs=graphs
+            name=arm.name,
+            kind=system.kind,
+            given=system.given,
+            model=system.model,
+            sha256=system.sha256,
+            graphs=graphs,
+            url=system.url,
         ),
         figures=system_figures(
             reading.graded,
@@ -250,6 +259,14 @@ def _notes(graded: Mapping[str, Sequence[Graded]]) -> Sequence[str]:
                 f"{name}: {unjudged} of {len(own)} generations could not be judged; the same command asks again"
             )
     return notes
+
+
+def _unheard(evaluation: Evaluation) -> Sequence[str]:
+    """What was asked for and could not be passed on."""
+    if evaluation.config.temperature is None:
+        return []
+    functions = [arm.name for arm in evaluation.arms if arm.system.kind == "callable"]
+    return [f"{name}: a function of the question alone; it was not told the temperature" for name in functions]
 
 
 def _keep_arm(evaluation: Evaluation, arm: Arm, tasks: AskedTasks) -> None:

@@ -65,7 +65,7 @@ from store.queries.metrics import (
     series,
     series_names,
 )
-from store.queries.overview import RunOverview, run_overviews
+from store.queries.overview import EVALUATION_SETUP, RunOverview, run_overviews
 from store.queries.rollouts import RolloutLinks, rollout_id_by_key, rollout_keys, save_rollouts
 from store.queries.runs import (
     create_run,
@@ -90,6 +90,7 @@ from store.queries.traces import RolloutTrace, SegmentArrays, load_rollout, segm
 
 __all__ = [
     "BROKEN_EDIT",
+    "EVALUATION_SETUP",
     "ArenaColumn",
     "ArenaRecord",
     "Closing",

@@ -6,16 +6,22 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import exists, func, or_, select
 from sqlmodel import Session
 
 from store.models import Corpus, EvalResult, Iteration, Run
 from store.queries.common import slices, table_of
 from store.types import Algorithm, RunState
 
+EVALUATION = "eval"
+EVALUATION_SETUP = "setup"  # split under which an evaluation's run holds what was asked of whom
+
 
 class RunOverview(NamedTuple):
-    """One run. `planned`: None where its settings name no iterations; base, newest: pass@1 at T = 1, None: unknown."""
+    """One run. `planned`: None where its settings name no iterations; base, newest: pass@1 at T = 1, None: unknown.
+
+    `evaluation`: it holds what `karl eval` measured, and has no iterations.
+    """
 
     run_id: int
     name: str
@@ -28,6 +34,12 @@ class RunOverview(NamedTuple):
     error: str | None
     created_at: datetime
     updated_at: datetime
+    evaluation: bool
+
+    @property
+    def progress(self) -> str:
+        """Iterations done, of those planned."""
+        return EVALUATION if self.evaluation else f"{self.done}/{'?' if self.planned is None else self.planned}"
 
 
 class _Rates(NamedTuple):
@@ -37,7 +49,7 @@ class _Rates(NamedTuple):
 
 def run_overviews(session: Session, *, limit: int = 200) -> list[RunOverview]:
     """The newest `limit` runs, newest first."""
-    run, corpus = table_of(Run), table_of(Corpus)
+    run, corpus, results = table_of(Run), table_of(Corpus), table_of(EvalResult)
     query = (
         select(
             run.c.id,
@@ -48,6 +60,7 @@ def run_overviews(session: Session, *, limit: int = 200) -> list[RunOverview]:
             run.c.error,
             run.c.created_at,
             run.c.updated_at,
+            exists().where(results.c.run_id == run.c.id, results.c.split == EVALUATION_SETUP).label("evaluation"),
         )
         .join(corpus, corpus.c.id == run.c.corpus_id)
         .order_by(run.c.id.desc())
@@ -69,6 +82,7 @@ def run_overviews(session: Session, *, limit: int = 200) -> list[RunOverview]:
             error=row.error,
             created_at=row.created_at,
             updated_at=row.updated_at,
+            evaluation=bool(row.evaluation),
         )
         for row in rows
     ]

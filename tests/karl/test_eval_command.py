@@ -12,6 +12,7 @@ import pytest
 
 import karl
 from evals.corpora.write import write_corpus
+from evals.leaderboard.identity import Identity, identity_of
 from evals.report.document import EvaluationDocument, read_document
 from evals.report.joined import join, shared_tasks
 from store.errors import UsageError
@@ -73,7 +74,8 @@ def test_every_generation_is_a_row_of_a_run_that_other_commands_read(
     ]
     shown = json.loads(call(capsys, "--home", home, "show", found.name, "--json").out)
     assert [row["pass@1"]["mean"] for row in shown["evaluation"]] == [1.0, 0.6667]
-    assert call(capsys, "--home", home, "runs").code == 0
+    listed = call(capsys, "--home", home, "runs").out
+    assert re.search(r"│ eval +│", listed) and "0/1" not in listed
     assert karl.load_trace(rows[0].key, home=home).answer.startswith("person")
 
 
@@ -247,6 +249,12 @@ def test_our_own_harness_over_a_scripted_endpoint(capsys: pytest.CaptureFixture[
     assert figures.behaviour.recall is not None and figures.behaviour.recall.recall == 1.0
     assert figures.pareto.tokens_per_query == 214
     assert found.questions[0].systems["chat"][0].searches == 1
+    assert ours.entry.url == url and identity_of(found) is Identity.RECOMPUTED
+    # The same model's name at another address is another system: nothing of the first is taken for its answers.
+    with background_server(reads_notes(), models=("hosted",)) as (elsewhere, seen):
+        configure(home.parent, elsewhere)
+        other = measured(capsys, home, "chat", *ASKED)
+    assert seen and other.systems[0].entry.name.startswith("chat~")
 
 
 def test_answers_are_judged_again_without_a_rollout(capsys: pytest.CaptureFixture[str], home: Path) -> None:

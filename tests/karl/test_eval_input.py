@@ -30,6 +30,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("nobody", *ASKED), "no system 'nobody': it is a checkpoint's or run's name in the store"),
         (("mine:leadr", *ASKED), "has no attribute 'leadr'"),
         (("mine:NUMBER", *ASKED), "is no function but int"),
+        (("http://me:secret@127.0.0.1:9/v1#m", *ASKED), "'http://127.0.0.1:9/v1#m': a key does not belong into"),
         (("http://127.0.0.1:9/v1", *ASKED), "which model? write http://127.0.0.1:9/v1#MODEL"),
         (("http://127.0.0.1:9/v1#m", *ASKED), "endpoint http://127.0.0.1:9/v1: no answer"),
         (("mine:leader",), "give either --suite"),
