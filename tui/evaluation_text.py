@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from karl.control.evaluations import ClassShare, Interval, Pair, Profile, Sheet, Tradeoff
 from tui.grid import Columns, Part, Title, Words
@@ -11,7 +11,7 @@ from tui.text import bar, interval
 from tui.widgets.plots import sign
 
 NONE = "–"  # noqa: RUF001, an en dash is what a table has where there is no figure
-BAR = 10  # cells of a whole share
+BAR = 6  # cells of a whole share
 SMALL = 10.0  # below it three decimals say something
 NO_SYSTEM = "nothing is scored yet"
 
@@ -88,7 +88,7 @@ def tradeoff_parts(sheet: Sheet) -> Iterator[Part]:
     for tradeoff in sheet.tradeoffs:
         yield Title(f"{tradeoff.quality} against {tradeoff.unit}")
         if tradeoff.spots:
-            yield Columns(("system", tradeoff.quality, tradeoff.unit, ""), tuple(_spots(tradeoff, looks)))
+            yield Columns(("system", tradeoff.quality, "spent", "place"), tuple(_spots(tradeoff, looks)), words=(3,))
         if tradeoff.left_out:
             yield Words(tradeoff.left_out, warning=True)
     if not sheet.tradeoffs:
@@ -158,7 +158,3 @@ def note_parts(sheet: Sheet) -> Iterator[Part]:
     if sheet.notes:
         yield Title("read this first")
         yield from (Words(note, warning=True) for note in sheet.notes)
-
-
-def described(labels: Sequence[str]) -> str:
-    return ", ".join(labels) or "nobody yet"

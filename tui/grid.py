@@ -25,11 +25,11 @@ class Words(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """The first column names the rows, the others are figures, to the right unless `left`. A cell is one line."""
+    """The first column names the rows; the others are figures, to the right, but for those numbered in `words`."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    left: bool = False
+    words: tuple[int, ...] = ()
 
 
 Part = Title | Words | Columns
@@ -38,6 +38,8 @@ Part = Title | Words | Columns
 def page(parts: Sequence[Part], *, width: int) -> Text:
     """No line is longer than `width` cells."""
     lines = [line for part in parts for line in _lines(part, width=max(1, width))]
+    # A title has an empty line above it, but for the first.
+    lines = lines[1:] if parts and isinstance(parts[0], Title) else lines
     return Text("\n", no_wrap=True).join(lines)
 
 
@@ -55,7 +57,7 @@ def _lines(part: Part, *, width: int) -> Iterator[Text]:
         yield Text(cut(part.text, width), style="bold")
     elif isinstance(part, Words):
         sign, rest = ("! ", "  ") if part.warning else ("", "")
-        yield from map(Text, wrap(part.text, width, initial_indent=sign, subsequent_indent=rest))
+        yield from map(Text, wrap(part.text, width, initial_indent=sign, subsequent_indent=rest) or [""])
     else:
         yield from _table(part, width=width)
 
@@ -87,12 +89,13 @@ def _slices(table: Columns, *, room: int) -> Iterator[list[int]]:
 def _row(
     table: Columns, row: Sequence[str], columns: Sequence[int], first: int, width: int, *, style: str = ""
 ) -> Text:
-    text = set_cell_size(cut(row[0], first), first)
+    indent = " " * (len(row[0]) - len(row[0].lstrip()))
+    text = set_cell_size(indent + cut(row[0], first - len(indent)), first)
     for number in columns:
         own = min(_widest(table, number), max(1, width - first - GAP))
         cell = _kept(row[number], own)
         space = " " * (own - cell_len(cell))
-        text += " " * GAP + (cell + space if table.left else space + cell)
+        text += " " * GAP + (cell + space if number in table.words else space + cell)
     return Text(text.rstrip(), style=style)
 
 

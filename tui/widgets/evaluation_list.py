@@ -19,9 +19,9 @@ from tui.text import local_time
 
 MARK = "*"
 SPACIOUS = 130  # columns of the screen from which on every column has room
-NARROW = {"": 1, "name": 24, "date": 10, "systems": 17, "questions": 9, "state": 10}
-WIDE = {"": 1, "name": 32, "date": 16, "suite": 14, "systems": 0, "questions": 9, "judge": 16, "hash": 12, "state": 10}
-RIGHT = ("questions",)
+NARROW = {"": 1, "name": 24, "date": 10, "systems": 16, "asked": 6, "state": 10}
+WIDE = {"": 1, "name": 32, "date": 16, "suite": 14, "systems": 0, "asked": 6, "judge": 16, "hash": 12, "state": 10}
+RIGHT = ("asked",)
 
 
 class EvaluationList(DataTable[Text]):
@@ -79,9 +79,9 @@ class EvaluationList(DataTable[Text]):
         width = self.app.size.width
         if width < SPACIOUS:
             # What is over goes to the names.
-            over = max(0, width - 2 - sum(own + 2 for own in NARROW.values()))
+            over = max(0, width - sum(own + 2 for own in NARROW.values()))
             return NARROW | {"name": NARROW["name"] + over // 2, "systems": NARROW["systems"] + over - over // 2}
-        taken = sum(own + 2 for own in WIDE.values()) + 2
+        taken = sum(own + 2 for own in WIDE.values())
         return WIDE | {"systems": max(20, width - taken)}
 
     def _cells(self, line: EvaluationLine, marked: Collection[str]) -> list[Text]:
@@ -91,7 +91,7 @@ class EvaluationList(DataTable[Text]):
             "date": _day(line.date, self._widths["date"]),
             "suite": line.suite,
             "systems": ", ".join(line.systems),
-            "questions": "" if line.questions is None else f"{line.questions:,}",
+            "asked": "" if line.questions is None else f"{line.questions:,}",
             "judge": line.judge,
             "hash": line.sha256[:12],
             "state": line.state,

@@ -103,7 +103,7 @@ class EvaluationParts(Vertical):
                 Series(looks[curve.label], tuple(Mark(place[point.k], *point.score) for point in curve.points))
                 for curve in curves
             ]
-            plot.show(series, x_name="k", y_name="best of k", names=list(map(str, ks)))
+            plot.show(series, x_name="k", y_name="score, the best of k,", names=list(map(str, ks)))
 
 
 def _content(name: str) -> Iterable[FailureList | VerticalScroll]:

@@ -17,10 +17,11 @@ from textual.widgets import DataTable, Input, Static
 from karl.control.evaluations import FailureLine
 from tui.grid import cut
 
-WIDTHS = {"system": 16, "score": 10, "wrong": 7, "question": 30, "reason": 0}
-SPACIOUS = 130
-QUESTION = 60  # of a wide screen
-REASON = 160
+NARROW = {"system": 16, "score": 10, "wrong": 6}
+WIDE = {"system": 30, "score": 10, "wrong": 6}
+RIGHT = ("score", "wrong")
+SPACIOUS = 130  # columns of the screen from which on the reason has room, too
+FRAME = 6  # columns that are no table's: the pane's sides, the scroll bar
 
 
 class FailureList(Vertical):
@@ -82,17 +83,16 @@ class FailureList(Vertical):
         table.clear(columns=True)
         widths = _widths(self.app.size.width)
         for name, width in widths.items():
-            table.add_column(name, key=name, width=width or None)
+            table.add_column(Text(name, justify="right" if name in RIGHT else "left"), key=name, width=width)
         for line in self._shown:
             table.add_row(*_cells(line, widths))
         self.query_one("#failure-count", Static).update(self._counted())
         self._draw_detail()
 
     def _counted(self) -> str:
-        if not self._every:
-            return "every answer is right" if not self._total else "none is listed"
-        listed = f"{len(self._shown):,} of {self._total:,} without a right answer"
-        return f"{listed}, those that say most of each system; / narrows, Enter opens the trace"
+        if not self._total:
+            return "every answer is right"
+        return f"{len(self._shown):,} of {self._total:,} that are wrong or failed; / narrows, Enter opens the trace"
 
     def _draw_detail(self) -> None:
         line = self.chosen
@@ -126,19 +126,24 @@ def _has(line: FailureLine, words: Sequence[str]) -> bool:
 
 
 def _widths(columns: int) -> dict[str, int]:
+    """The questions have what the others leave; two cells of each column are its sides."""
+    widths = NARROW if columns < SPACIOUS else WIDE
+    left = columns - FRAME - sum(own + 2 for own in widths.values())
     if columns < SPACIOUS:
-        return WIDTHS
-    return WIDTHS | {"system": 30, "question": QUESTION}
+        return widths | {"question": max(10, left - 2)}
+    return widths | {"question": (left - 4) // 2, "reason": (left - 4) // 2}
 
 
 def _cells(line: FailureLine, widths: dict[str, int]) -> list[Text]:
-    score = line.status if line.score is None else f"{line.score:.3f}"
-    wrong = f"{line.wrong}/{line.answers}"
-    left = {"system": line.system, "question": line.question, "reason": line.reason}
-    right = {"score": score, "wrong": wrong}
+    texts = {
+        "system": line.system,
+        "score": line.status if line.score is None else f"{line.score:.3f}",
+        "wrong": f"{line.wrong}/{line.answers}",
+        "question": line.question,
+        "reason": line.reason,
+    }
     return [
-        Text(cut(left[name], width or REASON)) if name in left else Text(right[name], justify="right")
-        for name, width in widths.items()
+        Text(cut(texts[name], width), justify="right" if name in RIGHT else "left") for name, width in widths.items()
     ]
 
 

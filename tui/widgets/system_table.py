@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import on
 from textual.binding import Binding, BindingType
@@ -17,6 +18,7 @@ from tui.evaluation_text import value
 from tui.grid import cut
 
 SYSTEM_WIDTH = 30
+SPACIOUS = 130  # columns of the screen from which on intervals have room
 NAMES = ("", "system", "T", "score", "pass@1", "max@k", "searches", "made", "failed", "unfinished", "unjudged")
 BEFORE, AFTER = "1", "2"  # which of the pair it is
 
@@ -38,11 +40,13 @@ class SystemTable(DataTable[Text]):
         """Columns that no line has a figure for are left out."""
         place = self.cursor_row
         self._lines = tuple(lines)
-        cells = [_cells(line, pair) for line in lines]
+        cells = [_cells(line, pair, brief=self.app.size.width < SPACIOUS) for line in lines]
         names = [name for name in NAMES if name == "" or any(row[name] for row in cells)]
         self.clear(columns=True)
         for name in names:
-            self.add_column(Text(_heading(name, lines), justify=_side(name)), key=name or "mark")
+            heading = _heading(name, lines)
+            width = max(map(cell_len, (heading, *(row[name] for row in cells))))
+            self.add_column(Text(heading, justify=_side(name)), key=name or "mark", width=max(1, width))
         for row in cells:
             self.add_row(*(Text(row[name], justify=_side(name)) for name in names))
         if lines:
@@ -67,7 +71,8 @@ def _heading(name: str, lines: Sequence[SystemLine]) -> str:
     return f"max@{ks.pop()}" if name == "max@k" and len(ks) == 1 else name
 
 
-def _cells(line: SystemLine, pair: Sequence[str]) -> dict[str, str]:
+def _cells(line: SystemLine, pair: Sequence[str], *, brief: bool) -> dict[str, str]:
+    """brief: without the intervals, which the table below has."""
     places = dict(zip(pair, (BEFORE, AFTER), strict=False))
     means = {"score": line.score, "pass@1": line.pass_at_1, "max@k": line.max_at_k}
     counts = {"failed": line.failed, "unfinished": line.unfinished, "unjudged": line.unjudged}
@@ -77,6 +82,6 @@ def _cells(line: SystemLine, pair: Sequence[str]) -> dict[str, str]:
         "T": "" if line.temperature is None else f"{line.temperature:g}",
         "searches": "" if line.searches is None else f"{line.searches:.2f}",
         "made": f"{line.generations:,}",
-        **{name: "" if found is None else value(found) for name, found in means.items()},
+        **{name: "" if found is None else value(found.mean if brief else found) for name, found in means.items()},
         **{name: f"{count:,}" if count else "" for name, count in counts.items()},
     }

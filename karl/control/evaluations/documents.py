@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -32,6 +34,7 @@ from karl.control.evaluations.values import (
     SystemLine,
 )
 
+DIGITS = re.compile(r"\d+")
 LENGTHS = ("turns", "searches", "distinct_queries", "unique_documents", "compressions")
 
 
@@ -214,7 +217,11 @@ def _failures(joined: Joined, count: int) -> Iterator[FailureLine]:
 
 
 def _reasons(joined: Joined) -> Iterator[tuple[str, tuple[int, ...]]]:
-    every = [column.result.figures.failures for column in joined.columns]
-    totals = {reason: sum(own.get(reason, 0) for own in every) for own in every for reason in own}
+    """Reasons that differ in figures alone are one: each budget names its tokens."""
+    every = [Counter[str]() for _ in joined.columns]
+    for counts, column in zip(every, joined.columns, strict=True):
+        for reason, count in column.result.figures.failures.items():
+            counts[DIGITS.sub("n", reason)] += count
+    totals = sum(every, Counter[str]())
     for reason in sorted(totals, key=lambda one: (-totals[one], one))[:REASONS]:
-        yield reason, tuple(own.get(reason, 0) for own in every)
+        yield reason, tuple(counts[reason] for counts in every)

@@ -22,7 +22,7 @@ UNITS = (
     _Unit(
         "USD a query", lambda point: point.usd_per_query, "no price of the model is known (`karl eval --prices FILE`)"
     ),
-    _Unit("tokens a query", lambda point: point.tokens_per_query, "its tokens were not counted"),
+    _Unit("tokens a query", lambda point: point.tokens_per_query, "tokens were not counted"),
     _Unit("median seconds to the first answer token", lambda point: point.seconds_p50, "no time is known"),
 )
 
@@ -56,12 +56,13 @@ def spots(points: Sequence[Measured]) -> tuple[Spot, ...]:
 
 def _tradeoff(columns: Sequence[Column], unit: _Unit) -> Tradeoff:
     measured: list[Measured] = []
-    left_out: list[str] = []
+    left_out: dict[str, list[str]] = {}
     for column in columns:
         figures = column.result.figures
         score, spent = figures.score, unit.spent(figures.pareto)
         if score is None or spent is None:
-            left_out.append(f"{column.label} ({'it has no overall score' if score is None else unit.unknown})")
+            left_out.setdefault("no overall score" if score is None else unit.unknown, []).append(column.label)
         else:
             measured.append(Measured(column.label, Interval(score.mean, score.low, score.high), spent))
-    return Tradeoff("score", unit.name, spots(measured), f"left out: {listed(left_out)}" if left_out else "")
+    told = "; ".join(f"{listed(labels)}: {why}" for why, labels in left_out.items())
+    return Tradeoff("score", unit.name, spots(measured), f"left out: {told}" if told else "")
