@@ -14,6 +14,10 @@ NONE = "–"  # noqa: RUF001, an en dash is what a table has where there is no f
 BAR = 6  # cells of a whole share
 SMALL = 10.0  # below it three decimals say something
 NO_SYSTEM = "nothing is scored yet"
+UNCLASSIFIED = (
+    "No rollout was classified: an external system shows no steps of its own, and older runs keep no class on their "
+    "rows; `karl behaviour RUN` reads their steps."
+)
 
 
 def value(found: Interval | float | None) -> str:
@@ -126,8 +130,7 @@ def _fewer(questions: int, most: int) -> str:
 
 def behaviour_parts(sheet: Sheet) -> Iterator[Part]:
     if not sheet.profiles:
-        yield Words("No rollout was classified: an external system shows no steps of its own, and a run of before has")
-        yield Words("none on its rows; `karl behaviour RUN` reads it.")
+        yield Words(UNCLASSIFIED)
         return
     labels = tuple(f"{profile.label} ({profile.rollouts:,})" for profile in sheet.profiles)
     names = list(dict.fromkeys(own.name for profile in sheet.profiles for own in profile.classes))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.widgets import TabbedContent, TabPane
+from textual.widgets import DataTable, TabbedContent, TabPane
 
 from karl.control.evaluations import Curve, Sheet, Tradeoff
 from tui.evaluation_text import (
@@ -78,9 +78,11 @@ class EvaluationParts(Vertical):
     def focus_content(self) -> None:
         """Whatever of the open tab takes keys."""
         pane = self.query_one(TabbedContent).get_pane(self.active)
-        target = next((widget for widget in pane.query("*") if widget.focusable), None)
-        if target is not None:
-            target.focus()
+        takers = [widget for widget in pane.query("*") if widget.focusable and widget.display]
+        # A table before what scrolls around it.
+        takers.sort(key=lambda widget: not isinstance(widget, DataTable))
+        if takers:
+            takers[0].focus()
 
     def _show_tradeoffs(self, tradeoffs: Sequence[Tradeoff], looks: dict[str, int]) -> None:
         """Those on which at least two systems stand; the tables below have the others."""

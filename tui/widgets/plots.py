@@ -10,6 +10,7 @@ from textual_plot.axis_formatter import CategoricalAxisFormatter
 
 SIGNS = "●▲■◆▼○△□◇▽"
 HUES = ("primary", "accent", "success", "warning", "error", "secondary")
+CROWD = 4  # systems; of more the intervals would hide the points: the tables have them
 ROOM = 0.08  # of the range, left free around the points
 
 
@@ -68,7 +69,7 @@ class SystemPlot(PlotWidget):
         self.clear()
         for one in self._series:
             style = self.app.theme_variables[HUES[one.look % len(HUES)]]
-            for mark in one.marks:
+            for mark in one.marks if len(self._series) <= CROWD else ():
                 self.plot([mark.x, mark.x], [mark.low, mark.high], line_style=style, hires_mode=HiResMode.BRAILLE)
             if self._lines and len(one.marks) > 1:
                 xs, ys = [mark.x for mark in one.marks], [mark.mean for mark in one.marks]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from evals.behaviour import BehaviourClass, PassState, transitions
 from evals.report.closed import Estimate
 from evals.report.sections.comparisons import said
 from evals.report.text import words
-from evals.statistics import max_at_k_curve, paired_difference
+from evals.statistics import paired_difference
+from karl.control.evaluations.arm_figures import Arm
 from karl.control.evaluations.tradeoffs import Measured, spots
 from karl.control.evaluations.values import (
     ClassShare,
@@ -17,7 +17,6 @@ from karl.control.evaluations.values import (
     FailureLine,
     Interval,
     Pair,
-    Point,
     Profile,
     ScoreLine,
     Sheet,
@@ -25,110 +24,94 @@ from karl.control.evaluations.values import (
     Tradeoff,
 )
 from store import queries
-from store.models import EvalResult
 from store.queries import ClassCount, EvaluatedRun, Shortfall
 from store.session import Session
 from store.types import Algorithm
 
 THRESHOLD = 0.6  # of runs whose settings name none
 STATES = tuple(PassState)
+UNPUBLISHED = (
+    "A run's own questions are none of KARLBench's: nothing stands beside the published table. `karl eval RUN --suite "
+    "karlbench` measures its policies on the six tasks."
+)
 
 
 def sheet_of_run(session: Session, run: EvaluatedRun, *, pair: tuple[str, str] | None, failures: int) -> Sheet:
     """pair: arms (before, after) that are compared, and whose failures are listed; None: the first policy and the
     newest one that was trained."""
-    results = queries.eval_results(session, run.run_id)
+    arms = [Arm(result) for result in queries.eval_results(session, run.run_id)]
     threshold = THRESHOLD if run.threshold is None else run.threshold
-    chosen = _chosen(results, pair)
+    chosen = _chosen(arms, pair)
     counts = queries.behaviour_counts(session, run.run_id, threshold=threshold)
-    shown = list(dict.fromkeys(result.arm for result in chosen))
+    names = [arm.name for arm in chosen]
     return Sheet(
         facts=(f"Held-out evaluation of run {run.name}: right from a reward of {threshold:g} on.",),
-        notes=tuple(_notes(results)),
-        systems=tuple(map(_system, results)),
-        scores=tuple(_scores(results)),
-        pairs=(_pair(*chosen),) if len(shown) > 1 else (),
-        published_notes=(
-            "A run's own questions are none of KARLBench's: nothing stands beside the published table. "
-            "`karl eval RUN --suite karlbench` measures its policies on the six tasks.",
+        notes=tuple(
+            f"{arm.name}: {arm.stored.failed} rollouts failed and are left out of every mean."
+            for arm in arms
+            if arm.stored.failed
         ),
+        systems=tuple(map(_system, arms)),
+        scores=tuple(_scores(arms)) if arms else (),
+        pairs=(_pair(*chosen),) if len(chosen) > 1 else (),
+        published_notes=(UNPUBLISHED,),
         published=(),
-        tradeoffs=tuple(_tradeoffs(results)),
-        curves=tuple(Curve(result.arm, _curve(result.figures)) for result in results),
-        profiles=tuple(_profiles(results, counts)),
+        tradeoffs=tuple(_tradeoffs(arms)) if arms else (),
+        curves=tuple(Curve(arm.name, points) for arm in arms if (points := arm.curve())),
+        profiles=tuple(_profiles(arms, counts)),
         failures=tuple(
             _failure(one)
-            for arm in shown
-            for one in queries.shortfalls(session, run.run_id, arm=arm, threshold=threshold, limit=failures)
+            for name in names
+            for one in queries.shortfalls(session, run.run_id, arm=name, threshold=threshold, limit=failures)
         ),
         failed_questions=sum(
-            queries.shortfall_total(session, run.run_id, arm=arm, threshold=threshold) for arm in shown
+            queries.shortfall_total(session, run.run_id, arm=name, threshold=threshold) for name in names
         ),
         reasons=(),
     )
 
 
-def _chosen(results: Sequence[EvalResult], pair: tuple[str, str] | None) -> Sequence[EvalResult]:
-    """(before, after), or as many as there are."""
-    by_arm = {result.arm: result for result in results}
-    if pair is not None and set(pair) <= by_arm.keys():
-        return [by_arm[arm] for arm in pair]
-    trained = [arm for arm in by_arm if arm.startswith(f"{Algorithm.OAPL}-") and "@" not in arm]
-    newest = trained[-1] if trained else next(reversed(by_arm), None)
-    return [by_arm[arm] for arm in dict.fromkeys([next(iter(by_arm), None), newest]) if arm is not None]
+def _chosen(arms: Sequence[Arm], pair: tuple[str, str] | None) -> list[Arm]:
+    """[before, after], or as many as there are."""
+    by_name = {arm.name: arm for arm in arms}
+    if pair is not None and set(pair) <= by_name.keys():
+        return [by_name[name] for name in pair]
+    trained = [arm for arm in arms if arm.name.startswith(f"{Algorithm.OAPL}-") and "@" not in arm.name]
+    return list(dict.fromkeys([*arms[:1], *(trained or arms)[-1:]]))
 
 
-def _notes(results: Sequence[EvalResult]) -> Iterator[str]:
-    for result in results:
-        if result.figures["failed"]:
-            yield f"{result.arm}: {result.figures['failed']} rollouts failed and are left out of every mean."
-
-
-def _interval(figures: Mapping[str, Any], name: str) -> Interval | None:
-    return Interval(**figures[name]) if name in figures else None
-
-
-def _widest(figures: Mapping[str, Any]) -> str:
-    return next((name for name in figures if name.startswith("max@")), "max@1")
-
-
-def _system(result: EvalResult) -> SystemLine:
-    figures = result.figures
-    widest = _widest(figures)
-    attempts = figures["attempts"]
+def _system(arm: Arm) -> SystemLine:
+    stored, searches = arm.stored, arm.mean("searches")
     return SystemLine(
-        label=result.arm,
+        label=arm.name,
         score=None,
-        pass_at_1=_interval(figures, "pass@1"),
-        k=int(widest.removeprefix("max@")),
-        max_at_k=_interval(figures, widest),
-        searches=figures["searches"]["mean"],
-        generations=attempts + figures["failed"],
-        failed=figures["failed"],
-        unfinished=round(figures["unfinished"] * attempts),
+        pass_at_1=arm.mean("pass@1"),
+        k=arm.k,
+        max_at_k=arm.best,
+        searches=searches.mean if searches else None,
+        generations=stored.attempts + stored.failed,
+        failed=stored.failed,
+        unfinished=round(stored.unfinished * stored.attempts),
         unjudged=None,
-        temperature=result.temperature,
+        temperature=arm.temperature,
     )
 
 
-def _scores(results: Sequence[EvalResult]) -> Iterator[ScoreLine]:
-    if not results:
-        return
-    every = [result.figures for result in results]
-    widest = _widest(every[0])
-    for name in ("pass@1", widest):
-        yield ScoreLine(name, 0, tuple(_interval(figures, name) for figures in every))
-    for kind in dict.fromkeys(kind for figures in every for kind in figures["by_kind"]):
-        yield ScoreLine(f"pass@1, {words(kind)}", 1, tuple(figures["by_kind"].get(kind) for figures in every))
-    yield ScoreLine("searches", 0, tuple(_interval(figures, "searches") for figures in every))
-    yield ScoreLine("sampled tokens", 0, tuple(_interval(figures, "sampled_tokens") for figures in every))
-    yield ScoreLine("unfinished, share", 0, tuple(figures["unfinished"] for figures in every))
+def _scores(arms: Sequence[Arm]) -> Iterator[ScoreLine]:
+    yield ScoreLine("pass@1", 0, tuple(arm.mean("pass@1") for arm in arms))
+    for kind in dict.fromkeys(kind for arm in arms for kind in arm.stored.by_kind):
+        yield ScoreLine(words(kind), 1, tuple(arm.stored.by_kind.get(kind) for arm in arms))
+    for k in sorted({arm.k for arm in arms if arm.k > 1}):
+        yield ScoreLine(f"max@{k}", 0, tuple(arm.mean(f"max@{k}") for arm in arms))
+    yield ScoreLine("searches", 0, tuple(arm.mean("searches") for arm in arms))
+    yield ScoreLine("sampled tokens", 0, tuple(arm.mean("sampled_tokens") for arm in arms))
+    yield ScoreLine("unfinished, share", 0, tuple(arm.stored.unfinished for arm in arms))
 
 
-def _pair(before: EvalResult, after: EvalResult) -> Pair:
-    theirs, ours = before.figures["per_question"], after.figures["per_question"]
+def _pair(before: Arm, after: Arm) -> Pair:
+    theirs, ours = before.stored.per_question, after.stored.per_question
     shared = [task for task in ours if task in theirs]
-    empty = Pair(after.arm, before.arm, "pass@1", None, "", 0, 0, 0, 0, (), tuple(map(str, STATES)), (), "")
+    empty = Pair(after.name, before.name, "pass@1", None, "", 0, 0, 0, 0, (), tuple(map(str, STATES)), (), "")
     if not shared:
         return empty._replace(why="no question has rates of both")
     moved = transitions(theirs, ours)
@@ -145,37 +128,24 @@ def _pair(before: EvalResult, after: EvalResult) -> Pair:
     )
 
 
-def _curve(figures: Mapping[str, Any]) -> tuple[Point, ...]:
-    """From the rates of the questions, where each has as many scored attempts as the others; else its two ends."""
-    widest = _widest(figures)
-    samples, questions = int(widest.removeprefix("max@")), figures["questions"]
-    if figures["attempts"] != samples * questions:
-        ends = [(1, _interval(figures, "pass@1")), (samples, _interval(figures, widest))]
-        return tuple(Point(k, found, questions) for k, found in dict(ends).items() if found)
-    right = {task: round(rate * samples) for task, rate in figures["per_question"].items()}
-    scores = {task: [1.0] * count + [0.0] * (samples - count) for task, count in right.items()}
-    ks = sorted({2**power for power in range(samples.bit_length()) if 2**power <= samples} | {samples})
-    return tuple(Point(one.k, Interval(*one.score), one.questions) for one in max_at_k_curve(scores, ks=ks))
-
-
-def _tradeoffs(results: Sequence[EvalResult]) -> Iterator[Tradeoff]:
+def _tradeoffs(arms: Sequence[Arm]) -> Iterator[Tradeoff]:
     """No price and no time is among an arm's figures."""
     for unit, name in (("sampled tokens a rollout", "sampled_tokens"), ("searches a rollout", "searches")):
         measured = [
-            Measured(result.arm, score, result.figures[name]["mean"])
-            for result in results
-            if (score := _interval(result.figures, "pass@1")) and name in result.figures
+            Measured(arm.name, score, spent.mean)
+            for arm in arms
+            if (score := arm.mean("pass@1")) and (spent := arm.mean(name))
         ]
-        yield Tradeoff("pass@1", unit, spots(measured), "")
+        yield Tradeoff("pass@1", unit, spots(measured), "" if measured else "nothing was counted")
 
 
-def _profiles(results: Sequence[EvalResult], counts: Sequence[ClassCount]) -> Iterator[Profile]:
+def _profiles(arms: Sequence[Arm], counts: Sequence[ClassCount]) -> Iterator[Profile]:
     """Of arms whose rollouts were classified."""
-    for result in results:
-        own = {one.behaviour: one for one in counts if one.arm == result.arm}
+    for arm in arms:
+        own = {one.behaviour: one for one in counts if one.arm == arm.name}
         total = sum(one.rollouts for one in own.values())
         if total:
-            yield Profile(result.arm, total, tuple(_share(kind, own, total) for kind in BehaviourClass), ())
+            yield Profile(arm.name, total, tuple(_share(kind, own, total) for kind in BehaviourClass), ())
 
 
 def _share(kind: BehaviourClass, own: Mapping[str, ClassCount], total: int) -> ClassShare:
