@@ -57,7 +57,9 @@ def _lines(part: Part, *, width: int) -> Iterator[Text]:
         yield Text(cut(part.text, width), style="bold")
     elif isinstance(part, Words):
         sign, rest = ("! ", "  ") if part.warning else ("", "")
-        yield from map(Text, wrap(part.text, width, initial_indent=sign, subsequent_indent=rest) or [""])
+        for line in wrap(part.text, width, initial_indent=sign, subsequent_indent=rest) or [""]:
+            # A wide character takes two cells.
+            yield from map(Text, chop_cells(line, width) or [""])
     else:
         yield from _table(part, width=width)
 
@@ -96,7 +98,8 @@ def _row(
         cell = _kept(row[number], own)
         space = " " * (own - cell_len(cell))
         text += " " * GAP + (cell + space if number in table.words else space + cell)
-    return Text(text.rstrip(), style=style)
+    text = text.rstrip()
+    return Text(text if cell_len(text) <= width else set_cell_size(text, width), style=style)
 
 
 def _kept(cell: str, width: int) -> str:
