@@ -25,7 +25,7 @@ SMALL, LARGE = (80, 24), (200, 60)
 
 async def test_an_empty_place_says_what_to_type(store: Store):
     app = app_on(store, room="evals")
-    async with app.run_test(size=SMALL) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         lines = await until(pilot, "    karl eval embedded --suite fogbench", "no evaluation")
         assert not any("Failures" in line for line in lines)
         await pilot.press("slash", "e", "n")
@@ -36,11 +36,10 @@ async def test_an_empty_place_says_what_to_type(store: Store):
         assert not any("--suite fogbench" in line for line in lines)
 
 
-@pytest.mark.parametrize("size", [SMALL, LARGE])
-async def test_a_document_part_by_part(store: Store, size: tuple[int, int]):
+async def test_a_document_part_by_part(store: Store):
     keep_reports(home_of(store))
     app = app_on(store, room="evals")
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "2 evaluations: eval-fogbench-9c67f632", "0.037 (0.016..0.062)", "0.071 (0.049..0.095)")
         await pilot.press("n")
         await until(pilot, "fog/oapl-2 minus fog/base: better", "+0.034 (+0.012..+0.057)")
@@ -59,13 +58,26 @@ async def test_a_document_part_by_part(store: Store, size: tuple[int, int]):
         await pilot.press("n")
         await until(pilot, "233 of 233 that are wrong or failed", "answer: Hearkprio", "reference: Luis Berg")
         await pilot.press("n")
-        await until(pilot, "read this first", "It knows no paraphrase")
+        await until(pilot, "read this first", "its scores are not comparable")
+
+
+async def test_a_large_screen_has_room_for_intervals_and_two_plots(store: Store):
+    keep_reports(home_of(store))
+    app = app_on(store, room="evals")
+    async with app.run_test(size=LARGE) as pilot:
+        lines = await until(pilot, "2 evaluations: eval-fogbench-9c67f632", "e5aa5f688246")
+        row = next(line for line in lines if "fog/base" in line and "468" in line)
+        assert "0.037 (0.016..0.062)" in row and "0.076 (0.041..0.116)" in row
+        await pilot.press("n", "n", "n")
+        lines = await until(pilot, "dominated by fog/oapl-2")
+        titles = "score against tokens a query", "score against median seconds to the first answer token"
+        assert any(all(title in line for title in titles) for line in lines)
 
 
 async def test_marked_evaluations_stand_side_by_side(store: Store):
     keep(home_of(store), document(("base",)), document(("trained",), seed=1))
     app = app_on(store, room="evals")
-    async with app.run_test(size=LARGE) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "2 evaluations: eval-test")
         await pilot.press("space", "down", "space", "n")
         lines = await until(pilot, "2 side by side", "minus")
@@ -79,7 +91,7 @@ async def test_two_marked_systems_are_the_pair(store: Store):
     with store.session() as session:
         evaluated_run(session)
     app = app_on(store, room="evals")
-    async with app.run_test(size=LARGE) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "notes-1", "0.375", "0.625", "team leader")
         await pilot.press("enter", "down", "space", "up", "space")
         lines = await until(pilot, " 1  oapl-1", " 2  base")
@@ -88,13 +100,29 @@ async def test_two_marked_systems_are_the_pair(store: Store):
         assert [line.split() for line in lines if line.split()[:1] == ["solved"]] == [["solved", "1", "1", "0"]]
 
 
+async def test_the_run_that_another_room_picked_is_shown(store: Store):
+    with store.session() as session:
+        older, newer = evaluated_run(session), evaluated_run(session, name="filings-1")
+    app = app_on(store)
+    async with app.run_test(size=SMALL) as pilot:
+        await until(pilot, "2 runs")
+        app.desk.run_id = older
+        await pilot.press("7")
+        await until(pilot, "2 evaluations: notes-1", "team leader")
+        await pilot.press("up")
+        await until(pilot, "2 evaluations: filings-1")
+        assert app.desk.run_id == newer
+        app.desk.run_id = older
+        await until(pilot, "2 evaluations: notes-1")
+
+
 async def test_a_running_evaluation_shows_how_far_it_is(store: Store):
     with store.session() as session:
         run_id = evaluated_run(session)
         begin_progress(session, run_id, title="oapl-1: notes", total=40, done=0)
         set_progress(session, run_id, title="oapl-1: notes", done=10, total=40, under_way=8, note="", over=False)
     app = app_on(store, room="evals")
-    async with app.run_test(size=SMALL) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "█████                10/40 25%, 8 under way  oapl-1: notes", "running")
         with store.session() as session:
             set_progress(session, run_id, title="oapl-1: notes", done=40, total=40, under_way=0, note="", over=True)
@@ -106,7 +134,7 @@ async def test_a_running_evaluation_shows_how_far_it_is(store: Store):
 
 
 async def test_failures_are_narrowed_and_their_traces_opened(store: Store):
-    made = document(questions=6, troubled=3)
+    made = document(questions=6, samples=1, troubled=3)
     keep(home_of(store), made)
     key = next(one.rollout for one in made.questions[0].systems["base"] if one.status == "failed")
     with store.session() as session:
@@ -114,12 +142,12 @@ async def test_failures_are_narrowed_and_their_traces_opened(store: Store):
     app = app_on(store, room="evals")
     if "traces" not in {room.name for room in ROOMS}:
         app.add_mode("traces", Screen[None])
-    async with app.run_test(size=SMALL) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "eval-test", "unjudged")
         await pilot.press("slash")
         await pilot.press(*"no index")
-        lines = await until(pilot, "2 of 12 that are wrong or failed", "reason: tool: no index")
-        assert sum("failed" in line and "1/2" in line for line in lines) == 2
+        lines = await until(pilot, "2 of 10 that are wrong or failed", "reason: tool: no index")
+        assert sum("failed" in line and "1/1" in line for line in lines) == 2
         await pilot.press("enter", "down", "enter")
         await until(pilot, "this store does not hold the trace")
         assert app.desk.rollout_id is None
@@ -135,7 +163,7 @@ async def test_failures_are_narrowed_and_their_traces_opened(store: Store):
 async def test_escape_leaves_filter_and_parts(store: Store):
     keep(home_of(store), document())
     app = app_on(store, room="evals")
-    async with app.run_test(size=SMALL) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "eval-test", "half credit")
         await pilot.press("slash", "z")
         await until(pilot, "0 of ")
@@ -150,12 +178,12 @@ async def test_a_report_is_written_and_told(store: Store, tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     keep(home_of(store), document())
     app = app_on(store, room="evals")
-    async with app.run_test(size=LARGE) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "eval-test", "half credit")
         await pilot.press("e")
         await until(pilot, "report to a file here", "Markdown")
         await pilot.press("down", "enter")
-        await until(pilot, "wrote", "eval-test.md")
+        await until(pilot, "wrote eval-test.md in")
         assert (tmp_path / "eval-test.md").read_text(encoding="utf-8").startswith("# Evaluation of base and trained")
         await pilot.press("e", "escape")
         await until(pilot, "half credit")
@@ -166,7 +194,7 @@ async def test_copying_takes_the_hash(store: Store):
     made = document()
     keep(home_of(store), made)
     app = app_on(store, room="evals")
-    async with app.run_test(size=LARGE) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "eval-test", "half credit")
         await pilot.press("y")
         await until(pilot, "copied")
@@ -176,17 +204,17 @@ async def test_copying_takes_the_hash(store: Store):
 async def test_what_an_evaluation_says_is_no_markup(store: Store):
     keep(home_of(store), document(questions=2, text=f"[red]{HOSTILE}[/]"))
     app = app_on(store, room="evals")
-    async with app.run_test(size=LARGE) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "eval-test", "half credit")
         await pilot.press("slash")
-        await until(pilot, "question: Who builds 0? [red]</script>")
+        await until(pilot, "question: Who builds 1? [red]</script>")
 
 
 async def test_an_unreadable_file_is_told_and_the_others_shown(store: Store):
     (path,) = keep(home_of(store), document())
     (path.parent / "zz.json").write_text('{"version": 1, "name": "x"}', encoding="utf-8")
     app = app_on(store, room="evals")
-    async with app.run_test(size=SMALL) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "unreadable", "half credit")
         await pilot.press("down")
         await until(pilot, "zz.json: sha256: Field required")
@@ -201,7 +229,7 @@ async def test_a_refusing_database_is_told_and_tried_again(store: Store):
     with store.session() as session:
         evaluated_run(session)
     app = app_on(store, room="evals")
-    async with app.run_test(size=SMALL) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "notes-1", "team leader")
         with store.session() as session:
             session.connection().execute(text("ALTER TABLE evalresult RENAME TO evalresult_away"))
@@ -212,12 +240,12 @@ async def test_a_refusing_database_is_told_and_tried_again(store: Store):
 
 
 async def test_resizing_lays_it_out_anew(store: Store):
-    keep_reports(home_of(store))
+    keep(home_of(store), document())
     app = app_on(store, room="evals")
-    async with app.run_test(size=LARGE) as pilot:
-        await until(pilot, "judge", "hash", "0.037 (0.016..0.062)")
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await until(pilot, "judge", "hash", "half credit")
         await pilot.resize_terminal(*SMALL)
         lines = await until(pilot, "asked", "half credit")
-        assert not any("e5aa5f688246" in line for line in lines)
+        assert not any("102afd4066ad" in line for line in lines)
         await pilot.resize_terminal(*LARGE)
-        await until(pilot, "e5aa5f688246")
+        await until(pilot, "102afd4066ad")

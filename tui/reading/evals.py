@@ -17,13 +17,15 @@ from store.types import RunState
 class Wanted:
     """selected: key of a line; marked: those to stand side by side; pair: labels (before, after) to compare.
 
-    run_id: the run that the rooms are about, whose evaluation is shown while nothing is selected.
+    run_id: the run that the rooms are about, whose evaluation is shown while nothing is selected, or where
+    another room has picked it (`follow`).
     """
 
     selected: str | None = None
     marked: frozenset[str] = frozenset()
     pair: tuple[str, str] | None = None
     run_id: int | None = None
+    follow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,10 @@ def choose(lines: Sequence[EvaluationLine], wanted: Wanted) -> tuple[EvaluationL
     marked = [line for line in reversed(lines) if line.key in wanted.marked]
     if marked:
         return tuple(marked)
-    by_key = {line.key: line for line in lines}
-    if wanted.selected in by_key:
-        return (by_key[wanted.selected],)
+    selected = [line for line in lines if line.key == wanted.selected]
     of_run = [line for line in lines if line.run_id is not None and line.run_id == wanted.run_id]
-    return tuple((of_run or list(lines))[:1])
+    first = of_run + selected if wanted.follow else selected + of_run
+    return tuple([*first, *lines][:1])
 
 
 def _progress(session: Session, chosen: Collection[EvaluationLine]) -> tuple[ProgressView, ...]:

@@ -60,6 +60,9 @@ class EvalsScreen(RoomScreen):
         self._selected: str | None = None
         self._marked: frozenset[str] = frozenset()
         self._pair: tuple[str, ...] = ()  # labels, the one before first
+        self._told: dict[str, str] = {}
+        self._about: int | None = None  # the run that was shown, or that the user passed by
+        self._asked: Wanted | None = None
 
     def compose_room(self) -> ComposeResult:
         yield Static(EMPTY, id="empty", markup=False)
@@ -76,24 +79,33 @@ class EvalsScreen(RoomScreen):
 
     def reading(self, *, afresh: bool) -> Callable[[], Any]:
         self._reader = self._reader or EvalsReader(self.desk.store, self.desk.settings)
+        self._asked = self._wanted()
+        return partial(self._reader.read, self._asked, afresh=afresh)
+
+    def _wanted(self) -> Wanted:
         pair = (self._pair[0], self._pair[1]) if len(self._pair) == 2 else None
-        wanted = Wanted(self._selected, self._marked, pair, self.desk.run_id)
-        return partial(self._reader.read, wanted, afresh=afresh)
+        run_id = self.desk.run_id
+        return Wanted(self._selected, self._marked, pair, run_id, follow=run_id != self._about)
 
     def show(self, view: EvalsView) -> str:
+        if self._asked != self._wanted():
+            # The user has moved on meanwhile.
+            self.call_later(self.read)
         self._view = view
+        if view.chosen and (self._selected is None or (self._asked and self._asked.follow)):
+            self._selected, self._about = view.chosen[0].key, self.desk.run_id
+        self._lay_out(view)
+        return self._status(view)
+
+    def _lay_out(self, view: EvalsView) -> None:
         self.query_one("#empty").display = not view.lines
         self.query_one(EvaluationList).display = bool(view.lines)
         self.query_one(EvaluationParts).display = view.sheet is not None
         self._tell("#progress", "\n".join(map(_progress, view.progress)))
         self._tell("#problem", view.problem)
-        if not view.lines:
-            return f"no evaluation  {self.desk.source}"
-        self._selected = self._selected or view.chosen[0].key
         self.query_one(EvaluationList).show(view.lines, selected=self._selected, marked=self._marked)
         if view.sheet is not None:
             self._draw(view.sheet)
-        return self._status(view)
 
     def _draw(self, sheet: Sheet) -> None:
         if self._drawn is None or self._drawn[0] is not sheet or self._drawn[1] != self._pair:
@@ -101,6 +113,8 @@ class EvalsScreen(RoomScreen):
             self.query_one(EvaluationParts).show(sheet, pair=self._pair)
 
     def _status(self, view: EvalsView) -> str:
+        if not view.chosen:
+            return f"no evaluation  {self.desk.source}"
         count = "1 evaluation" if len(view.lines) == 1 else f"{len(view.lines):,} evaluations"
         shown = view.chosen[0].name if len(view.chosen) == 1 else f"{len(view.chosen)} side by side"
         notes = len(view.sheet.notes) if view.sheet else 0
@@ -108,15 +122,18 @@ class EvalsScreen(RoomScreen):
         return f"{count}: {shown}{told}  read {datetime.now().astimezone():%H:%M:%S}  {self.desk.source}"
 
     def _tell(self, where: str, text: str) -> None:
+        """An update lays the screen out anew: only where something changed."""
         place = self.query_one(where, Static)
-        place.display = bool(text)
-        place.update(text)
+        if self._told.get(where) != text:
+            self._told[where] = text
+            place.display = bool(text)
+            place.update(text)
 
     def on_resize(self, event: Resize) -> None:
         """Columns are by the room that there is."""
         if self._view is not None:
             self._drawn = None
-            self.show(self._view)
+            self._lay_out(self._view)
 
     # -- what the user picks -----------------------------------------------------------------------------------------
 
@@ -125,7 +142,7 @@ class EvalsScreen(RoomScreen):
         self._selected = event.key
         line = next((line for line in self._view.lines if line.key == event.key), None) if self._view else None
         if line is not None and line.run_id is not None:
-            self.desk.run_id = line.run_id
+            self.desk.run_id = self._about = line.run_id
         if not self._marked:
             self._pair = ()
             self.read(afresh=False)
@@ -200,7 +217,8 @@ class EvalsScreen(RoomScreen):
         if event.state is WorkerState.ERROR:
             self.notify(str(event.worker.error), severity="error", markup=False)
         elif event.state is WorkerState.SUCCESS and event.worker.name == EXPORT:
-            self.notify(f"wrote {event.worker.result}", markup=False)
+            path: Path = event.worker.result  # type: ignore[assignment]
+            self.notify(f"wrote {path.name} in {path.parent}", markup=False)
         elif event.state is WorkerState.SUCCESS:
             self._open_trace(event.worker.result)
 

@@ -43,6 +43,7 @@ class EvaluationList(DataTable[Text]):
         super().__init__(id=id, cursor_type="row", cell_padding=1)
         self._widths: dict[str, int] = {}
         self._lines: tuple[EvaluationLine, ...] = ()
+        self._marked: Collection[str] = ()
 
     def on_mount(self) -> None:
         self.border_title = "evaluations"
@@ -62,9 +63,9 @@ class EvaluationList(DataTable[Text]):
                 self.clear()
                 for line in lines:
                     self.add_row(*self._cells(line, marked), key=line.key)
-            else:
+            elif self._lines != tuple(lines) or self._marked != marked:
                 self._update(lines, marked)
-            self._lines = tuple(lines)
+            self._lines, self._marked = tuple(lines), marked
             keys = [line.key for line in lines]
             if selected in keys and self.cursor_row != keys.index(selected):
                 self.move_cursor(row=keys.index(selected))

@@ -70,6 +70,10 @@ class FailureList(Vertical):
         self.query_one(Input).display = True
         self.query_one(Input).focus()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Elsewhere Escape is the room's."""
+        return action != "leave_filter" or self.query_one(Input).has_focus
+
     def action_leave_filter(self) -> None:
         """An empty filter is put away; the list has the keys again."""
         field = self.query_one(Input)

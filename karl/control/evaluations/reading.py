@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from karl.control.evaluations.listing import FOLDER, DocumentList, Stamp, listed, stamp_of
 from karl.control.evaluations.values import EvaluationLine, Sheet
@@ -17,7 +17,7 @@ from store.session import Session
 if TYPE_CHECKING:
     from evals.report.document import EvaluationDocument
 
-KEPT = 8  # documents; each may be megabytes
+KEPT = 8  # documents, and sheets; each may be megabytes
 FAILURES = 200  # a system
 
 
@@ -28,7 +28,7 @@ class EvaluationReader:
         self._list = DocumentList(settings.home / FOLDER)
         self._runs: dict[int, EvaluatedRun] = {}
         self._documents: dict[Path, tuple[Stamp, EvaluationDocument]] = {}
-        self._sheet: tuple[object, Sheet] | None = None
+        self._sheets: dict[object, Sheet] = {}
 
     def lines(self, session: Session) -> tuple[EvaluationLine, ...]:
         """Running ones first, then the newest. Raises: KarlError when the database refuses."""
@@ -45,9 +45,10 @@ class EvaluationReader:
         be read, or that documents and runs do not go together.
         """
         place = (tuple(map(self._state, chosen)), pair)
-        if self._sheet is None or self._sheet[0] != place or afresh:
-            self._sheet = (place, self._made(session, chosen, pair))
-        return self._sheet[1]
+        held = None if afresh else self._sheets.pop(place, None)
+        self._sheets[place] = found = held or self._made(session, chosen, pair)
+        _give_up(self._sheets)
+        return found
 
     def _state(self, line: EvaluationLine) -> object:
         if line.path is not None:
@@ -81,10 +82,14 @@ class EvaluationReader:
         held = self._documents.pop(path, None)
         found = held if held and held[0] == stamp else (stamp, read_document(path))
         self._documents[path] = found
-        # The one that was asked for last is the last: the first is given up.
-        while len(self._documents) > KEPT:
-            del self._documents[next(iter(self._documents))]
+        _give_up(self._documents)
         return found[1]
+
+
+def _give_up(held: dict[Any, Any]) -> None:
+    """What was asked for last is the last: the first goes."""
+    while len(held) > KEPT:
+        del held[next(iter(held))]
 
 
 def _stamp(path: Path) -> Stamp:
