@@ -44,8 +44,7 @@ def score_parts(sheet: Sheet) -> Iterator[Part]:
     yield Columns(("", *sheet.labels), tuple(rows))
     if sheet.reasons:
         yield Title("failed, unfinished and unjudged generations by reason")
-        counts = [(reason, *(f"{count:,}" for count in own)) for reason, own in sheet.reasons]
-        yield Columns(("reason", *sheet.labels), tuple(counts))
+        yield Columns(("reason", *sheet.labels), sheet.reasons)
 
 
 def pair_parts(sheet: Sheet) -> Iterator[Part]:

@@ -36,9 +36,9 @@ UNPUBLISHED = (
 )
 
 
-def sheet_of_run(session: Session, run: EvaluatedRun, *, pair: tuple[str, str] | None, failures: int) -> Sheet:
-    """pair: arms (before, after) that are compared, and whose failures are listed; None: the first policy and the
-    newest one that was trained."""
+def sheet_of_run(session: Session, run: EvaluatedRun, *, pair: tuple[str, str] | None, listed: int) -> Sheet:
+    """pair: arms (before, after) that are compared, and whose failures are listed, `listed` of each at most; None: the
+    first policy and the newest one that was trained."""
     arms = [Arm(result) for result in queries.eval_results(session, run.run_id)]
     threshold = THRESHOLD if run.threshold is None else run.threshold
     chosen = _chosen(arms, pair)
@@ -62,7 +62,7 @@ def sheet_of_run(session: Session, run: EvaluatedRun, *, pair: tuple[str, str] |
         failures=tuple(
             _failure(one)
             for name in names
-            for one in queries.shortfalls(session, run.run_id, arm=name, threshold=threshold, limit=failures)
+            for one in queries.shortfalls(session, run.run_id, arm=name, threshold=threshold, limit=listed)
         ),
         failed_questions=sum(
             queries.shortfall_total(session, run.run_id, arm=name, threshold=threshold) for name in names

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -15,7 +13,7 @@ from evals.report.joined import Column, Joined, compared, join
 from evals.report.joined import Pair as JoinedPair
 from evals.report.sections.against_published import against_published
 from evals.report.sections.comparisons import STATES, said
-from evals.report.sections.failures import REASONS
+from evals.report.sections.failures import failures
 from evals.report.sections.opening import opening
 from evals.report.text import words
 from evals.report.traces import telling_failures
@@ -34,12 +32,12 @@ from karl.control.evaluations.values import (
     SystemLine,
 )
 
-DIGITS = re.compile(r"\d+")
 LENGTHS = ("turns", "searches", "distinct_queries", "unique_documents", "compressions")
 
 
-def sheet_of(documents: Sequence[EvaluationDocument], *, pair: tuple[str, str] | None, failures: int) -> Sheet:
+def sheet_of(documents: Sequence[EvaluationDocument], *, pair: tuple[str, str] | None, listed: int) -> Sheet:
     """pair: labels (before, after) of the two that are compared; None: every later system with the first.
+    listed: failures a system, at most.
 
     Raises: UsageError for a document given twice, or without systems.
     """
@@ -63,7 +61,7 @@ def sheet_of(documents: Sequence[EvaluationDocument], *, pair: tuple[str, str] |
         profiles=tuple(
             _profile(column.label, found) for column in joined.columns if (found := column.result.figures.behaviour)
         ),
-        failures=tuple(_failures(joined, failures)),
+        failures=tuple(_failures(joined, listed)),
         failed_questions=sum(_wrong(column, own) > 0 for column, own in _answers(joined)),
         reasons=tuple(_reasons(joined)),
     )
@@ -122,9 +120,15 @@ def _scores(joined: Joined) -> Iterator[ScoreLine]:
         yield ScoreLine(joined.title(task), 0, tuple(_interval(one.score) if one else None for one in own))
         yield ScoreLine("half credit", 1, tuple(_interval(one.half_credit) if one else None for one in own))
         yield ScoreLine("pass@1", 1, tuple(_interval(one.pass_at_1) if one else None for one in own))
+        for k in sorted({point.k for one in own if one for point in one.passes if point.k > 1}):
+            yield ScoreLine(f"pass@{k}", 1, tuple(_pass_at(one, k) for one in own))
         yield from _splits(own)
         for name in dict.fromkeys(name for one in own if one for name in one.others):
             yield ScoreLine(words(name), 1, tuple(_interval(one.others.get(name)) if one else None for one in own))
+
+
+def _pass_at(own: TaskFigures | None, k: int) -> Interval | None:
+    return _interval(next((point.score for point in own.passes if point.k == k), None)) if own else None
 
 
 def _splits(own: Sequence[TaskFigures | None]) -> Iterator[ScoreLine]:
@@ -216,12 +220,7 @@ def _failures(joined: Joined, count: int) -> Iterator[FailureLine]:
             )
 
 
-def _reasons(joined: Joined) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Reasons that differ in figures alone are one: each budget names its tokens."""
-    every = [Counter[str]() for _ in joined.columns]
-    for counts, column in zip(every, joined.columns, strict=True):
-        for reason, count in column.result.figures.failures.items():
-            counts[DIGITS.sub("n", reason)] += count
-    totals = sum(every, Counter[str]())
-    for reason in sorted(totals, key=lambda one: (-totals[one], one))[:REASONS]:
-        yield reason, tuple(counts[reason] for counts in every)
+def _reasons(joined: Joined) -> Iterator[tuple[str, ...]]:
+    for block in failures(joined):
+        if isinstance(block, Table):
+            yield from _grid(block).rows

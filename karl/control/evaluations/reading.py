@@ -62,12 +62,12 @@ class EvaluationReader:
         if not paths and len(chosen) == 1:
             from karl.control.evaluations.arms import sheet_of_run
 
-            return sheet_of_run(session, self._run(chosen[0]), pair=pair, failures=FAILURES)
+            return sheet_of_run(session, self._run(chosen[0]), pair=pair, listed=FAILURES)
         if len(paths) < len(chosen):
             raise UsageError("documents of `karl eval` stand side by side; a run's own evaluation stands alone")
         from karl.control.evaluations.documents import sheet_of
 
-        return sheet_of([self._document(path) for path in paths], pair=pair, failures=FAILURES)
+        return sheet_of([self._document(path) for path in paths], pair=pair, listed=FAILURES)
 
     def _run(self, line: EvaluationLine) -> EvaluatedRun:
         found = self._runs.get(line.run_id or 0)

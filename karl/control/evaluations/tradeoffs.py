@@ -11,20 +11,12 @@ from evals.report.pareto import Point, dominates
 from evals.report.text import listed
 from karl.control.evaluations.values import Interval, Spot, Tradeoff
 
-
-class _Unit(NamedTuple):
-    name: str
-    spent: Callable[[ParetoPoint], float | None]
-    unknown: str
-
-
-UNITS = (
-    _Unit(
-        "USD a query", lambda point: point.usd_per_query, "no price of the model is known (`karl eval --prices FILE`)"
-    ),
-    _Unit("tokens a query", lambda point: point.tokens_per_query, "tokens were not counted"),
-    _Unit("median seconds to the first answer token", lambda point: point.seconds_p50, "no time is known"),
-)
+USD = "USD a query"
+UNITS: dict[str, Callable[[ParetoPoint], float | None]] = {
+    USD: lambda point: point.usd_per_query,
+    "tokens a query": lambda point: point.tokens_per_query,
+    "median seconds to the first answer token": lambda point: point.seconds_p50,
+}
 
 
 class Measured(NamedTuple):
@@ -36,7 +28,7 @@ class Measured(NamedTuple):
 def tradeoffs(joined: Joined) -> Iterator[Tradeoff]:
     groups: dict[object, list[Column]] = {}
     for column in joined.columns:
-        items = tuple((task.name, task.items_sha256) for task in column.document.tasks)
+        items = tuple((task.name, task.judged_by) for task in column.document.tasks)
         groups.setdefault((column.judge, items), []).append(column)
     for columns in groups.values():
         yield from (_tradeoff(columns, unit) for unit in UNITS)
@@ -54,15 +46,23 @@ def spots(points: Sequence[Measured]) -> tuple[Spot, ...]:
     )
 
 
-def _tradeoff(columns: Sequence[Column], unit: _Unit) -> Tradeoff:
+def _tradeoff(columns: Sequence[Column], unit: str) -> Tradeoff:
     measured: list[Measured] = []
     left_out: dict[str, list[str]] = {}
     for column in columns:
-        figures = column.result.figures
-        score, spent = figures.score, unit.spent(figures.pareto)
+        score, spent = column.result.figures.score, UNITS[unit](column.result.figures.pareto)
         if score is None or spent is None:
-            left_out.setdefault("no overall score" if score is None else unit.unknown, []).append(column.label)
+            left_out.setdefault(_missing(column, unit), []).append(column.label)
         else:
             measured.append(Measured(column.label, Interval(score.mean, score.low, score.high), spent))
     told = "; ".join(f"{listed(labels)}: {why}" for why, labels in left_out.items())
-    return Tradeoff("score", unit.name, spots(measured), f"left out: {told}" if told else "")
+    return Tradeoff("score", unit, spots(measured), f"left out: {told}" if told else "")
+
+
+def _missing(column: Column, unit: str) -> str:
+    figures = column.result.figures
+    if figures.score is None:
+        return "no overall score"
+    if unit == USD and figures.cost.unpriced:
+        return "no price of the model is known (`karl eval --prices FILE`)"
+    return "it was not measured"

@@ -171,8 +171,8 @@ class Grid(NamedTuple):
 class Sheet:
     """Evaluations side by side. `facts`: what was measured; `notes`: what a reader of the figures has to know.
 
-    failures: at most so many a system as were asked for, of `failed_questions`; reasons: the most frequent first;
-    published: what stands beside the paper's table, with `published_notes` on what is not comparable.
+    failures: at most so many a system as were asked for, of `failed_questions`; reasons: each with its count of every
+    system; published: what stands beside the paper's table, with `published_notes` on what is not comparable.
     """
 
     facts: tuple[str, ...]
@@ -187,7 +187,7 @@ class Sheet:
     profiles: tuple[Profile, ...]
     failures: tuple[FailureLine, ...]
     failed_questions: int
-    reasons: tuple[tuple[str, tuple[int, ...]], ...]
+    reasons: tuple[tuple[str, ...], ...]
 
     @property
     def labels(self) -> tuple[str, ...]:
