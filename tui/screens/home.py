@@ -37,7 +37,6 @@ class HomeScreen(RoomScreen):
         yield RunTable(id="runs")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#empty").display = False
 
     def reading(self, *, afresh: bool) -> Callable[[], Any]:

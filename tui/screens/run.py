@@ -43,7 +43,6 @@ class RunScreen(RoomScreen):
             yield Static(id="failures", markup=False)
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#failures").border_title = "failed rollouts"
 
     def reading(self, *, afresh: bool) -> Callable[[], Any]:
