@@ -159,6 +159,15 @@ async def test_copy_export_and_an_attempt(store: Store, ids: Filled, tmp_path: P
         await until(pilot, "notes-1: evaluate 0 base, attempt 0")
 
 
+async def test_an_export_that_fails_is_told(store: Store, ids: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    async with opened(store, ids.good, SMALL) as pilot:
+        await pilot.press("e")
+        await until(pilot, "that failed: [Errno 2] No such file or directory", f"rollout {ids.good}: notes-1/good")
+
+
 async def test_a_passage_whose_document_is_gone_is_shown_with_its_place(store: Store, ids: Filled, tmp_path: Path):
     async with opened(store, ids.good, SMALL) as pilot:
         await pilot.press("o")

@@ -137,7 +137,7 @@ class TraceScreen(RoomScreen):
             self.say("copied the answer")
 
     def action_export(self) -> None:
-        work = partial(export_trace, self.desk.store, self._rollout_id, folder=Path.cwd())
+        work = partial(export_trace, self.desk.store, self._rollout_id, folder=Path())
         in_thread(self, work, lambda path: self.say(f"wrote {path.name} in {path.parent}"))
 
     def action_open_source(self) -> None:

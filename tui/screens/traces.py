@@ -205,7 +205,7 @@ class TracesScreen(RoomScreen):
 
     def action_export(self) -> None:
         if (line := self._current) is not None:
-            work = partial(export_trace, self.desk.store, line.rollout_id, folder=Path.cwd())
+            work = partial(export_trace, self.desk.store, line.rollout_id, folder=Path())
             in_thread(self, work, lambda path: self.say(f"wrote {path.name} in {path.parent}"))
 
     def commands(self) -> Iterator[SystemCommand]:
