@@ -69,6 +69,10 @@ class RoomScreen(Screen[None]):
         self.set_interval(SECONDS, self._tick)
 
     def on_screen_resume(self) -> None:
+        self.come_back()
+
+    def come_back(self) -> None:
+        """The user enters the room, or what lay over it is gone."""
         self.read(afresh=True)
 
     def _tick(self) -> None:
@@ -88,6 +92,12 @@ class RoomScreen(Screen[None]):
             return
         self._began, self._asked_meanwhile = time.monotonic(), False
         self.run_worker(work, name="read", group="read", thread=True, exit_on_error=False)
+
+    @on(Worker.StateChanged)
+    def _act_failed(self, event: Worker.StateChanged) -> None:
+        """Of `tui.threads`; whatever it was, the screen stays."""
+        if event.worker.name == "act" and event.state is WorkerState.ERROR:
+            self.say(f"that failed: {event.worker.error}", failed=True)
 
     @on(Worker.StateChanged)
     def _read_ended(self, event: Worker.StateChanged) -> None:
