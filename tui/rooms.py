@@ -24,5 +24,6 @@ class Room(NamedTuple):
 
 ROOMS = (
     Room("1", "home", "Home", "runs, corpora, checkpoints, health", "home:HomeScreen"),
+    Room("2", "launch", "Launch", "start a run, or the demo", "launch:LaunchScreen"),
     Room("3", "run", "Run", "one run: funnel, training, evaluation", "run:RunScreen"),
 )

@@ -10,6 +10,7 @@ from store.queries.arena import (
     save_arena_vote,
 )
 from store.queries.attempts import Closing, attempts_of_arm, closing_turns
+from store.queries.checkpoint_list import CheckpointLine, checkpoint_lines
 from store.queries.checkpoints import (
     checkpoint_by_name,
     checkpoints,
@@ -66,6 +67,7 @@ from store.queries.metrics import (
     series_names,
 )
 from store.queries.overview import RunOverview, run_overview, run_overviews
+from store.queries.pace import Pace, PacedRun, Spent, pace, paced_runs
 from store.queries.progress import begin_progress, progress_of_run, set_progress, stage_progress
 from store.queries.rollout_list import RolloutFilter, RolloutLine, rollout_lines, rollout_total
 from store.queries.rollouts import RolloutLinks, rollout_id_by_key, rollout_keys, save_rollouts
@@ -94,6 +96,7 @@ __all__ = [
     "BROKEN_EDIT",
     "ArenaColumn",
     "ArenaRecord",
+    "CheckpointLine",
     "Closing",
     "CorpusCounts",
     "DatasetGroup",
@@ -102,12 +105,15 @@ __all__ = [
     "Funnel",
     "GroupMember",
     "MetricPoint",
+    "Pace",
+    "PacedRun",
     "RolloutFilter",
     "RolloutLine",
     "RolloutLinks",
     "RolloutTrace",
     "RunOverview",
     "SegmentArrays",
+    "Spent",
     "StoredAnswer",
     "TokenCheck",
     "add_metrics",
@@ -119,6 +125,7 @@ __all__ = [
     "attempts_under",
     "begin_progress",
     "checkpoint_by_name",
+    "checkpoint_lines",
     "checkpoints",
     "chunk_by_key",
     "chunk_names",
@@ -153,6 +160,8 @@ __all__ = [
     "metric_names",
     "names_of_chunks",
     "newest_checkpoint",
+    "pace",
+    "paced_runs",
     "progress_of_run",
     "rollout_id_by_key",
     "rollout_keys",
