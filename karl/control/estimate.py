@@ -11,7 +11,7 @@ from pathlib import Path
 from evals.prices import PriceTable, load_prices
 from karl.run_config import RunConfig
 from store import queries
-from store.queries import Pace, PacedRun
+from store.queries import Pace
 from store.session import Session
 from store.types import Role, Stage
 
@@ -59,14 +59,13 @@ def rollouts_of(config: RunConfig, *, stages: Sequence[str], asked: int | None, 
     return {kind: count for kind, count in found.items() if count}
 
 
-def earlier(session: Session, config: RunConfig) -> Pace | None:
-    """How the newest run of the same policy and recipe went; else the newest of the same policy; None: there is none.
+def earlier(session: Session, config: RunConfig, *, model: str) -> Pace | None:
+    """How the newest run of this policy, or of one trained from it, went; one with the same recipe before others.
 
-    Another policy's tokens and seconds would say nothing.
+    None: there is none. Another policy's tokens and seconds would say nothing.
     """
-    wanted = config.stored()
-    same = [run for run in queries.paced_runs(session) if run.settings.get("base") == wanted["base"]]
-    same.sort(key=lambda run: _alike(run, wanted))  # stable: the newest first among equals
+    same = [run for run in queries.paced_runs(session) if run.model == model]
+    same.sort(key=lambda run: run.recipe != config.recipe)  # stable: the newest first among equals
     return queries.pace(session, same[0]) if same else None
 
 
@@ -93,10 +92,6 @@ def prices_here() -> PriceTable:
     """Raises: UsageError for a file that cannot be read."""
     beside = Path.cwd() / PRICES
     return load_prices(beside) if beside.is_file() else PriceTable()
-
-
-def _alike(run: PacedRun, wanted: Mapping[str, object]) -> bool:
-    return run.settings.get("recipe") != wanted["recipe"]
 
 
 def _role(kind: str) -> Role:

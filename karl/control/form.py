@@ -117,7 +117,7 @@ def parse(draft: Draft) -> Parsed:
         found: dict[str, str] = {}
         for error in exc.errors():
             name = str(error["loc"][0]) if error["loc"] else ""
-            found.setdefault(name, error["msg"].removeprefix("Value error, "))
+            found.setdefault(name, error["msg"].removeprefix("Value error, ").partition(", unable to parse")[0])
         if "corpus" in found:
             found["corpus"] = "choose a corpus; `karl ingest FOLDER --name NAME` makes one"
         return Parsed(None, found)

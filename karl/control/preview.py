@@ -60,11 +60,12 @@ def _estimate(
     """Raises: UsageError for prices that cannot be read."""
     from karl.policies import profile_of
 
+    model = profile_of(config.base, settings=settings).name
     with store.session() as session:
-        like = earlier(session, config)
+        like = earlier(session, config, model=model)
     stages = [one.stage for one in graphs]
     rollouts = rollouts_of(config, stages=stages, asked=_asked(draft, config), epochs=_epochs(config))
-    return estimate(rollouts, like, model=profile_of(config.base, settings=settings).name, prices=prices_here())
+    return estimate(rollouts, like, model=model, prices=prices_here())
 
 
 def _asked(draft: Draft, config: RunConfig) -> int | None:

@@ -38,18 +38,23 @@ class Pace(NamedTuple):
 
 
 class PacedRun(NamedTuple):
+    """model: the name of the policy that made its rollouts."""
+
     run_id: int
     name: str
-    settings: dict[str, object]
+    recipe: str | None
+    model: str
 
 
 def paced_runs(session: Session, *, limit: int = 20) -> list[PacedRun]:
     """The newest runs that have finished an iteration, newest first."""
-    run, iteration = table_of(Run), table_of(Iteration)
+    run, iteration, rollout = table_of(Run), table_of(Iteration), table_of(Rollout)
     finished = select(iteration.c.run_id).where(iteration.c.done)
-    query = select(run.c.id, run.c.name, run.c.settings).where(run.c.id.in_(finished))
+    model = select(rollout.c.model).where(rollout.c.run_id == run.c.id).limit(1).scalar_subquery()
+    recipe = run.c.settings["recipe"].as_string().label("recipe")
+    query = select(run.c.id, run.c.name, recipe, model.label("model")).where(run.c.id.in_(finished))
     rows = session.connection().execute(query.order_by(run.c.id.desc()).limit(limit))
-    return [PacedRun(row.id, row.name, row.settings) for row in rows]
+    return [PacedRun(row.id, row.name, row.recipe, row.model or "") for row in rows]
 
 
 def pace(session: Session, run: PacedRun) -> Pace:

@@ -102,7 +102,7 @@ class LaunchScreen(RoomScreen):
 
     @on(FieldChanged)
     def _changed(self) -> None:
-        self.form.follow_demo(self.form.draft.demo)
+        self.form.follow()
         self._let_start()
         self.set_timer(PAUSE, self.read)
 

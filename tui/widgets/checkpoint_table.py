@@ -11,25 +11,26 @@ from tui.widgets.rows import Column, RowTable
 
 
 class CheckpointTable(RowTable):
-    """A row a checkpoint, keyed by its id. pass@1: on the held-out questions of its run."""
+    """Keyed by the checkpoint's id. by: the algorithm that trained it; pass@1: on the held-out questions of its run."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("checkpoint"),
-        Column("trained by"),
-        Column("version", right=True),
+        Column("by", least=44),
+        Column("version", right=True, least=54),
         Column("pass@1", right=True),
-        Column("made"),
+        Column("made", least=62),
     )
 
     def show(self, checkpoints: Sequence[CheckpointLine]) -> None:
         self.border_title = f"newest {len(checkpoints)} checkpoints" if checkpoints else "checkpoints: none yet"
-        self.show_rows({str(line.checkpoint_id): _cells(line) for line in checkpoints})
+        width = 28 if self.room >= 62 else 22
+        self.show_rows({str(line.checkpoint_id): _cells(line, width=width) for line in checkpoints})
 
 
-def _cells(line: CheckpointLine) -> dict[str, str]:
+def _cells(line: CheckpointLine, *, width: int) -> dict[str, str]:
     return {
-        "checkpoint": cut(line.name, 28),
-        "trained by": "nothing yet" if str(line.algorithm) == "base" else str(line.algorithm),
+        "checkpoint": cut(line.name, width),
+        "by": str(line.algorithm),
         "version": str(line.policy_version),
         "pass@1": rate(line.score),
         "made": local_time(line.created_at, form="%m-%d %H:%M"),

@@ -21,14 +21,15 @@ class CorpusTable(RowTable):
         Column("corpus"),
         Column("documents", right=True),
         Column("chunks", right=True),
-        Column("skipped", right=True),
-        Column("updated"),
+        Column("skipped", right=True, least=54),
+        Column("updated", least=60),
     )
 
     def show(self, corpora: Sequence[CorpusLine]) -> None:
         one = len(corpora) == 1
         self.border_title = f"{len(corpora)} {'corpus' if one else 'corpora'}"
-        self.show_rows({line.name: _cells(line) for line in corpora})
+        width = 24 if self.room >= 60 else 18
+        self.show_rows({line.name: _cells(line, width=width) for line in corpora})
 
     @on(DataTable.RowSelected)
     def _chosen(self, event: DataTable.RowSelected) -> None:
@@ -37,9 +38,9 @@ class CorpusTable(RowTable):
             self.post_message(CorpusOpened(name=event.row_key.value))
 
 
-def _cells(line: CorpusLine) -> dict[str, str]:
+def _cells(line: CorpusLine, *, width: int) -> dict[str, str]:
     return {
-        "corpus": cut(line.name, 24),
+        "corpus": cut(line.name, width),
         "documents": f"{line.counts.documents:,}",
         "chunks": f"{line.counts.chunks:,}",
         "skipped": f"{line.counts.skipped:,}",

@@ -34,17 +34,16 @@ class LaunchForm(VerticalScroll):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(id="form", can_focus=False)
-        self._rows = {field.name: _row(field) for field in (*_engine_fields(settings), NAME, *fields())}
+        self._rows = {field.name: _row(field) for field in _fields(settings)}
 
     def compose(self) -> ComposeResult:
-        first = [row for row in self._rows.values() if not row.field.advanced]
-        yield self._rows["corpus"]
-        yield from (row for row in first if row.field.name != "corpus")
+        yield from (row for row in self._rows.values() if not row.field.advanced)
         advanced = [row for row in self._rows.values() if row.field.advanced]
         yield Collapsible(*advanced, title=f"advanced: {len(advanced)} more settings")
 
     def on_mount(self) -> None:
         self.border_title = "a run"
+        self.follow()
 
     @property
     def draft(self) -> Draft:
@@ -73,15 +72,27 @@ class LaunchForm(VerticalScroll):
         if any(self._rows[name].field.advanced for name in problems if name in self._rows):
             self.query_one(Collapsible).collapsed = False
 
-    def follow_demo(self, demo: bool) -> None:
-        """The demo decides some settings itself: they cannot be filled in."""
+    def follow(self) -> None:
+        """Hide what has no meaning: the demo decides some settings itself, and other engines have no endpoints."""
+        demo = self.draft.demo
         for name in ("name", *DEMO_DECIDES[1:]):
             self._rows[name].display = not demo
+        self._rows["vllm_url"].display = (self._rows["engine"].text or self._rows["engine"].field.default) == "vllm"
 
     def help_of(self, name: str) -> str:
         field = self._rows[name].field
         default = f" (default: {field.default})" if field.default else ""
         return f"{field.label}: {field.help}{default}"
+
+
+def _fields(settings: Settings) -> Iterator[FormField]:
+    """In the order of the screen: of what, by whom, where, how much."""
+    for field in fields():
+        yield field
+        if field.name == "corpus":
+            yield NAME
+        elif field.name == "base":
+            yield from _engine_fields(settings)
 
 
 def _engine_fields(settings: Settings) -> Iterator[FormField]:

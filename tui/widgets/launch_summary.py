@@ -60,7 +60,7 @@ def _estimate_lines(found: Estimate) -> Iterator[str]:
     yield (
         f"tokens and time are reckoned from run {found.like} of this store"
         if found.like
-        else "no run of this policy in this store has finished an iteration yet: nothing to reckon tokens and time from"
+        else f"no run of {found.model} in this store has finished an iteration yet: nothing to reckon them from"
     )
 
 
@@ -68,7 +68,7 @@ def _cost(found: Estimate) -> str:
     if found.usd is not None:
         return f"about {found.usd:,.2f} USD, without the judge's"
     if not found.priced:
-        return f"unknown: prices.toml here has no price of {found.model}"
+        return f"unknown: no price of {found.model} in prices.toml here"
     return "unknown, as the tokens are"
 
 

@@ -10,7 +10,7 @@ from textual.widgets import DataTable
 
 
 class Column(NamedTuple):
-    """right: a number; least: columns of the terminal from which on there is room for it."""
+    """right: a number; least: width of the table from which on there is room for it."""
 
     name: str
     right: bool = False
@@ -48,8 +48,13 @@ class RowTable(DataTable[Text]):
             return None
         return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
 
+    @property
+    def room(self) -> int:
+        """Width of the table, in cells; before it is laid out, of the terminal."""
+        return self.size.width or self.app.size.width
+
     def _fitting(self) -> list[str]:
-        return [column.name for column in self.COLUMNS if self.app.size.width >= column.least]
+        return [column.name for column in self.COLUMNS if self.room >= column.least]
 
     def _lay(self, names: list[str]) -> None:
         self.clear(columns=True)

@@ -14,7 +14,7 @@ from tui.reading.home import RunLine, StageView
 from tui.text import cut, duration, local_time, rate
 from tui.widgets.rows import Column, RowTable
 
-WIDE = 120  # columns from which on there is room for long names
+WIDE = 118  # cells from which on there is room for long names
 MOMENT = "%m-%d %H:%M"
 # A sign beside the word, so that a list is read at a glance without colours.
 SIGNS = {"running": "▶", "paused": "‖", "lost": "?", "stopped": "■", "done": "✓", "failed": "✗"}
@@ -31,11 +31,11 @@ class RunTable(RowTable):
         Column("progress", right=True),
         Column("rate", right=True, least=WIDE),
         Column("left", right=True),
-        Column("base", right=True, least=100),
+        Column("base", right=True, least=98),
         Column("best", right=True),
         Column("started", least=WIDE),
-        Column("ended", least=150),
-        Column("corpus", least=170),
+        Column("ended", least=148),
+        Column("corpus", least=168),
     )
 
     def on_mount(self) -> None:
@@ -43,7 +43,7 @@ class RunTable(RowTable):
         self.border_title = "runs (base, best: pass@1)"
 
     def show(self, runs: Sequence[RunLine], *, selected: int | None) -> None:
-        wide = self.app.size.width >= WIDE
+        wide = self.room >= WIDE
         rows = {str(line.run.run_id): _cells(line, wide=wide) for line in runs}
         self.show_rows(rows, selected=None if selected is None else str(selected))
 
