@@ -30,6 +30,7 @@ OPTIONS = {"corpus": "corpus", "iterations": "iterations", "questions": "questio
     "question_corpus": "question-corpus",
     "recipe": "recipe",
 }
+NO_ITEMS = "none"
 HELP = {
     "corpus": "what the run is about: documents that `karl ingest` has read",
     "iterations": "rounds of questions, rollouts, training, evaluation",
@@ -80,7 +81,8 @@ def fields() -> tuple[FormField, ...]:
 def texts_of(settings: Mapping[str, Any]) -> dict[str, str]:
     """Of the stored settings of a run; what a run of today does not have is left out, as defaults are."""
     texts = {name: as_text(settings[name]) for name in RunConfig.model_fields if name in settings}
-    return {name: text for name, text in texts.items() if text != _default(name)}
+    # No text is the default: a list without items is another where the default has some.
+    return {name: text or NO_ITEMS for name, text in texts.items() if text != _default(name)}
 
 
 def as_text(value: Any) -> str:
@@ -169,7 +171,7 @@ def _values(draft: Draft) -> dict[str, Any]:
 def _value(name: str, text: str) -> Any:
     if get_origin(RunConfig.model_fields[name].annotation) is not tuple:
         return text
-    if text.lower() == "none":
+    if text.lower() == NO_ITEMS:
         return []
     if text.startswith("["):
         try:
