@@ -18,7 +18,7 @@ from karl.run_lock import LOCK_FOLDER
 from karl.settings import Settings
 from store.errors import UsageError
 from store.types import RunState
-from tests.karl.kit import environment
+from tests.karl.control.control_kit import environment
 
 PATIENCE = 20.0  # seconds
 # Owns a run as `karl run` does, with a child, and says which signals come.
@@ -28,7 +28,8 @@ from pathlib import Path
 from karl.run_lock import run_lock
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, lambda number, _: print(signal.Signals(number).name, flush=True))
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdin=subprocess.DEVNULL)
+apart = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], **apart)
 with run_lock(Path(sys.argv[1]), name="notes-1"):
     print(child.pid, flush=True)
     for line in sys.stdin:
