@@ -64,7 +64,6 @@ class HomeScreen(RoomScreen):
             yield HealthPanel(id="health")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#empty").display = False
         self._checkup = Checkup(self.desk.settings)
         self.check_health()

@@ -22,22 +22,21 @@ class RowTable(DataTable[Text]):
 
     COLUMNS: ClassVar[tuple[Column, ...]] = ()
 
-    def on_mount(self) -> None:
-        self.cursor_type = "row"
-        self._lay(self._fitting())
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id, cursor_type="row")
+        self._widths: dict[str, int] = {}
 
     def show_rows(self, rows: Mapping[str, Mapping[str, Text | str]], *, selected: str | None = None) -> None:
         """Draw `rows` in their order, the cursor on `selected`; None: where it was."""
         cursor = selected if selected is not None else self.selected
+        cells = {key: [self._cell(row, column) for column in self._fitting()] for key, row in rows.items()}
         with self.prevent(DataTable.RowHighlighted):
-            if (fitting := self._fitting()) != [key.value for key in self.columns]:
-                self._lay(fitting)
-            if list(rows) != [key.value for key in self.rows]:
-                self.clear()
-                for key, row in rows.items():
-                    self.add_row(*(self._cell(row, name) for name in fitting), key=key)
+            if not self._lay(cells) and list(cells) == [key.value for key in self.rows]:
+                self._update(cells)
             else:
-                self._update(rows, fitting)
+                self.clear()
+                for key, row in cells.items():
+                    self.add_row(*row, key=key)
             if cursor is not None and cursor in rows:
                 self.move_cursor(row=list(rows).index(cursor))
 
@@ -53,25 +52,36 @@ class RowTable(DataTable[Text]):
         """Width of the table, in cells; before it is laid out, of the terminal."""
         return self.size.width or self.app.size.width
 
-    def _fitting(self) -> list[str]:
-        return [column.name for column in self.COLUMNS if self.room >= column.least]
+    def _fitting(self) -> list[Column]:
+        return [column for column in self.COLUMNS if self.room >= column.least]
 
-    def _lay(self, names: list[str]) -> None:
+    def _lay(self, cells: Mapping[str, list[Text]]) -> bool:
+        """Columns as wide as what is in them, or was: changing figures must not make them jump. Answers if they are new.
+
+        Widths are ours: the table's own follow when it is idle, behind what was painted meanwhile.
+        """
+        names = [column.name for column in self._fitting()]
+        widths = {
+            name: max(len(name), self._widths.get(name, 0), *(row[place].cell_len for row in cells.values()), 0)
+            for place, name in enumerate(names)
+        }
+        if widths == self._widths and self.columns:
+            return False
         self.clear(columns=True)
-        for column in self.COLUMNS:
-            if column.name in names:
-                self.add_column(Text(column.name, justify="right" if column.right else "left"), key=column.name)
+        self._widths = widths
+        for column in self._fitting():
+            label = Text(column.name, justify="right" if column.right else "left")
+            self.add_column(label, key=column.name, width=widths[column.name])
+        return True
 
-    def _update(self, rows: Mapping[str, Mapping[str, Text | str]], names: list[str]) -> None:
-        for key, row in rows.items():
-            for name in names:
-                cell = self._cell(row, name)
+    def _update(self, cells: Mapping[str, list[Text]]) -> None:
+        for key, row in cells.items():
+            for name, cell in zip(self._widths, row, strict=True):
                 if self.get_cell(key, name) != cell:
-                    self.update_cell(key, name, cell, update_width=True)
+                    self.update_cell(key, name, cell)
 
-    def _cell(self, row: Mapping[str, Text | str], name: str) -> Text:
-        right = next(column.right for column in self.COLUMNS if column.name == name)
-        given = row.get(name, "")
+    def _cell(self, row: Mapping[str, Text | str], column: Column) -> Text:
+        given = row.get(column.name, "")
         text = given.copy() if isinstance(given, Text) else Text(given)
-        text.justify = "right" if right else "left"
+        text.justify = "right" if column.right else "left"
         return text

@@ -39,7 +39,6 @@ class RunTable(RowTable):
     )
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.border_title = "runs (base, best: pass@1)"
 
     def show(self, runs: Sequence[RunLine], *, selected: int | None) -> None:
