@@ -36,13 +36,13 @@ with run_lock(Path(sys.argv[1]), name="filings-1"):
 
 
 def row_of(lines: list[str], name: str) -> list[str]:
-    (line,) = [line for line in lines if line.strip().startswith(name)]
+    (line,) = [line for line in lines if line.strip().startswith(f"{name} ")]
     return line.split()
 
 
 async def test_an_empty_store_says_what_to_type(store: Store):
     app = app_on(store)
-    async with app.run_test(size=SMALL) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         lines = await until(pilot, "    karl demo", "0 runs, 0 running")
         assert not any("best" in line for line in lines)
         with store.session() as session:
@@ -54,7 +54,7 @@ async def test_an_empty_store_says_what_to_type(store: Store):
 async def test_runs_are_rows_newest_first(store: Store):
     filled(store)
     app = app_on(store)
-    async with app.run_test(size=SMALL) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         lines = await until(pilot, "2 runs, 1 running", "filings-1")
         assert [line.split() for line in lines if "-1 " in line] == [
             ["filings-1", "▶", "running", "1/3"],
@@ -74,7 +74,7 @@ async def test_a_stage_with_its_rate_and_what_is_left(store: Store, size: tuple[
     with store.session() as session:
         add_progress(session, running)
     app = app_on(store)
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         lines = await until(pilot, "2 runs, 1 running", "solving")
         assert row_of(lines, "filings-1")[: len(cells)] == cells
         assert all(len(line) <= size[0] for line in lines)
@@ -86,7 +86,7 @@ async def test_a_run_whose_process_was_killed_is_lost(store: Store):
         add_progress(session, running)
     leave_lock(home_of(store), "filings-1")
     app = app_on(store)
-    async with app.run_test(size=SMALL) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         lines = await until(pilot, "2 runs, 0 running", "? lost")
         assert row_of(lines, "filings-1") == ["filings-1", "?", "lost", "1/3", "solving", "30%"]  # no time left
         await pilot.press("p")
@@ -103,7 +103,7 @@ async def test_a_run_is_paused_woken_and_stopped(store: Store):
         assert owner.stdout is not None
         assert owner.stdout.readline() == "owned\n"
         app = app_on(store)
-        async with app.run_test(size=SMALL) as pilot:
+        async with app.run_test(size=SMALL, notifications=True) as pilot:
             await until(pilot, "▶ running")
             await pilot.press("p")
             await until(pilot, "‖ paused", "p wakes it")
@@ -131,7 +131,7 @@ async def test_a_run_that_cannot_go_on_shows_its_last_words(store: Store, monkey
     leave_lock(home_of(store), "filings-1")
     monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
     app = app_on(store)
-    async with app.run_test(size=(120, 30)) as pilot:
+    async with app.run_test(size=(120, 30), notifications=True) as pilot:
         await until(pilot, "? lost")
         await pilot.press("c")
         await until(pilot, "run filings-1 did not go on", "that are not of `karl run`")
@@ -144,12 +144,12 @@ async def test_corpora_checkpoints_and_health(store: Store):
     with store.session() as session:
         add_checkpoint(session, done, "notes-1/oapl-9", rate=0.625)
     app = app_on(store)
-    async with app.run_test(size=LARGE) as pilot:
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
         lines = await until(pilot, "2 corpora", "notes-1/oapl-9", "all that is needed is there", "✓ torch")
         assert any("filings-1-corpus" in line and "notes-1/oapl-9" in line for line in lines)  # side by side
         assert "0.625" in next(line for line in lines if "notes-1/oapl-9" in line)
     app = app_on(store)
-    async with app.run_test(size=SMALL) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         lines = await until(pilot, "2 corpora", "newest 1 checkpoints", "all that is needed is there")
         assert not any("filings-1-corpus" in line for line in lines)
         await pilot.press("tab")
@@ -163,7 +163,7 @@ async def test_corpora_checkpoints_and_health(store: Store):
 async def test_a_corpus_and_a_run_lead_to_the_launch_room(store: Store):
     filled(store)
     app = app_on(store)
-    async with app.run_test(size=(140, 50)) as pilot:
+    async with app.run_test(size=(140, 50), notifications=True) as pilot:
         await until(pilot, "2 corpora")
         await pilot.press("tab", "down", "enter")
         await until(pilot, "[2 Launch]", "karl --home", "--corpus notes-1-corpus")
@@ -179,7 +179,7 @@ async def test_a_corpus_and_a_run_lead_to_the_launch_room(store: Store):
 async def test_a_new_run_leaves_the_cursor_where_it_was(store: Store):
     done, _ = filled(store)
     app = app_on(store)
-    async with app.run_test(size=SMALL) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "2 runs, 1 running")
         await pilot.press("down")
         with store.session() as session:
@@ -192,7 +192,7 @@ async def test_a_new_run_leaves_the_cursor_where_it_was(store: Store):
 async def test_resizing_shows_the_columns_that_fit(store: Store):
     done, _ = filled(store)
     app = app_on(store)
-    async with app.run_test(size=SMALL) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "2 runs, 1 running")
         await pilot.press("down")
         await pilot.resize_terminal(*LARGE)
@@ -206,7 +206,7 @@ async def test_resizing_shows_the_columns_that_fit(store: Store):
 async def test_a_database_that_refuses_is_told_and_tried_again(store: Store):
     filled(store)
     app = app_on(store)
-    async with app.run_test(size=SMALL) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "2 runs, 1 running")
         with store.session() as session:
             session.connection().execute(text("ALTER TABLE checkpoint RENAME TO checkpoint_away"))
@@ -219,7 +219,7 @@ async def test_a_database_that_refuses_is_told_and_tried_again(store: Store):
 async def test_rooms_by_key_and_the_run_by_enter(store: Store):
     filled(store)
     app = app_on(store)
-    async with app.run_test(size=SMALL) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "[1 Home]", "2 runs, 1 running")
         await pilot.press("down", "enter")
         await until(pilot, "[3 Run]", "notes-1: done, started")
@@ -232,7 +232,7 @@ async def test_rooms_by_key_and_the_run_by_enter(store: Store):
 async def test_the_palette_offers_rooms_actions_and_themes(store: Store):
     filled(store)
     app = app_on(store)
-    async with app.run_test(size=SMALL) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "2 runs, 1 running")
         titles = [command.title for command in app.get_system_commands(app.screen)]
         assert titles[0] == "Pause or wake the run"
@@ -246,7 +246,7 @@ async def test_the_palette_offers_rooms_actions_and_themes(store: Store):
 async def test_keys_help_and_quit(store: Store):
     filled(store)
     app = app_on(store, room="run")
-    async with app.run_test(size=SMALL) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "filings-1: running")
         await pilot.press("question_mark")
         await until(pilot, "quit; runs go on", "Next training")

@@ -56,7 +56,7 @@ class RowTable(DataTable[Text]):
         return [column for column in self.COLUMNS if self.room >= column.least]
 
     def _lay(self, cells: Mapping[str, list[Text]]) -> bool:
-        """Columns as wide as what is in them, or was: changing figures must not make them jump. Answers if they are new.
+        """Columns as wide as what is in them, or was: changing figures must not move them. Answers if they are new.
 
         Widths are ours: the table's own follow when it is idle, behind what was painted meanwhile.
         """
