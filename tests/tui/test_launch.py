@@ -83,8 +83,7 @@ async def test_a_run_like_another_with_changes(store: Store):
         await pilot.press("1")
         await until(pilot, "[1 Home]")
         await pilot.press("2")
-        await until(pilot, "the run is gone from the store")
-        await until(pilot, "ready: ctrl+s")
+        await until(pilot, "that run is gone from the store", "--corpus notes")
 
 
 async def test_an_advanced_setting_that_is_wrong_is_shown(store: Store):

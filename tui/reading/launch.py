@@ -17,7 +17,7 @@ from tui.desk import Wish
 class LaunchView:
     """offers None: they were not read. filled: texts to fill in, of a wish; like: the run that they are of.
 
-    Then the preview is not of them: it follows when they are filled in.
+    Then the preview is not of them: it follows when they are filled in. gone: why the wish came to nothing.
     """
 
     draft: Draft
@@ -25,10 +25,11 @@ class LaunchView:
     offers: Offers | None = None
     filled: dict[str, str] | None = None
     like: str = ""
+    gone: str = ""
 
 
 def read_launch(store: Store, settings: Settings, draft: Draft, *, wish: Wish | None, afresh: bool) -> LaunchView:
-    """Raises: KarlError when the database refuses, or for a wish about a run that is gone."""
+    """Raises: KarlError when the database refuses."""
     offered = offers(store, settings) if afresh else None
     if wish is None:
         return LaunchView(draft, preview(store, settings, draft), offered)
@@ -36,4 +37,6 @@ def read_launch(store: Store, settings: Settings, draft: Draft, *, wish: Wish | 
         return LaunchView(draft, Preview(), offered, {"corpus": wish.corpus})
     with store.session() as session:
         run = queries.run_overview(session, wish.like)
-    return LaunchView(draft, Preview(), offered, texts_of_run(store, wish.like), run.name if run else "")
+    if run is None or run.run_id != wish.like:
+        return LaunchView(draft, preview(store, settings, draft), offered, gone="that run is gone from the store")
+    return LaunchView(draft, Preview(), offered, texts_of_run(store, wish.like), run.name)

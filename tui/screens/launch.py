@@ -16,6 +16,7 @@ from textual.worker import Worker, WorkerState, get_current_worker
 from karl.control import launch
 from karl.control.form import Draft
 from store import queries
+from tui.desk import Wish
 from tui.messages import FieldChanged
 from tui.reading.launch import LaunchView, read_launch
 from tui.screens.base import RoomScreen
@@ -40,6 +41,8 @@ class LaunchScreen(RoomScreen):
         super().__init__()
         self._shown: LaunchView | None = None
         self._starting = False
+        self._pending = True  # what was asked for has not been shown yet
+        self._wish: Wish | None = None
 
     def compose_room(self) -> ComposeResult:
         with Container(id="parts"):
@@ -60,20 +63,23 @@ class LaunchScreen(RoomScreen):
 
     def reading(self, *, afresh: bool) -> Callable[[], Any] | None:
         """Only what has changed since: the offers when the room is entered, the preview when something was typed."""
-        draft, wish = self.form.draft, self.desk.wish
-        if not afresh and self._shown is not None and draft == self._shown.draft:
+        draft = self.form.draft
+        if not (afresh or self._pending or self._shown is None) and draft == self._shown.draft:
             return None
-        self.desk.wish = None
+        self._pending, self._wish, self.desk.wish = True, self.desk.wish or self._wish, None
         first = self._shown is None
-        return partial(read_launch, self.desk.store, self.desk.settings, draft, wish=wish, afresh=afresh or first)
+        return partial(read_launch, self.desk.store, self.desk.settings, draft, wish=self._wish, afresh=afresh or first)
 
     def show(self, view: LaunchView) -> str:
         first, self._shown = self._shown is None, view
+        self._pending, self._wish = False, None
         if view.offers is not None:
             self.form.offer(view.offers)
         if view.filled is not None:
             self.form.fill(view.filled)
             return f"filled in as run {view.like} was" if view.like else "choose what else matters"
+        if view.gone:
+            return view.gone
         if first and view.offers is not None and not view.offers.by_setting.get("corpus"):
             self.fill_demo()
             return "nothing was ingested yet: the demo needs nothing"
