@@ -114,7 +114,7 @@ async def test_a_run_is_paused_woken_and_stopped(store: Store):
             await pilot.press("escape")
             assert isinstance(app.screen, HomeScreen)
             await pilot.press("x", "s")
-            await until(pilot, "stops when what is under way is finished")
+            await until(pilot, "run filings-1 stops when")
             assert owner.stdout.readline() == "SIGINT\n"
             await pilot.press("x")
             assert isinstance(app.screen, StopScreen)

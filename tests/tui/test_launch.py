@@ -105,5 +105,5 @@ async def test_a_process_that_dies_first_shows_its_last_words(store: Store, tmp_
         await pilot.press("ctrl+s")
         await until(pilot, "its last words", "did you mean 'concurrency'?")
         await pilot.press("escape")
-        await until(pilot, "it has ended before its run began (exit code 2)")
+        await until(pilot, "[2 Launch]")
         assert isinstance(app.screen, LaunchScreen)
