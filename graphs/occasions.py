@@ -23,6 +23,11 @@ def check_tasks(tasks: Iterable[str], specs: Sequence[GraphSpec], *, prompt_path
             raise _unknown("task", task, specs, offered, f"write 'overrides: {{{task}: ...}}', or leave the task out")
 
 
+def task_names(specs: Iterable[GraphSpec], *, prompt_path: Sequence[Path] = ()) -> tuple[str, ...]:
+    """What `check_tasks` accepts and offers, sorted."""
+    return tuple(sorted(_occasions(specs) - _variants(prompt_path)))
+
+
 def check_variant(variant: str, specs: Sequence[GraphSpec], *, prompt_path: Sequence[Path]) -> None:
     """Raises: UsageError for a variant that neither the graphs nor a folder of prompts know, with the closest name."""
     known = _occasions(specs) | _variants(prompt_path)

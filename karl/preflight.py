@@ -20,11 +20,7 @@ def check_run(config: RunConfig, *, settings: Settings) -> None:
     from rl_backend.checkpoint import check_model_folder
     from rl_backend.config import load_recipe
 
-    if settings.engine != "local" and config.iterations > 1:
-        raise UsageError(
-            f"engine {settings.engine!r} serves one fixed checkpoint: run with --iterations 1, serve the new one, "
-            "and run again with --base on it"
-        )
+    check_iterations(config, settings=settings)
     check_model_folder(config.base)
     load_recipe(config.recipe, algorithm=config.algorithm, seed=config.seed)
     if config.sft_control:
@@ -40,6 +36,15 @@ def check_run(config: RunConfig, *, settings: Settings) -> None:
         check_chat(settings.chat)
     if settings.judge is not None:
         check_judge(settings.judge)
+
+
+def check_iterations(config: RunConfig, *, settings: Settings) -> None:
+    """Raises: UsageError for several of them where no second policy could sample."""
+    if settings.engine != "local" and config.iterations > 1:
+        raise UsageError(
+            f"engine {settings.engine!r} serves one fixed checkpoint: run with --iterations 1, serve the new one, "
+            "and run again with --base on it"
+        )
 
 
 def check_graphs(config: RunConfig, *, settings: Settings) -> None:

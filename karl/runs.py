@@ -17,7 +17,7 @@ from karl.context import Context, id_of
 from karl.loop import run_loop
 from karl.progress_record import RecordingReporter
 from karl.reporting import Reporter
-from karl.run_config import RunConfig
+from karl.run_config import RunConfig, make_config
 from karl.run_lock import run_lock
 from karl.settings import Settings
 from karl.signals import stop_on_signals
@@ -67,6 +67,21 @@ def open_run(store: Store, config: RunConfig, *, name: str | None) -> Opened:
         return Opened(
             queries.create_run(session, name=chosen, corpus_id=corpus.id, settings=config.stored()), resumed=False
         )
+
+
+def unfinished_run(store: Store, name: str) -> tuple[Opened, RunConfig]:
+    """A run as it was stored, to go on with: nothing of it needs to be given again.
+
+    Raises: UsageError for an unknown run, one that is done, or one that is not of `karl run` or `karl demo`.
+    """
+    with store.session() as session:
+        run = queries.run_by_name(session, name)
+    if run.state is RunState.DONE:
+        raise UsageError(f"run {name!r} is done; `karl show {name}` shows it")
+    try:
+        return Opened(run, resumed=True), make_config(run.settings)
+    except UsageError as exc:
+        raise UsageError(f"run {name!r} has settings that are not of `karl run`: {exc}") from exc
 
 
 def _taken(session: Session, name: str, config: RunConfig) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, ClassVar
 
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.screen import Screen
 
 from karl.control.place import Settings
 from store.session import Store
@@ -49,6 +52,15 @@ class KarlApp(App[None]):
 
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What the screen offers itself comes first; then the rooms, and what textual has: themes, quitting."""
+        yield from getattr(screen, "commands", tuple)()
+        for room in ROOMS:
+            yield SystemCommand(f"Room: {room.title}", room.does, partial(self.action_enter, room.name))
+        yield SystemCommand("Keys that work here", "the same as ?", self.action_help)
+        theirs = super().get_system_commands(screen)
+        yield from (command for command in theirs if command.title not in ("Keys", "Screenshot"))
 
     @property
     def rooms(self) -> tuple[Room, ...]:

@@ -9,11 +9,19 @@ from store.queries import RolloutFilter
 from store.session import Store
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What another room wants to have started: a run of this corpus, or one like this run."""
+
+    corpus: str = ""
+    like: int | None = None
+
+
 @dataclass
 class Desk:
     """run_id: the run that the rooms are about; None: none was picked, so the newest. rollout_id: the trace to open.
 
-    filter: what another room wants to see in the traces; taken, it is None again.
+    filter: what another room wants to see in the traces; wish: what it wants to launch. Taken, they are None again.
     """
 
     store: Store
@@ -21,6 +29,7 @@ class Desk:
     run_id: int | None = None
     rollout_id: int | None = None
     filter: RolloutFilter | None = None
+    wish: Wish | None = None
 
     @property
     def source(self) -> str:

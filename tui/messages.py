@@ -19,3 +19,17 @@ class RunOpened(Message):
     """The user wants to see this run."""
 
     run_id: int
+
+
+@dataclass
+class CorpusOpened(Message):
+    """The user wants to start a run of this corpus."""
+
+    name: str
+
+
+@dataclass
+class FieldChanged(Message):
+    """The user, or another room's wish, has changed a setting of a form."""
+
+    name: str

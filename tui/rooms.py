@@ -24,6 +24,7 @@ class Room(NamedTuple):
 
 ROOMS = (
     Room("1", "home", "Home", "runs, corpora, checkpoints, health", "home:HomeScreen"),
+    Room("2", "launch", "Launch", "start a run, or the demo", "launch:LaunchScreen"),
     Room("3", "run", "Run", "one run: funnel, training, evaluation", "run:RunScreen"),
     Room("4", "traces", "Traces", "rollouts: filter, read step by step, compare", "traces:TracesScreen"),
     Room("7", "evals", "Evals", "scores, pairs, Pareto, max@k, behaviour, failures", "evals:EvalsScreen"),

@@ -15,8 +15,10 @@ import psutil
 from karl.run_lock import LOCK_FOLDER
 from karl.settings import Settings
 from store.errors import UsageError
+from store.types import RunState
 
 CLOCK_SLACK = 2.0  # seconds: of a file's time and a process's start, which are read from different clocks
+PAUSED, LOST = "paused", "lost"  # what the store calls running
 
 
 class RunProcess(NamedTuple):
@@ -27,8 +29,8 @@ class RunProcess(NamedTuple):
 
 
 def run_process(settings: Settings, run: str) -> RunProcess | None:
-    """Who owns the run now; None: nobody, so a run that the store calls running has been killed."""
-    owner = _owner(settings.home / LOCK_FOLDER / f"{run}.lock")
+    """Who owns the run now; None: nobody."""
+    owner = _owner(_lock(settings, run))
     if owner is None:
         return None
     try:
@@ -37,16 +39,26 @@ def run_process(settings: Settings, run: str) -> RunProcess | None:
         return None
 
 
-def _owner(lock: Path) -> psutil.Process | None:
-    """The lock itself is not tried: a run that begins at that moment would find it taken."""
-    try:
-        process = psutil.Process(int(lock.read_text(encoding="utf-8").strip()))
-        # A number that was given to another process after the owner's death: that one is younger than the file.
-        if process.create_time() > lock.stat().st_mtime + CLOCK_SLACK or process.status() == psutil.STATUS_ZOMBIE:
-            return None
-    except (OSError, ValueError, psutil.NoSuchProcess):
-        return None
-    return process
+def standing(settings: Settings, run: str, state: RunState) -> str:
+    """The state as it is: of a run that the store calls running also `paused`, or `lost` where its process has died.
+
+    A run that this home has no lock of is another home's, or begins at this moment: it is believed.
+    """
+    if state is not RunState.RUNNING or not _lock(settings, run).exists():
+        return str(state)
+    owner = run_process(settings, run)
+    return LOST if owner is None else PAUSED if owner.paused else str(state)
+
+
+def run_of(settings: Settings, pid: int, *, since: float) -> str | None:
+    """The run that process `pid` has owned since the time `since`, also when it has ended; None: none yet."""
+    for lock in (settings.home / LOCK_FOLDER).glob("*.lock"):
+        try:
+            if lock.stat().st_mtime > since - CLOCK_SLACK and _number(lock) == pid:
+                return lock.stem
+        except (OSError, ValueError):
+            continue  # just made: its number is not in it yet
+    return None
 
 
 def pause(settings: Settings, run: str) -> None:
@@ -62,25 +74,62 @@ def wake(settings: Settings, run: str) -> None:
     _each(settings, run, lambda process: process.resume())
 
 
-def stop(settings: Settings, run: str) -> None:
-    """Ask the run to finish what is under way and end, as Ctrl-C does; asked twice, it ends at once.
+def stop(settings: Settings, run: str, *, at_once: bool = False) -> None:
+    """Ask the run to finish what is under way and end, as Ctrl-C does; at once: as a second Ctrl-C does.
 
     A paused run is woken for that. Raises: as `pause`.
     """
     wake(settings, run)
-    _signalled(_required(settings, run), run, lambda process: process.send_signal(signal.SIGINT))
+    owner = _required(settings, run)
+    _signalled(owner, run, lambda process: process.send_signal(signal.SIGINT))
+    if at_once:
+        # Another signal of the same meaning: two of one number that arrive together are one.
+        _signalled(owner, run, lambda process: process.send_signal(signal.SIGTERM))
+
+
+def _lock(settings: Settings, run: str) -> Path:
+    return settings.home / LOCK_FOLDER / f"{run}.lock"
+
+
+def _number(lock: Path) -> int:
+    return int(lock.read_text(encoding="utf-8").strip())
+
+
+def _owner(lock: Path) -> psutil.Process | None:
+    """The lock itself is not tried: a run that begins at that moment would find it taken."""
+    try:
+        process = psutil.Process(_number(lock))
+        dead = process.status() == psutil.STATUS_ZOMBIE
+        return process if not dead and _holds(process, lock) else None
+    except (OSError, ValueError, psutil.NoSuchProcess):
+        return None
+
+
+def _holds(process: psutil.Process, lock: Path) -> bool:
+    """An owner has the file open. One that has not was given the number of an owner that is dead."""
+    try:
+        return str(lock.resolve()) in {file.path for file in process.open_files()}
+    except psutil.AccessDenied:  # another user's: it must at least be as old as the lock
+        return process.create_time() <= lock.stat().st_mtime + CLOCK_SLACK
 
 
 def _each(settings: Settings, run: str, act: Callable[[psutil.Process], None]) -> None:
     owner = _required(settings, run)
     # The owner first: it could start another while its children are being held.
     _signalled(owner, run, act)
-    for child in owner.children(recursive=True):
+    for child in _children(owner):
         _signalled(child, run, act)
 
 
+def _children(owner: psutil.Process) -> list[psutil.Process]:
+    try:
+        return owner.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
 def _required(settings: Settings, run: str) -> psutil.Process:
-    owner = _owner(settings.home / LOCK_FOLDER / f"{run}.lock")
+    owner = _owner(_lock(settings, run))
     if owner is None:
         raise UsageError(f"no process owns run {run!r}; the command that started it goes on with it")
     return owner

@@ -11,6 +11,7 @@ from store.queries.arena import (
 )
 from store.queries.attempts import Closing, attempts_of_arm, closing_turns
 from store.queries.behaviours import Judged, set_behaviours, unclassified
+from store.queries.checkpoint_list import CheckpointLine, checkpoint_lines
 from store.queries.checkpoints import (
     checkpoint_by_name,
     checkpoints,
@@ -76,6 +77,7 @@ from store.queries.metrics import (
     series_names,
 )
 from store.queries.overview import EVALUATION_SETUP, RunOverview, run_overview, run_overviews
+from store.queries.pace import Pace, PacedRun, Spent, pace, paced_runs
 from store.queries.progress import begin_progress, progress_of_run, set_progress, stage_progress
 from store.queries.rollout_list import (
     RolloutFilter,
@@ -112,6 +114,7 @@ __all__ = [
     "EVALUATION_SETUP",
     "ArenaColumn",
     "ArenaRecord",
+    "CheckpointLine",
     "ClassCount",
     "Closing",
     "CorpusCounts",
@@ -123,6 +126,8 @@ __all__ = [
     "GroupMember",
     "Judged",
     "MetricPoint",
+    "Pace",
+    "PacedRun",
     "RolloutFilter",
     "RolloutLine",
     "RolloutLinks",
@@ -131,6 +136,7 @@ __all__ = [
     "SegmentArrays",
     "SegmentHead",
     "Shortfall",
+    "Spent",
     "StoredAnswer",
     "TokenCheck",
     "add_metrics",
@@ -143,6 +149,7 @@ __all__ = [
     "begin_progress",
     "behaviour_counts",
     "checkpoint_by_name",
+    "checkpoint_lines",
     "checkpoints",
     "chunk_by_key",
     "chunk_names",
@@ -180,6 +187,8 @@ __all__ = [
     "names_of_chunks",
     "newest_checkpoint",
     "newest_rollout_id",
+    "pace",
+    "paced_runs",
     "progress_of_run",
     "rollout_id_by_key",
     "rollout_keys",

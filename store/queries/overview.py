@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy import Select, exists, func, select
 from sqlmodel import Session
 
 from store.models import Corpus, EvalResult, Iteration, Run
@@ -18,7 +18,8 @@ EVALUATION_SETUP = "setup"  # split under which an evaluation's run holds what w
 
 
 class RunOverview(NamedTuple):
-    """One run. `planned`: None where its settings name no iterations; base, newest: pass@1 at T = 1, None: unknown.
+    """One run. `planned`: None where its settings name no iterations; base, newest, best: pass@1 at T = 1 of the base,
+    of the newest OAPL policy and of the best of all, None: unknown.
 
     `evaluation`: it holds what `karl eval` measured, and has no iterations.
     """
@@ -35,6 +36,7 @@ class RunOverview(NamedTuple):
     created_at: datetime
     updated_at: datetime
     evaluation: bool
+    best: float | None = None
 
     @property
     def progress(self) -> str:
@@ -45,6 +47,7 @@ class RunOverview(NamedTuple):
 class _Rates(NamedTuple):
     base: float | None = None
     newest: float | None = None
+    best: float | None = None
 
 
 def run_overviews(session: Session, *, limit: int = 200) -> list[RunOverview]:
@@ -96,6 +99,7 @@ def _overviews(session: Session, query: Select[*tuple[Any, ...]]) -> list[RunOve
             created_at=row.created_at,
             updated_at=row.updated_at,
             evaluation=bool(row.evaluation),
+            best=rates.get(row.id, _Rates()).best,
         )
         for row in rows
     ]
@@ -111,17 +115,21 @@ def _done(session: Session, run_ids: Sequence[int]) -> dict[int, int]:
 
 
 def _rates(session: Session, run_ids: Sequence[int]) -> dict[int, _Rates]:
-    """run id -> pass@1 of the base and of the newest OAPL policy. The arms at other temperatures hold an "@"."""
+    """run id -> pass@1 of the base, the newest OAPL policy, the best. The arms at other temperatures hold an "@"."""
     table, found = table_of(EvalResult), dict[int, _Rates]()
-    trained = table.c.arm.startswith(f"{Algorithm.OAPL}-") & ~table.c.arm.contains("@")
     for part in slices(run_ids):
         query = (
             select(table.c.run_id, table.c.arm, table.c.figures[("pass@1", "mean")].as_float())
-            .where(table.c.run_id.in_(part), or_(table.c.arm == str(Algorithm.BASE), trained))
+            .where(table.c.run_id.in_(part), ~table.c.arm.contains("@"))
             .order_by(table.c.iteration, table.c.id)
         )
         for run_id, arm, rate in session.connection().execute(query):
-            held = found.get(run_id, _Rates())
-            is_base = arm == str(Algorithm.BASE)
-            found[run_id] = held._replace(base=rate) if is_base else held._replace(newest=rate)
+            found[run_id] = _with_rate(found.get(run_id, _Rates()), arm, rate)
     return found
+
+
+def _with_rate(held: _Rates, arm: str, rate: float | None) -> _Rates:
+    best = max((known for known in (held.best, rate) if known is not None), default=None)
+    if arm == str(Algorithm.BASE):
+        return _Rates(rate, held.newest, best)
+    return _Rates(held.base, rate if arm.startswith(f"{Algorithm.OAPL}-") else held.newest, best)

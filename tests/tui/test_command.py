@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import struct
+import sys
+import termios
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from store.session import Store
-from tests.karl.kit import call
+from tests.karl.kit import Ended, call, environment
 from tests.tui.kit import filled
+
+
+def in_terminal(arguments: list[str], *, wanted: str, keys: bytes, cwd: Path) -> Ended:
+    """Run in a pseudo-terminal, press `keys` once `wanted` was drawn, and give back all that was."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(cwd)
+        os.execve(arguments[0], arguments, environment() | {"TERM": "xterm-256color", "LINES": "30", "COLUMNS": "100"})
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+    drawn, pressed = b"", False
+    with suppress(OSError):  # what Linux says when the other side has closed
+        while part := os.read(terminal, 65_536):
+            drawn += part
+            if not pressed and wanted.encode() in drawn:
+                os.write(terminal, keys)
+                pressed = True
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(terminal)
+    return Ended(code, drawn.decode(errors="replace"), "")
 
 
 @pytest.fixture
@@ -26,6 +51,21 @@ def test_without_a_terminal_it_names_what_works_without(home: Path, capsys: pyte
     assert "needs a terminal" in ended.err
     assert "karl show RUN" in ended.err
     assert not home.exists()
+
+
+def test_karl_alone_without_a_terminal_prints_its_help(home: Path, capsys: pytest.CaptureFixture[str]):
+    ended = call(capsys)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("Usage: karl [OPTIONS]")
+    assert "`karl` alone opens it too" in " ".join(ended.out.split())
+    assert not home.exists()
+
+
+def test_karl_alone_in_a_terminal_opens_the_interface(home: Path):
+    """A real one, of 100 columns; q ends it."""
+    seen = in_terminal([sys.executable, "-m", "karl"], wanted="No run yet", keys=b"q", cwd=home.parent)
+    assert seen.code == 0
+    assert "1 Home" in seen.out
 
 
 def test_a_picture_in_a_file(home: Path, capsys: pytest.CaptureFixture[str]):

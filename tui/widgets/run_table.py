@@ -3,49 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from rich.text import Text
 from textual import on
 from textual.widgets import DataTable
 
-from store.queries import RunOverview
 from tui.messages import RunOpened, RunSelected
-from tui.text import rate
+from tui.reading.home import RunLine, StageView
+from tui.text import cut, duration, local_time, rate
+from tui.widgets.rows import Column, RowTable
 
-COLUMNS = ("run", "state", "corpus", "done", "base", "newest")
+WIDE = 118  # cells from which on there is room for long names
+MOMENT = "%m-%d %H:%M"
+# A sign beside the word, so that a list is read at a glance without colours.
+SIGNS = {"running": "▶", "paused": "‖", "lost": "?", "stopped": "■", "done": "✓", "failed": "✗"}
 
 
-class RunTable(DataTable[Text]):
-    """A row a run, the newest first, keyed by run id. base, newest: pass@1 at T = 1."""
+class RunTable(RowTable):
+    """A row a run, the newest first, keyed by run id. base, best: pass@1 at T = 1."""
+
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column("run"),
+        Column("state"),
+        Column("done", right=True),
+        Column("stage"),
+        Column("progress", right=True),
+        Column("rate", right=True, least=WIDE),
+        Column("left", right=True),
+        Column("base", right=True, least=98),
+        Column("best", right=True),
+        Column("started", least=WIDE),
+        Column("ended", least=148),
+        Column("corpus", least=168),
+    )
 
     def on_mount(self) -> None:
-        self.cursor_type = "row"
-        self.border_title = "runs (base, newest: pass@1)"
-        for name in COLUMNS:
-            self.add_column(Text(name, justify="right" if name in COLUMNS[3:] else "left"), key=name)
+        self.border_title = "runs (base, best: pass@1)"
 
-    def show(self, runs: Sequence[RunOverview], *, selected: int | None) -> None:
-        """Draw `runs` with the cursor on `selected`; cells that did not change are left alone."""
-        keys = [str(run.run_id) for run in runs]
-        with self.prevent(DataTable.RowHighlighted):
-            if keys != [key.value for key in self.rows]:
-                self._rebuild(runs)
-            else:
-                self._update(runs)
-            if str(selected) in keys:
-                self.move_cursor(row=keys.index(str(selected)))
-
-    def _rebuild(self, runs: Sequence[RunOverview]) -> None:
-        self.clear()
-        for run in runs:
-            self.add_row(*_cells(run), key=str(run.run_id))
-
-    def _update(self, runs: Sequence[RunOverview]) -> None:
-        for run in runs:
-            key = str(run.run_id)
-            for column, cell in zip(COLUMNS, _cells(run), strict=True):
-                if self.get_cell(key, column) != cell:
-                    self.update_cell(key, column, cell, update_width=True)
+    def show(self, runs: Sequence[RunLine], *, selected: int | None) -> None:
+        wide = self.room >= WIDE
+        rows = {str(line.run.run_id): _cells(line, wide=wide) for line in runs}
+        self.show_rows(rows, selected=None if selected is None else str(selected))
 
     @on(DataTable.RowHighlighted)
     def _moved(self, event: DataTable.RowHighlighted) -> None:
@@ -60,7 +59,30 @@ class RunTable(DataTable[Text]):
             self.post_message(RunOpened(run_id=int(event.row_key.value)))
 
 
-def _cells(run: RunOverview) -> list[Text]:
-    left = (run.name, str(run.state), run.corpus)
-    right = (run.progress, rate(run.base), rate(run.newest))
-    return [*map(Text, left), *(Text(cell, justify="right") for cell in right)]
+def _cells(line: RunLine, *, wide: bool) -> dict[str, Text | str]:
+    run, stage = line.run, line.stage
+    return {
+        "run": cut(run.name, 24 if wide else 16),
+        "state": f"{SIGNS.get(line.standing, ' ')} {line.standing}",
+        "done": run.progress,
+        "stage": cut(_short(stage.title), 24 if wide else 14) if stage else "",
+        "progress": _progress(stage, wide=wide) if stage else "",
+        "rate": f"{stage.rate:,.1f}/s" if stage and stage.rate is not None else "",
+        "left": duration(stage.left) if stage and stage.left is not None else "",
+        "base": rate(run.base),
+        "best": rate(run.best),
+        "started": local_time(run.created_at, form=MOMENT),
+        "ended": local_time(run.updated_at, form=MOMENT) if line.ended else "",
+        "corpus": cut(run.corpus, 24),
+    }
+
+
+def _short(title: str) -> str:
+    """`iteration 2: solving`: the number of the iteration has a column."""
+    return title.partition(": ")[2] or title
+
+
+def _progress(stage: StageView, *, wide: bool) -> str:
+    if wide:
+        return f"{stage.done:,}/{stage.total:,}"
+    return f"{stage.done / stage.total:.0%}" if stage.total else ""
