@@ -239,7 +239,7 @@ def _print_standing(record: ArenaRecord) -> None:
 
 
 def _print_names(record: ArenaRecord) -> None:
-    from karl.arena.screen import clean
+    from karl.control.safe_text import clean
     from karl.arena.voting import vote_text
 
     told = "; ".join(f"{column.answer.letter} was {column.system.name}" for column in record.columns)
@@ -248,7 +248,7 @@ def _print_names(record: ArenaRecord) -> None:
 
 
 def _print_list(records: list[ArenaRecord]) -> None:
-    from karl.arena.screen import clean
+    from karl.control.safe_text import clean
     from karl.arena.voting import vote_text
 
     for record in records:

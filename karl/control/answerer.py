@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
-from karl.control.child import GRACE, Child
+from karl.control.child import Child
 from karl.control.events import LAST, Event, Failed, Ready
 from karl.control.requests import Ask, Cancel, Compare, Load, Request, Vote
 from karl.settings import Settings
 from store.errors import KarlError
 
 MODULE = "karl.control.answering"
+PATIENCE = 10.0  # seconds until a cancelled question has to be over
 
 
 class Answerer:
@@ -97,7 +98,7 @@ async def _given_up(child: Child) -> None:
     """Nobody listens any more: what it still tells must not be taken for the next question's."""
     await child.say(Cancel())
     try:
-        async with asyncio.timeout(GRACE):
+        async with asyncio.timeout(PATIENCE):
             while not isinstance(await child.hear(), LAST):
                 pass
     except TimeoutError:

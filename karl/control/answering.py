@@ -210,6 +210,8 @@ def main(*, ring: Callable[[Settings], Ring] | None = None) -> None:
     """`ring`: what loads the models, where it is none of ours."""
     logging.basicConfig(level=logging.WARNING)
     asyncio.run(serve(Speaker(), ring=ring))
+    # All is stored and closed; taking down an interpreter with torch in it would keep the memory for seconds more.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from karl.control.wire import EVENTS, REQUESTS
 from karl.settings import Settings
 from store.errors import KarlError
 
-GRACE = 5.0  # seconds that it has to end once its input is closed
+GRACE = 2.0  # seconds that it has to end once its input is closed; imports alone may take longer
 LONGEST_LINE = 2**26  # bytes: a search's passages come in one
 KEPT = 40  # lines of what it said last
 
@@ -27,6 +27,7 @@ class Child:
         assert process.stdin and process.stdout and process.stderr
         self._process, self._in, self._out = process, process.stdin, process.stdout
         self._said = deque[str](maxlen=KEPT)
+        self._closed = False
         self._listening = asyncio.create_task(self._keep(process.stderr))
 
     @classmethod
@@ -58,7 +59,8 @@ class Child:
         """The next event; once it has ended, that it has, with its last words."""
         line = await self._out.readline()
         if not line:
-            return Failed(await self._last_words(), gone=True)
+            words = await self._last_words()
+            return Failed("closed", cancelled=True, gone=True) if self._closed else Failed(words, gone=True)
         try:
             return EVENTS.read(line)
         except KarlError as exc:
@@ -66,6 +68,7 @@ class Child:
 
     async def aclose(self) -> None:
         """Asked to end by closing its input; killed when it does not."""
+        self._closed = True
         self._in.close()
         try:
             await asyncio.wait_for(self._process.wait(), GRACE)

@@ -14,11 +14,12 @@ from agents.engines.base import GenerateRequest
 from graphs.events import AttemptFinished, SearchStarted, Token
 from karl.arena.battle import fight, make_battle
 from karl.arena.record import record_columns, record_json
-from karl.arena.screen import clean, live_view, plain_lines
+from karl.arena.screen import live_view, plain_lines
 from karl.arena.spec import parse_system
 from karl.arena.systems import find_systems
 from karl.arena.telling import Told, tell
 from karl.arena.voting import cast_vote, choices, failure_of
+from karl.control.safe_text import clean
 from karl.settings import load_settings
 from karl.tiny import POLICY_FOLDER
 from store import queries
