@@ -151,7 +151,7 @@ async def test_closed_while_a_model_loads(home: Path) -> None:
     pid = conversation.pid
     await conversation.aclose()
     assert not psutil.pid_exists(pid)
-    with pytest.raises(KarlError, match="closed|cancelled"):
+    with pytest.raises(KarlError, match=r"closed|cancelled"):
         await loading
 
 
