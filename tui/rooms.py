@@ -25,4 +25,5 @@ class Room(NamedTuple):
 ROOMS = (
     Room("1", "home", "Home", "runs, corpora, checkpoints, health", "home:HomeScreen"),
     Room("3", "run", "Run", "one run: funnel, training, evaluation", "run:RunScreen"),
+    Room("6", "ask", "Ask", "questions to a checkpoint, or to two with a vote", "ask:AskScreen"),
 )

@@ -21,8 +21,9 @@ class Answerer:
     Leaving a stream early cancels what was asked; the models stay. Close it, to give their memory back.
     """
 
-    def __init__(self, settings: Settings, *, module: str = MODULE) -> None:
-        self._settings, self._module = settings, module
+    def __init__(self, settings: Settings, *, module: str | None = None) -> None:
+        """`module`: what the process runs, in place of MODULE."""
+        self._settings, self._module = settings, module or MODULE
         self._child: Child | None = None
         self._turn = asyncio.Lock()
         self._asked = False  # something is under way

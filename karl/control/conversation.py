@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from karl.arena.spec import SystemSpec
-from karl.control.answerer import MODULE, Answerer
+from karl.control.answerer import Answerer
 from karl.control.events import Event, Ready
 from karl.control.requests import NEWEST
 from karl.settings import Settings
@@ -36,7 +36,7 @@ class Conversation:
         attempts: int | None = None,
         value: Path | None = None,
         temperature: float | None = None,
-        module: str = MODULE,
+        module: str | None = None,
     ) -> None:
         self._answerer = Answerer(settings, module=module)
         self._corpus = corpus
