@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
@@ -31,6 +30,7 @@ from tui.screens.scoreboard import ScoreboardScreen
 from tui.widgets.exchange import Exchange
 from tui.widgets.question_input import QuestionInput
 from tui.widgets.spoken import AnswerLine, PassageLine
+from tui.widgets.talk import Talk
 from tui.widgets.vote_bar import VoteBar
 
 EMPTY = """\
@@ -38,7 +38,6 @@ No corpus to ask about yet. Type one of these in another terminal:
 
     karl demo
     karl ingest FOLDER --name NAME"""
-HINT = "Type a question and press Enter. c chooses corpus, checkpoints and ways to answer."
 
 
 class AskScreen(RoomScreen):
@@ -50,7 +49,7 @@ class AskScreen(RoomScreen):
         Binding("c", "choose", "Choose"),
         Binding("t", "trace", "Trace"),
         Binding("v", "vote", "Vote", show=False),
-        Binding("b", "board", "Scoreboard"),
+        Binding("b", "board", "Board", tooltip="scoreboard: who was preferred"),
         Binding("up", "step(-1)", "To what can be opened above", show=False),
         Binding("down", "step(1)", "To what can be opened below", show=False),
         Binding("pageup", "page(-1)", "Scroll up", show=False),
@@ -64,15 +63,12 @@ class AskScreen(RoomScreen):
         self._answerer: Answerer | None = None
         self._state = ""
         self._since: float | None = None  # when what is under way began
-        self._exchange: Exchange | None = None  # the newest
-        self._asking: Worker[None] | None = None  # its question, or its vote, while it is under way
+        self._asking: Worker[None] | None = None  # a question, or a vote, while it is under way
 
     def compose_room(self) -> ComposeResult:
         yield Static(EMPTY, id="empty", markup=False)
         yield Static(id="who", markup=False)
-        with VerticalScroll(id="talk", can_focus=False) as talk:
-            talk.border_title = "conversation"
-            yield Static(HINT, id="hint", markup=False)
+        yield Talk()
         yield VoteBar()
         yield QuestionInput()
 
@@ -146,12 +142,7 @@ class AskScreen(RoomScreen):
             stream = self._living.ask(setup.systems[0], setup.corpus, event.question)
         else:
             stream = self._living.compare(setup.systems, setup.corpus, event.question, blind=setup.blind)
-        self._exchange = Exchange(event.question, titles)
-        self.query_one("#hint").display = False
-        talk = self.query_one("#talk", VerticalScroll)
-        talk.mount(self._exchange)
-        talk.scroll_end(animate=False)
-        self._asking = self._follow(stream, self._exchange)
+        self._asking = self._follow(stream, self.query_one(Talk).begin(event.question, titles))
 
     def _follow(self, stream: AsyncGenerator[Event, None], exchange: Exchange | None) -> Worker[None]:
         return self.run_worker(self._followed(stream, exchange), group="asking", exit_on_error=False)
@@ -174,7 +165,7 @@ class AskScreen(RoomScreen):
     def _hear(self, event: Event, exchange: Exchange | None) -> None:
         if exchange is not None:
             exchange.hear(event)
-            self._keep_up()
+            self.query_one(Talk).keep_up()
         if isinstance(event, LAST):
             self._asking = None if exchange is not None else self._asking
             self._since = time.monotonic() if self._asking is not None else None
@@ -192,13 +183,6 @@ class AskScreen(RoomScreen):
                 self._say_state("")
             case _:
                 self._say_state("answering; Escape cancels")
-
-    def _keep_up(self) -> None:
-        """The newest stays in sight, until the user scrolls up."""
-        talk = self.query_one("#talk", VerticalScroll)
-        # Not before it is full: an anchored conversation of a line would stand at the bottom.
-        if talk.max_scroll_y > 0 and not talk.is_anchored:
-            talk.anchor()
 
     @on(Worker.StateChanged)
     def _asking_ended(self, event: Worker.StateChanged) -> None:
@@ -251,9 +235,8 @@ class AskScreen(RoomScreen):
     @on(VoteBar.Voted)
     def _vote(self, event: VoteBar.Voted) -> None:
         self.query_one(QuestionInput).focus()
-        if self._exchange is not None:
-            stream = self._living.vote(event.battle, event.choice, note=event.note)
-            self._asking = self._follow(stream, self._exchange)
+        stream = self._living.vote(event.battle, event.choice, note=event.note)
+        self._asking = self._follow(stream, self.query_one(Talk).newest)
 
     @on(VoteBar.Put)
     def _put_off(self, event: VoteBar.Put) -> None:
@@ -267,7 +250,7 @@ class AskScreen(RoomScreen):
         if self._asking is not None:
             self._asking.cancel()
             return
-        answers = self._exchange.answers if self._exchange is not None else []
+        answers = self.query_one(Talk).answers
         self.set_focus(answers[-1] if answers else None)
 
     def action_type(self) -> None:
@@ -280,20 +263,16 @@ class AskScreen(RoomScreen):
             self.focus_next(".opens")
 
     def action_page(self, by: int) -> None:
-        talk = self.query_one("#talk", VerticalScroll)
-        if by < 0:
-            talk.scroll_page_up(animate=False)
-        else:
-            talk.scroll_page_down(animate=False)
+        self.query_one(Talk).page(by)
 
     def action_trace(self) -> None:
         """Of the answer that has the focus (it has the key itself), else of the newest."""
-        answers = self._exchange.answers if self._exchange is not None else []
-        if answers:
-            answers[0].action_open()
+        for answer in self.query_one(Talk).answers[:1]:
+            answer.action_open()
 
     def action_vote(self) -> None:
-        battle = self._exchange.battle if self._exchange is not None else None
+        exchange = self.query_one(Talk).newest
+        battle = exchange.battle if exchange is not None else None
         if battle is not None and battle.choices:
             self.query_one(VoteBar).ask(battle.key, battle.choices)
 
