@@ -36,7 +36,7 @@ def event_line(event: Event) -> str | None:
             return f"search: {query}"
         case Hits(hits=hits, seconds=seconds):
             first = f", first {hits[0].key}" if hits else ""
-            return f"  {len(hits)} passages in {seconds * 1000:.0f} ms{first}"
+            return f"  {len(hits)} passage{'' if len(hits) == 1 else 's'} in {seconds * 1000:.0f} ms{first}"
         case ToolReplied(tool=tool, error=error) if tool != "search" or error:
             return f"{tool}: {error or 'replied'}"
         case Compressed(tokens_before=before, tokens_after=after):
