@@ -143,9 +143,7 @@ def told(event: Event) -> Told | None:
     match event:
         case Spoke(told=said):
             return said
-        case Loading(text=text):
-            return Told("line", text)
-        case Ready() | Compared():
+        case Loading() | Ready() | Compared():
             return None
         case Failed(reason=reason, searches=searches, seconds=seconds):
             return Told("failed", reason, searches=searches, seconds=seconds)

@@ -266,8 +266,9 @@ class AskScreen(RoomScreen):
         self.query_one(Talk).page(by)
 
     def action_trace(self) -> None:
-        """Of the answer that has the focus (it has the key itself), else of the newest."""
-        for answer in self.query_one(Talk).answers[:1]:
+        """Of the answer that has the focus, else of the newest."""
+        chosen = [self.focused] if isinstance(self.focused, AnswerLine) else self.query_one(Talk).answers[:1]
+        for answer in chosen:
             answer.action_open()
 
     def action_vote(self) -> None:

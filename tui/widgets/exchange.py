@@ -21,8 +21,9 @@ class Exchange(Vertical):
         super().__init__()
         self.question = question
         self.battle: Compared | None = None
-        names = zip(LETTERS, titles, strict=False) if titles is not None else []
-        self._columns = {letter: AnswerColumn(_title(letter, name)) for letter, name in names} or {"": AnswerColumn()}
+        self._names = dict(zip(LETTERS, titles, strict=False)) if titles is not None else {}
+        columns = {letter: AnswerColumn(_title(letter, name)) for letter, name in self._names.items()}
+        self._columns = columns or {"": AnswerColumn()}
 
     def compose(self) -> ComposeResult:
         yield Line(f"> {self.question}", classes="question")
@@ -54,7 +55,8 @@ class Exchange(Vertical):
         self.battle = battle
         for entrant in battle.entrants:
             if entrant.system:
-                self._columns[entrant.letter].name_it(_title(entrant.letter, entrant.system), entrant.trace_id)
+                name = self._names[entrant.letter] or entrant.system
+                self._columns[entrant.letter].name_it(_title(entrant.letter, name), entrant.trace_id)
         if battle.vote:
             note = f" ({battle.note})" if battle.note else ""
             self._tell(f"voted {battle.vote}{note}")

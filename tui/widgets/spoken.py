@@ -53,7 +53,7 @@ class AnswerLine(Line, can_focus=True):
     """An answer. Opens its trace, once that is known: of a blind battle, after the vote."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,t", "open", "Trace", key_display="t"),
+        Binding("enter", "open", "Trace", show=False),
         Binding("y", "copy", "Copy", show=False),
     ]
 
