@@ -1,4 +1,7 @@
-"""Behaviour of a run's evaluation rollouts, arm by arm: read from the store page by page, classified, summed up."""
+"""Behaviour of a run's evaluation rollouts, arm by arm: read from the store page by page, classified, summed up.
+
+On the way every judged rollout of the run whose row has no class gets one, so that the traces can be filtered by it.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,8 @@ def run_behaviour(
 ) -> dict[str, Any]:
     """JSON-ready. `context_tokens` and `steps` say what the run's checkpoint and graph can't, or overrule them.
 
-    Transitions are those from the first arm to each of the others. Raises: UsageError for an unknown run or arm.
+    Transitions are those from the first arm to each of the others. Rows without a class get theirs by the limits that
+    the run had, as far as they are known. Raises: UsageError for an unknown run or arm.
     """
     with store.session() as session:
         row = queries.run_by_name(session, run)
@@ -55,6 +59,8 @@ def run_behaviour(
     config = make_config(row.settings)
     found = run_limits(config, settings=settings)
     limits = Limits(context_tokens or found.limits.context_tokens, steps or found.limits.steps)
+    own = Limits(found.limits.context_tokens or context_tokens, found.limits.steps or steps)
+    classify_rows(store, row.id or 0, threshold=config.reward_threshold, limits=own)
     read = {
         arm: _arm(store, row.id or 0, arm, config=config, limits=limits, sha256=found.graph_sha256, examples=examples)
         for arm in chosen
@@ -95,6 +101,25 @@ def behaviour_of(record: RolloutRecord, reward: float | None, *, threshold: floa
     if reward is None or record.status is RolloutStatus.FAILED:
         return ""
     return str(classify(trajectory_of(record, correct=reward >= threshold, limits=limits)).kind)
+
+
+def classify_rows(store: Store, run_id: int, *, threshold: float, limits: Limits) -> int:
+    """Give rows of judged rollouts the class that they lack; returns how many. Not where no limit is known: which of
+    them gave up early could not be told, and the next command would not ask again."""
+    if limits == Limits():
+        return 0
+    after = count = 0
+    while True:
+        # A transaction a page: a run that goes on meanwhile must not wait for all of them.
+        with store.session() as session:
+            page = queries.unclassified(session, run_id, after=after)
+            if not page:
+                return count
+            classes = {
+                one.rollout_id: behaviour_of(one.record, one.reward, threshold=threshold, limits=limits) for one in page
+            }
+            queries.set_behaviours(session, classes)
+        after, count = page[-1].rollout_id, count + len(page)
 
 
 def _chosen(known: Sequence[str], wanted: Sequence[str], *, run: str) -> list[str]:

@@ -25,5 +25,6 @@ class Room(NamedTuple):
 ROOMS = (
     Room("1", "home", "Home", "runs, corpora, checkpoints, health", "home:HomeScreen"),
     Room("3", "run", "Run", "one run: funnel, training, evaluation", "run:RunScreen"),
+    Room("4", "traces", "Traces", "rollouts: filter, read step by step, compare", "traces:TracesScreen"),
     Room("6", "ask", "Ask", "questions to a checkpoint, or to two with a vote", "ask:AskScreen"),
 )

@@ -66,6 +66,11 @@ class Setup:
         guided = any(player.way is Way.GUIDED for player in self.players)
         return frozenset(player.checkpoint for player in self.players) | ({str(self.value)} if guided else set())
 
+    @property
+    def line(self) -> str:
+        players = " against ".join(self.title(player) for player in self.players)
+        return f"{self.corpus}: {players}{', blind' if self.blind and len(self.players) > 1 else ''}"
+
     def title(self, player: Player) -> str:
         match player.way:
             case Way.SINGLE:

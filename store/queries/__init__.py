@@ -10,6 +10,7 @@ from store.queries.arena import (
     save_arena_vote,
 )
 from store.queries.attempts import Closing, attempts_of_arm, closing_turns
+from store.queries.behaviours import Judged, set_behaviours, unclassified
 from store.queries.checkpoints import (
     checkpoint_by_name,
     checkpoints,
@@ -67,7 +68,13 @@ from store.queries.metrics import (
 )
 from store.queries.overview import RunOverview, run_overview, run_overviews
 from store.queries.progress import begin_progress, progress_of_run, set_progress, stage_progress
-from store.queries.rollout_list import RolloutFilter, RolloutLine, rollout_lines, rollout_total
+from store.queries.rollout_list import (
+    RolloutFilter,
+    RolloutLine,
+    newest_rollout_id,
+    rollout_lines,
+    rollout_total,
+)
 from store.queries.rollouts import RolloutLinks, rollout_id_by_key, rollout_keys, save_rollouts
 from store.queries.runs import (
     create_run,
@@ -88,6 +95,7 @@ from store.queries.tasks import (
     task_keys,
     tasks_by_fate,
 )
+from store.queries.trace_parts import SegmentHead, judgements_of, rollout_steps, segment_heads, segment_tokens
 from store.queries.traces import RolloutTrace, SegmentArrays, load_rollout, segment_arrays, trace_record
 
 __all__ = [
@@ -101,6 +109,7 @@ __all__ = [
     "Evaluated",
     "Funnel",
     "GroupMember",
+    "Judged",
     "MetricPoint",
     "RolloutFilter",
     "RolloutLine",
@@ -108,6 +117,7 @@ __all__ = [
     "RolloutTrace",
     "RunOverview",
     "SegmentArrays",
+    "SegmentHead",
     "StoredAnswer",
     "TokenCheck",
     "add_metrics",
@@ -149,14 +159,17 @@ __all__ = [
     "groups",
     "iteration_row",
     "iterations",
+    "judgements_of",
     "load_rollout",
     "metric_names",
     "names_of_chunks",
     "newest_checkpoint",
+    "newest_rollout_id",
     "progress_of_run",
     "rollout_id_by_key",
     "rollout_keys",
     "rollout_lines",
+    "rollout_steps",
     "rollout_total",
     "run_by_name",
     "run_overview",
@@ -171,8 +184,11 @@ __all__ = [
     "save_rollouts",
     "save_tasks",
     "segment_arrays",
+    "segment_heads",
+    "segment_tokens",
     "series",
     "series_names",
+    "set_behaviours",
     "set_fate",
     "set_progress",
     "set_rewards",
@@ -183,5 +199,6 @@ __all__ = [
     "tasks_by_fate",
     "token_check",
     "trace_record",
+    "unclassified",
     "verify_dataset",
 ]

@@ -45,7 +45,7 @@ def evaluated_pages(session: Session, run_id: int, *, arm: str, size: int = PAGE
         rows = list(session.execute(query).scalars())
         if not rows:
             return
-        steps = _steps(session, [row.id or 0 for row in rows])
+        steps = steps_of(session, [row.id or 0 for row in rows])
         traces = [RolloutTrace(row, steps.get(row.id or 0, []), []) for row in rows]
         yield [Evaluated(trace.rollout.task_id or 0, trace.rollout.reward, trace_record(trace)) for trace in traces]
         after = rows[-1].id or 0
@@ -76,14 +76,17 @@ def stored_answers(session: Session, run_id: int, *, arm: str) -> list[StoredAns
 def attempts_under(session: Session, key: str) -> list[RolloutRecord]:
     """The rollouts that the one of this key combined, without their tokens."""
     table = table_of(Rollout)
-    query = select(Rollout).where(table.c.key.startswith(f"{key}/", autoescape=True)).order_by(table.c.id)
+    # The ids alone first: keys are compared in their index, not in the wide rows.
+    below = select(table.c.id).where(table.c.key.startswith(f"{key}/", autoescape=True))
+    query = select(Rollout).where(table.c.id.in_(below)).order_by(table.c.id)
     # One level: what an attempt combined in its turn lies below the attempt.
     rows = [row for row in session.execute(query).scalars() if "/" not in row.key.removeprefix(f"{key}/")]
-    steps = _steps(session, [row.id or 0 for row in rows])
+    steps = steps_of(session, [row.id or 0 for row in rows])
     return [trace_record(RolloutTrace(row, steps.get(row.id or 0, []), [])) for row in rows]
 
 
-def _steps(session: Session, rollout_ids: list[int]) -> dict[int, list[Step]]:
+def steps_of(session: Session, rollout_ids: list[int]) -> dict[int, list[Step]]:
+    """rollout id -> its steps in order."""
     table, found = table_of(Step), dict[int, list[Step]]()
     for part in slices(rollout_ids):
         query = select(Step).where(table.c.rollout_id.in_(part)).order_by(table.c.rollout_id, table.c.ordinal)

@@ -43,13 +43,16 @@ def groups(
 
 
 def set_rewards(session: Session, rewards: Mapping[int, float]) -> None:
-    """rollout id -> reward. Raises: KarlError for a failed or unknown rollout, or a reward that is not finite."""
+    """rollout id -> reward; the class of its behaviour, which the reward decides too, is forgotten.
+
+    Raises: KarlError for a failed or unknown rollout, or a reward that is not finite.
+    """
     table = table_of(Rollout)
     for rollout_id, reward in rewards.items():
         if not math.isfinite(reward):
             raise KarlError(f"rollout {rollout_id}: the reward is {reward}; the judge must give a finite number")
         scored = update(table).where(table.c.id == rollout_id, table.c.status != RolloutStatus.FAILED)
-        if changed(session, scored.values(reward=reward)) != 1:
+        if changed(session, scored.values(reward=reward, behaviour="")) != 1:
             raise KarlError(f"rollout {rollout_id} has failed or is unknown: it can have no reward")
     session.expire_all()
 

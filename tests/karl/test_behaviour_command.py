@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from karl.behaviour import run_limits
+from evals.behaviour import Limits
+from karl.behaviour import classify_rows, run_limits
 from karl.run_config import make_config
 from karl.settings import load_settings
 from store.models import Corpus, Task
-from store.queries import RolloutLinks, create_run, save_rollouts, save_tasks
+from store.queries import RolloutFilter, RolloutLinks, create_run, rollout_lines, save_rollouts, save_tasks
 from store.session import Store
 from store.types import RolloutRecord, RolloutStatus
 from tests.evals.behaviour_kit import answer, rollout, search
@@ -94,6 +95,39 @@ def test_few_searches_are_early_for_a_large_budget_only(capsys: pytest.CaptureFi
     share = read(capsys, home)["arms"]["oapl-1"]["classes"]["giving_up_early"]["share"]
     assert share == 0.0  # 3 of 6 steps
     assert read(capsys, home, "--steps", 200)["arms"]["oapl-1"]["classes"]["giving_up_early"]["share"] == 1.0
+
+
+def classes(home: Path) -> dict[str, str]:
+    """key -> class on its row."""
+    store = Store.open(f"sqlite:///{home / 'karl.db'}")
+    with store.session() as session:
+        found = {line.key.removeprefix("r/eval/"): line.behaviour for line in rollout_lines(session, RolloutFilter())}
+    store.close()
+    return found
+
+
+def test_rows_without_a_class_get_theirs(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    assert set(classes(home).values()) == {""}
+    read(capsys, home, "--steps", 200)  # what the run had decides on its rows, not what is asked for now
+    first = classes(home)
+    assert first == {
+        "base/0/0": "unclassified",
+        "base/0/1": "running_out_of_context",
+        "base/0/2": "",
+        "oapl-1/0/0": "unclassified",
+        "oapl-1/0/1": "unclassified",
+    }
+    read(capsys, home)
+    assert classes(home) == first
+
+
+def test_without_limits_no_row_gets_a_class(tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{stored(tmp_path, {'base': [(RIGHT, 1.0)]}) / 'karl.db'}")
+    assert classify_rows(store, 1, threshold=0.6, limits=Limits()) == 0
+    assert classify_rows(store, 1, threshold=0.6, limits=Limits(steps=200)) == 1
+    assert classify_rows(store, 1, threshold=0.6, limits=Limits(steps=200)) == 0
+    store.close()
+    assert classes(tmp_path) == {"base/0/0": "giving_up_early"}
 
 
 def test_a_policy_that_is_gone_leaves_the_limits_unknown(tmp_path: Path) -> None:

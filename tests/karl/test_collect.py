@@ -98,6 +98,18 @@ async def test_rewards_and_judgements_are_stored(make: Make):
     assert {row.rollout_id for row in held.values()} == {row.id for row in rollouts(context)}
 
 
+async def test_judged_rollouts_have_a_class_and_failed_ones_none(make: Make):
+    context = make(judge=MoodyJudge("nobody"))
+    await collect(
+        context, units(context, 4), reader(lambda product, person: "nobody" if product[-1] == "0" else person)
+    )
+    found = {row.key.rpartition("/")[2]: (row.status, row.behaviour) for row in rollouts(context)}
+    assert found["0"] == (RolloutStatus.FAILED, "")
+    # A search and an answer are two of six steps: under the 40% below which an end is early.
+    assert {status for status, _ in (found[n] for n in "123")} == {RolloutStatus.FINISHED}
+    assert {behaviour for _, behaviour in (found[n] for n in "123")} == {"giving_up_early"}
+
+
 async def test_what_is_stored_is_not_made_again(make: Make):
     context = make()
     await collect(context, units(context, 4), reader())

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from textual.widgets import Button, Input, Select
 
-from store.queries import arena_battles, rollout_id_by_key
+from store.queries import arena_battles
 from store.session import Store
 from store.value_record import VALUE_FILE
 from tests.karl.api_kit import make_corpus, stored_rollouts
@@ -63,15 +63,17 @@ async def test_a_conversation(store: Store, tmp_path: Path, monkeypatch: pytest.
         lines = await until(pilot, "score")
         await pilot.press("escape")
 
+        # Its document is gone.
+        (tmp_path / "notes" / "teams" / "falcon.md").unlink()
+        await pilot.press("down", "down", "o")
+        await until(pilot, "file is not there")
+
         # Its trace is the one in the store.
-        modes = list[str]()
-        monkeypatch.setattr(app, "switch_mode", modes.append)
-        await pilot.press("t")
-        while not modes:
-            await pilot.pause(0.02)
         (key,) = stored_rollouts(home)
-        with store.session() as session:
-            assert (modes, app.desk.rollout_id) == (["traces"], rollout_id_by_key(session, key))
+        await pilot.press("t")
+        await until(pilot, "[4 Traces]", QUESTION, "falcon oslo")
+        await pilot.press("6")
+        await until(pilot, "[6 Ask]", "> where does mira work?")
 
         # What was asked comes back; what is cancelled ends, and is not stored.
         await pilot.press("a", "up")

@@ -23,10 +23,14 @@ from karl.control.events import LAST, Answered, Compared, Event, Failed, Loading
 from karl.control.offers import Offers, Setup, first_setup, read_offers
 from store import queries
 from store.errors import KarlError
+from store.session import Store
+from tui.documents import open_document
+from tui.reading.passages import Passage
 from tui.screens.ask_setup import AskSetupScreen
 from tui.screens.base import RoomScreen
 from tui.screens.passages import PassagesScreen
 from tui.screens.scoreboard import ScoreboardScreen
+from tui.threads import in_thread
 from tui.widgets.exchange import Exchange
 from tui.widgets.question_input import QuestionInput
 from tui.widgets.spoken import AnswerLine, PassageLine
@@ -48,10 +52,9 @@ class AskScreen(RoomScreen):
         Binding("a", "type", "Ask"),
         Binding("c", "choose", "Choose"),
         Binding("t", "trace", "Trace"),
+        Binding("o", "open_source", "Open the passage's document", show=False),
         Binding("v", "vote", "Vote", show=False),
         Binding("b", "board", "Board", tooltip="scoreboard: who was preferred"),
-        Binding("up", "step(-1)", "To what can be opened above", show=False),
-        Binding("down", "step(1)", "To what can be opened below", show=False),
         Binding("pageup", "page(-1)", "Scroll up", show=False),
         Binding("pagedown", "page(1)", "Scroll down", show=False),
     ]
@@ -76,7 +79,7 @@ class AskScreen(RoomScreen):
         super().on_mount()
         self.query_one("#empty").display = False
         self.query_one(QuestionInput).focus()
-        self.set_interval(1.0, self._tell_state)
+        self.set_interval(1.0, self._count)
 
     async def on_unmount(self) -> None:
         if self._answerer is not None:
@@ -95,7 +98,7 @@ class AskScreen(RoomScreen):
         for name in ("#who", "#talk", "#question"):
             self.query_one(name).display = self._setup is not None
         if self._setup is not None:
-            self.query_one("#who", Static).update(_who(self._setup))
+            self.query_one("#who", Static).update(self._setup.line)
         return self._told()
 
     def action_choose(self) -> None:
@@ -110,7 +113,7 @@ class AskScreen(RoomScreen):
             self.run_worker(self._answerer.aclose(), group="closing")
             self._answerer = None
         self._setup = setup
-        self.query_one("#who", Static).update(_who(setup))
+        self.query_one("#who", Static).update(setup.line)
         self.query_one(QuestionInput).focus()
         self._say_state("")
 
@@ -195,6 +198,10 @@ class AskScreen(RoomScreen):
             self._state = text
             self._tell_state()
 
+    def _count(self) -> None:
+        if self._since is not None:
+            self._tell_state()
+
     def _told(self) -> str:
         seconds = f", {time.monotonic() - self._since:.0f} s" if self._since is not None else ""
         return f"{self._state}{seconds}" if self._state else self.desk.source
@@ -207,23 +214,25 @@ class AskScreen(RoomScreen):
 
     @on(PassageLine.Opened)
     def _open_passages(self, event: PassageLine.Opened) -> None:
-        self.app.push_screen(PassagesScreen(event.passages))
+        self.app.push_screen(PassagesScreen(event.passages), self._open_document)
+
+    def _open_document(self, passage: Passage | None) -> None:
+        if passage is not None and self._setup is not None:
+            open_document(self, passage, corpus=self._setup.corpus)
+
+    def action_open_source(self) -> None:
+        if isinstance(self.focused, PassageLine):
+            self._open_document(self.focused.passages[0])
+        else:
+            self.notify("move to a passage first: down, up", severity="warning")
 
     @on(AnswerLine.Opened)
     def _open_trace(self, event: AnswerLine.Opened) -> None:
         if not event.trace_id:
             self.notify("its trace is known after the vote, or there is none", severity="warning")
             return
-        self.run_worker(partial(self._find_trace, event.trace_id), group="trace", thread=True, exit_on_error=False)
-
-    def _find_trace(self, key: str) -> None:
-        try:
-            with self.desk.store.session() as session:
-                found = queries.rollout_id_by_key(session, key)
-        except KarlError as exc:
-            self.app.call_from_thread(self.say, f"cannot read: {exc}", failed=True)
-            return
-        self.app.call_from_thread(self._show_trace, key, found)
+        found = partial(self._show_trace, event.trace_id)
+        in_thread(self, partial(_rollout_id, self.desk.store, event.trace_id), found)
 
     def _show_trace(self, key: str, rollout_id: int | None) -> None:
         if rollout_id is None:
@@ -256,12 +265,6 @@ class AskScreen(RoomScreen):
     def action_type(self) -> None:
         self.query_one(QuestionInput).focus()
 
-    def action_step(self, by: int) -> None:
-        if by < 0:
-            self.focus_previous(".opens")
-        else:
-            self.focus_next(".opens")
-
     def action_page(self, by: int) -> None:
         self.query_one(Talk).page(by)
 
@@ -287,6 +290,6 @@ class AskScreen(RoomScreen):
         yield SystemCommand("Ask: trace", "of the newest answer", self.action_trace)
 
 
-def _who(setup: Setup) -> str:
-    players = " against ".join(setup.title(player) for player in setup.players)
-    return f"{setup.corpus}: {players}{', blind' if setup.blind and len(setup.players) > 1 else ''}"
+def _rollout_id(store: Store, key: str) -> int | None:
+    with store.session() as session:
+        return queries.rollout_id_by_key(session, key)

@@ -69,6 +69,10 @@ class RoomScreen(Screen[None]):
         self.set_interval(SECONDS, self._tick)
 
     def on_screen_resume(self) -> None:
+        self.come_back()
+
+    def come_back(self) -> None:
+        """The user enters the room, or what lay over it is gone."""
         self.read(afresh=True)
 
     def _tick(self) -> None:

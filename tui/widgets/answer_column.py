@@ -39,6 +39,12 @@ class AnswerColumn(Vertical):
         if self._answer is not None:
             self._answer.trace_id = trace_id
 
+    def stop(self) -> None:
+        """It says no more: what it was saying is given up."""
+        self._speaking, self._stale = "", True
+        self._draw_speaking()
+        self._redraw.stop()
+
     def hear(self, event: Event) -> None:
         said = told(event)
         if said is None:
@@ -52,9 +58,7 @@ class AnswerColumn(Vertical):
             self._stale = True
 
     def _end(self, said: Told, event: Event) -> None:
-        self._speaking, self._stale = "", True
-        self._draw_speaking()
-        self._redraw.stop()
+        self.stop()
         trace_id = event.trace_id if isinstance(event, Answered | Failed) else ""
         failed = said.kind == "failed"
         text = said.text if not failed else ("cancelled" if _cancelled(event) else f"no answer: {said.text}")

@@ -45,6 +45,8 @@ class Exchange(Vertical):
             case Compared():
                 self._stand(event)
             case Failed() if "" not in self._columns:
+                for column in self._columns.values():
+                    column.stop()
                 self._tell("cancelled; nothing was stored" if event.cancelled else f"no answers: {event.reason}")
             case _:
                 # What comes before a comparison, the loading, is the same for both.

@@ -13,9 +13,10 @@ from textual.message import Message
 from textual.widgets import Static
 
 from karl.control.safe_text import clean
+from tui.excerpts import one_line
 from tui.reading.passages import Passage
 
-CITED_CHARS = 160
+CITED = 160  # cells of a passage that is cited
 
 
 class Line(Static):
@@ -39,10 +40,10 @@ class PassageLine(Line, can_focus=True):
 
     def __init__(self, text: str, passages: Sequence[Passage], *, classes: str = "") -> None:
         super().__init__(text, classes=f"opens {classes}")
-        self._passages = tuple(passages)
+        self.passages = tuple(passages)
 
     def action_open(self) -> None:
-        self.post_message(self.Opened(self._passages))
+        self.post_message(self.Opened(self.passages))
 
     def on_click(self, event: events.Click) -> None:
         event.stop()
@@ -75,6 +76,4 @@ class AnswerLine(Line, can_focus=True):
 
 def citation_line(passage: Passage) -> PassageLine:
     """`[people/mira.md#0 p.3] the passage's beginning`."""
-    text = " ".join(passage.text.split())
-    shown = text if len(text) <= CITED_CHARS else f"{text[:CITED_CHARS]}…"
-    return PassageLine(f"[{passage.place}] {shown}", [passage], classes="citation")
+    return PassageLine(f"[{passage.place}] {one_line(passage.text, CITED)}", [passage], classes="citation")

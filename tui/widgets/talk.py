@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
@@ -16,6 +18,11 @@ HINT = "Type a question and press Enter. Escape leaves the line; then c chooses 
 
 class Talk(VerticalScroll, can_focus=False):
     """Its lines take the focus, so that one moves from one to the next."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "step(-1)", "To what can be opened above", show=False),
+        Binding("down", "step(1)", "To what can be opened below", show=False),
+    ]
 
     def __init__(self) -> None:
         super().__init__(id="talk")
@@ -44,6 +51,12 @@ class Talk(VerticalScroll, can_focus=False):
         # Not before it is full: an anchored conversation of a line would stand at the bottom.
         if self.max_scroll_y > 0 and not self.is_anchored:
             self.anchor()
+
+    def action_step(self, by: int) -> None:
+        if by < 0:
+            self.screen.focus_previous(".opens")
+        else:
+            self.screen.focus_next(".opens")
 
     def page(self, by: int) -> None:
         if by < 0:

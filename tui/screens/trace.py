@@ -1,0 +1,172 @@
+"""One rollout: its facts above, a tree of its steps, and what the line under the cursor has in full."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.containers import Container, VerticalScroll
+from textual.widgets import Static, Tree
+
+from karl.control.exports import export_trace
+from karl.control.sources import Source, opening, source_of, start
+from tui.excerpts import beginning
+from tui.reading.trace import TraceView, read_attempt_id, read_trace
+from tui.reading.trace_nodes import answer_text, trace_nodes
+from tui.reading.trace_steps import TraceNode, passage_text
+from tui.screens.base import RoomScreen
+from tui.screens.viewer import ViewerScreen
+from tui.threads import in_thread
+from tui.widgets.trace_header import header_text
+from tui.widgets.trace_tree import TraceTree
+
+SHOWN = 20_000  # characters beside the tree; all of them are copied
+
+
+class TraceScreen(RoomScreen):
+    ROOM = "traces"
+    CSS_PATH = "trace.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Back", key_display="esc"),
+        Binding("t", "tokens", "Tokens"),
+        Binding("y", "copy", "Copy", tooltip="copy what the line under the cursor has in full"),
+        Binding("Y", "copy_answer", "Copy answer", show=False),
+        Binding("e", "export", "Export", tooltip="export the rollout as JSON into the working folder"),
+        Binding("o", "open_source", "Source", tooltip="open the document of the passage under the cursor"),
+    ]
+
+    def __init__(self, rollout_id: int) -> None:
+        super().__init__()
+        self._rollout_id = rollout_id
+        self._view: TraceView | None = None
+
+    def compose_room(self) -> ComposeResult:
+        yield Static(id="header", markup=False)
+        with Container(id="parts"):
+            yield TraceTree(id="tree")
+            with VerticalScroll(id="detail"):
+                yield Static(id="text", markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one("#header").border_title = "rollout"
+        self.query_one("#detail").border_title = "in full"
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def come_back(self) -> None:
+        """A rollout does not change: it is read once. Another room may want another one, or the list."""
+        if self.desk.filter is not None:
+            self.dismiss()
+        elif self.desk.rollout_id is not None:
+            self._rollout_id, self.desk.rollout_id = self.desk.rollout_id, None
+            self._view = None
+        self.read()
+
+    def reading(self, *, afresh: bool) -> Callable[[], Any] | None:
+        return partial(read_trace, self.desk.store, self._rollout_id) if afresh or self._view is None else None
+
+    def show(self, view: TraceView | None) -> str:
+        if view is None:
+            self._view = None
+            return f"rollout {self._rollout_id} is no longer in the store  {self.desk.source}"
+        if view != self._view:
+            self._view = view
+            self._draw_header()
+            self.query_one(TraceTree).show(trace_nodes(view))
+            self.query_one(TraceTree).focus()
+        return f"rollout {view.place.rollout_id}  {self.desk.source}"
+
+    def on_resize(self) -> None:
+        self._draw_header()
+
+    def _draw_header(self) -> None:
+        if self._view is not None:
+            self.query_one("#header", Static).update(header_text(self._view, width=self.size.width - 2))
+
+    # -- the tree ----------------------------------------------------------------------------------------------------
+
+    @on(Tree.NodeHighlighted)
+    def _show_text(self, event: Tree.NodeHighlighted[TraceNode]) -> None:
+        if event.node.data is not None:
+            self.query_one("#text", Static).update(beginning(event.node.data.text, characters=SHOWN))
+            self.query_one("#detail").scroll_home(animate=False)
+
+    @on(Tree.NodeSelected)
+    def _follow(self, event: Tree.NodeSelected[TraceNode]) -> None:
+        node = event.node.data
+        if node is not None and node.attempt:
+            work = partial(read_attempt_id, self.desk.store, node.attempt)
+            in_thread(self, work, self._open_attempt)
+        elif node is not None and not node.children:
+            self.query_one("#detail").focus()
+
+    def _open_attempt(self, rollout_id: int | None) -> None:
+        if rollout_id is None:
+            self.say("that attempt is no longer in the store", failed=True)
+        else:
+            self.app.push_screen(TraceScreen(rollout_id))
+
+    # -- actions -----------------------------------------------------------------------------------------------------
+
+    def action_leave(self) -> None:
+        if self.query_one("#detail").has_focus:
+            self.query_one(TraceTree).focus()
+        else:
+            self.dismiss()
+
+    def action_tokens(self) -> None:
+        from tui.screens.tokens import TokensScreen
+
+        self.app.push_screen(TokensScreen(self._rollout_id))
+
+    def action_copy(self) -> None:
+        node = self.query_one(TraceTree).chosen
+        if node is not None:
+            self.app.copy_to_clipboard(node.text or node.label)
+            self.say(f"copied {len(node.text or node.label):,} characters")
+
+    def action_copy_answer(self) -> None:
+        if self._view is not None:
+            self.app.copy_to_clipboard(answer_text(self._view.record))
+            self.say("copied the answer")
+
+    def action_export(self) -> None:
+        work = partial(export_trace, self.desk.store, self._rollout_id, folder=Path.cwd())
+        in_thread(self, work, lambda path: self.say(f"wrote {path}"))
+
+    def action_open_source(self) -> None:
+        node = self.query_one(TraceTree).chosen
+        if node is None or node.chunk_id is None:
+            self.say("put the cursor on a passage (a hit or a citation) to open its document")
+            return
+        found = partial(self._show_source, node.chunk_id)
+        in_thread(self, partial(source_of, self.desk.store, node.chunk_id), found)
+
+    def _show_source(self, chunk_id: int, source: Source | None) -> None:
+        if self._view is None:
+            return
+        passage, chosen = self._view.passages[chunk_id], opening(source) if source else None
+        if chosen is None:
+            place = source.place if source else passage.place
+            gone = "" if source and source.path.is_file() else " (the file is not there)"
+            self.app.push_screen(ViewerScreen(f"{place}{gone}", passage_text(passage)))
+            return
+        self.say(" ".join(chosen.command))
+        if not chosen.in_terminal:
+            in_thread(self, partial(start, chosen.command), lambda _: None)
+            return
+        with self.app.suspend():
+            subprocess.run(chosen.command, check=False)
+
+    def commands(self) -> Iterator[SystemCommand]:
+        """For the command palette."""
+        yield SystemCommand("Tokens of this rollout", "with loss mask and log-probs", self.action_tokens)
+        yield SystemCommand("Copy the answer", "with its explanation", self.action_copy_answer)
+        yield SystemCommand("Export this rollout", "as JSON into the working folder", self.action_export)
+        yield SystemCommand("Open the source", "of the passage under the cursor, at its page", self.action_open_source)
