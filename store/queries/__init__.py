@@ -66,7 +66,7 @@ from store.queries.metrics import (
     series,
     series_names,
 )
-from store.queries.overview import RunOverview, run_overview, run_overviews
+from store.queries.overview import EVALUATION_SETUP, RunOverview, run_overview, run_overviews
 from store.queries.progress import begin_progress, progress_of_run, set_progress, stage_progress
 from store.queries.rollout_list import (
     RolloutFilter,
@@ -100,6 +100,7 @@ from store.queries.traces import RolloutTrace, SegmentArrays, load_rollout, segm
 
 __all__ = [
     "BROKEN_EDIT",
+    "EVALUATION_SETUP",
     "ArenaColumn",
     "ArenaRecord",
     "Closing",
