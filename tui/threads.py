@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from store.errors import KarlError
 from tui.screens.base import RoomScreen
 
 T = TypeVar("T")
@@ -14,13 +13,8 @@ T = TypeVar("T")
 
 def in_thread(screen: RoomScreen, work: Callable[[], T], done: Callable[[T], None]) -> None:
     """`done` gets the result on the event loop; what goes wrong is told in the screen's status line."""
-    screen.run_worker(partial(_told, screen, work, done), thread=True, exit_on_error=False, name="act", group="act")
+    screen.run_worker(partial(_do, screen, work, done), thread=True, exit_on_error=False, name="act", group="act")
 
 
-def _told(screen: RoomScreen, work: Callable[[], T], done: Callable[[T], None]) -> None:
-    try:
-        result = work()
-    except KarlError as exc:
-        screen.app.call_from_thread(partial(screen.say, str(exc), failed=True))
-    else:
-        screen.app.call_from_thread(done, result)
+def _do(screen: RoomScreen, work: Callable[[], T], done: Callable[[T], None]) -> None:
+    screen.app.call_from_thread(done, work())

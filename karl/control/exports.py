@@ -24,7 +24,9 @@ def export_trace(store: Store, rollout_id: int, *, folder: Path) -> Path:
         places = {name: getattr(row, name) for name in ("run_id", "iteration", "task_id", "arm", "attempt", "reward")}
         verdicts = [row.model_dump(mode="json") for row in queries.judgements_of(session, rollout_id)]
     document = {"rollout_id": rollout_id, **places, "behaviour": row.behaviour}
-    return _write(folder, rollout_id, document | asdict(queries.trace_record(trace)) | {"judgements": verdicts})
+    return _write(
+        folder.absolute(), rollout_id, document | asdict(queries.trace_record(trace)) | {"judgements": verdicts}
+    )
 
 
 def _write(folder: Path, rollout_id: int, document: dict[str, Any]) -> Path:

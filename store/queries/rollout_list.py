@@ -17,7 +17,7 @@ from store.queries.common import table_of
 from store.types import FailureKind, Fate, Purpose, Role, RolloutStatus
 
 PAGE = 100
-MOST = 100_000  # counted under a filter; of more it is known that they are more
+MOST = 100_000  # counted under a filter
 LOOSE = 20_000  # rollouts of no question that a text is looked for in: their rows are read one by one
 
 
@@ -86,8 +86,8 @@ def rollout_lines(
 
 
 def rollout_total(session: Session, wanted: RolloutFilter, *, most: int = MOST) -> int:
-    """How many there are under the filter; `most` stands for more, too."""
-    ids = _ids(wanted).limit(most).subquery()
+    """How many there are under the filter; `most` + 1 stands for more than `most`."""
+    ids = _ids(wanted).limit(most + 1).subquery()
     return session.connection().execute(select(func.count()).select_from(ids)).scalar_one()
 
 

@@ -27,7 +27,7 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class ListView:
     """The first page. run: what the list is about, None: there is no run. newest: the id of the newest rollout that
-    could have been in it; total: rollouts under the filter, MOST stands for more."""
+    could have been in it; total: rollouts under the filter, MOST + 1 stands for more than MOST."""
 
     asked: Asked
     run: RunOverview | None
@@ -103,4 +103,4 @@ def read_news(store: Store, wanted: RolloutFilter) -> NewsView:
 
 
 def counted_total(total: int) -> str:
-    return f"{total:,}{'+' if total == MOST else ''}"
+    return f"{total:,}" if total <= MOST else f"more than {MOST:,}"

@@ -94,6 +94,12 @@ class RoomScreen(Screen[None]):
         self.run_worker(work, name="read", group="read", thread=True, exit_on_error=False)
 
     @on(Worker.StateChanged)
+    def _act_failed(self, event: Worker.StateChanged) -> None:
+        """Of `tui.threads`; whatever it was, the screen stays."""
+        if event.worker.name == "act" and event.state is WorkerState.ERROR:
+            self.say(f"that failed: {event.worker.error}", failed=True)
+
+    @on(Worker.StateChanged)
     def _read_ended(self, event: Worker.StateChanged) -> None:
         if event.worker.name != "read" or event.state in (WorkerState.PENDING, WorkerState.RUNNING):
             return

@@ -17,7 +17,7 @@ from textual.widgets import Static, Tree
 from karl.control.exports import export_trace
 from karl.control.sources import Source, opening, source_of, start
 from tui.excerpts import beginning
-from tui.reading.trace import TraceView, read_attempt_id, read_trace
+from tui.reading.trace import Passage, TraceView, read_attempt_id, read_trace
 from tui.reading.trace_nodes import answer_text, trace_nodes
 from tui.reading.trace_steps import TraceNode, passage_text
 from tui.screens.base import RoomScreen
@@ -137,8 +137,8 @@ class TraceScreen(RoomScreen):
             self.say("copied the answer")
 
     def action_export(self) -> None:
-        work = partial(export_trace, self.desk.store, self._rollout_id, folder=Path.cwd())
-        in_thread(self, work, lambda path: self.say(f"wrote {path}"))
+        work = partial(export_trace, self.desk.store, self._rollout_id, folder=Path())
+        in_thread(self, work, lambda path: self.say(f"wrote {path.name} in {path.parent}"))
 
     def action_open_source(self) -> None:
         node = self.query_one(TraceTree).chosen
@@ -153,9 +153,7 @@ class TraceScreen(RoomScreen):
             return
         passage, chosen = self._view.passages[chunk_id], opening(source) if source else None
         if chosen is None:
-            place = source.place if source else passage.place
-            gone = "" if source and source.path.is_file() else " (the file is not there)"
-            self.app.push_screen(ViewerScreen(f"{place}{gone}", passage_text(passage)))
+            self._show_passage(passage, source)
             return
         self.say(" ".join(chosen.command))
         if not chosen.in_terminal:
@@ -163,6 +161,12 @@ class TraceScreen(RoomScreen):
             return
         with self.app.suspend():
             subprocess.run(chosen.command, check=False)
+
+    def _show_passage(self, passage: Passage, source: Source | None) -> None:
+        """In place of its document, with where that should be."""
+        gone = "" if source and source.path.is_file() else " (the file is not there)"
+        text = "\n".join([*([source.place] if source else []), passage_text(passage)])
+        self.app.push_screen(ViewerScreen(f"{passage.place}{gone}", text))
 
     def commands(self) -> Iterator[SystemCommand]:
         """For the command palette."""

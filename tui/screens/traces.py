@@ -119,16 +119,16 @@ class TracesScreen(RoomScreen):
         newer = news.newest != self._view.newest
         if newer and (self.query_one(RolloutTable).cursor_row == 0 or not self._lines):
             self._renew = True
-        return self._told() + ("  newer ones: r shows them" if newer else "")
+        return self._told("  newer ones: r shows them" if newer else "")
 
-    def _told(self) -> str:
+    def _told(self, news: str = "") -> str:
         view = self._view
         if view is None:
             return self.desk.source
         run = "all runs" if view.wanted.run_id is None else view.run.name if view.run else "no run"
         under = " under the filter" if view.wanted.narrows else ""
         marked = f"  marked: {', '.join(map(str, self._marked))}" if self._marked else ""
-        return f"{run}: {counted_total(view.total)} rollouts{under}{marked}  {self.desk.source}"
+        return f"{run}: {counted_total(view.total)} rollouts{under}{news}{marked}  {self.desk.source}"
 
     # -- the filter --------------------------------------------------------------------------------------------------
 
@@ -205,8 +205,8 @@ class TracesScreen(RoomScreen):
 
     def action_export(self) -> None:
         if (line := self._current) is not None:
-            work = partial(export_trace, self.desk.store, line.rollout_id, folder=Path.cwd())
-            in_thread(self, work, lambda path: self.say(f"wrote {path}"))
+            work = partial(export_trace, self.desk.store, line.rollout_id, folder=Path())
+            in_thread(self, work, lambda path: self.say(f"wrote {path.name} in {path.parent}"))
 
     def commands(self) -> Iterator[SystemCommand]:
         """For the command palette."""

@@ -19,7 +19,7 @@ from textual.widgets import Input, Static
 from tui.excerpts import one_line
 from tui.filter_words import COLUMNS, Known, completions
 
-HINT = "score>=0.6 behaviour:giving_up_early arm:oapl-1 status:failed kind:timeout iter:2 words of the question"
+HINT = "score>=0.6 arm:oapl-1 status:failed kind:timeout words of the question"
 
 
 @dataclass

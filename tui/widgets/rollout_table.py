@@ -1,13 +1,18 @@
-"""The list of rollouts. Posts `TraceOpened` on Enter and `EndReached` when the cursor comes near the last line."""
+"""The list of rollouts. Posts `TraceOpened` on Enter and `EndReached` when the cursor comes near the last line.
+
+A row is one cell of padded texts: what the table takes long for is to draw cells, and a row would have twelve.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from textual import events, on
+from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import DataTable
 
@@ -18,8 +23,9 @@ from tui.text import rate
 
 NEAR = 20  # lines from the last one at which the next page is asked for
 WIDE = 140  # cells from which on there is room for every column
-PADDING = 2  # of a column, both sides together
-EDGE = 2  # scrollbar and a free cell
+GAP = "  "
+EDGE = 5  # padding of the table and of its cell, scrollbar
+CELL = "line"  # the one column's key
 
 
 class Shape(NamedTuple):
@@ -71,6 +77,11 @@ class EndReached(Message):
 class RolloutTable(DataTable[Text]):
     """A row a rollout, keyed by its id. A mark is a sign in the first column."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("home", "scroll_top", "The newest", show=False),
+        Binding("end", "scroll_bottom", "The last that was read", show=False),
+    ]
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, cursor_type="row")
         self._lines: dict[int, RolloutLine] = {}
@@ -100,14 +111,14 @@ class RolloutTable(DataTable[Text]):
         for line in lines:
             self._lines[line.rollout_id] = line
             if self._shapes:
-                self.add_row(*self._cells(line), key=str(line.rollout_id))
+                self.add_row(self._row(line), key=str(line.rollout_id))
 
     def mark(self, marked: Collection[int]) -> None:
         """Draw the signs of these rollouts, and take away those of others."""
         changed = (set(self._marked) ^ set(marked)) & self._lines.keys()
         self._marked = marked
         for rollout_id in changed:
-            self.update_cell(str(rollout_id), "mark", Text(_sign(rollout_id, marked)))
+            self.update_cell(str(rollout_id), CELL, self._row(self._lines[rollout_id]))
 
     def on_resize(self, event: events.Resize) -> None:
         """Other columns where there is other room; lines and cursor stay."""
@@ -117,10 +128,8 @@ class RolloutTable(DataTable[Text]):
         current, self._shapes = self.current, shapes
         with self.prevent(DataTable.RowHighlighted):
             self.clear(columns=True)
-            for name, shape in shapes.items():
-                title = "" if name == "mark" else name
-                label = Text(title, justify="right" if shape.right else "left")
-                self.add_column(label, key=name, width=shape.cells)
+            titles = {name: "" if name == "mark" else name for name in shapes}
+            self.add_column(_joined(titles, shapes), key=CELL, width=event.size.width - EDGE)
             self.append(list(self._lines.values()), marked=self._marked)
             self._return_to(current)
 
@@ -128,12 +137,8 @@ class RolloutTable(DataTable[Text]):
         if line is not None and line.rollout_id in self._lines and self._shapes:
             self.move_cursor(row=self.get_row_index(str(line.rollout_id)))
 
-    def _cells(self, line: RolloutLine) -> list[Text]:
-        texts = _texts(line) | {"mark": _sign(line.rollout_id, self._marked)}
-        return [
-            Text(one_line(texts[name], shape.cells), justify="right" if shape.right else "left")
-            for name, shape in self._shapes.items()
-        ]
+    def _row(self, line: RolloutLine) -> Text:
+        return _joined(_texts(line) | {"mark": _sign(line.rollout_id, self._marked)}, self._shapes)
 
     @on(DataTable.RowHighlighted)
     def _moved(self, event: DataTable.RowHighlighted) -> None:
@@ -151,10 +156,19 @@ class RolloutTable(DataTable[Text]):
 def shapes_for(width: int) -> dict[str, Shape]:
     """The columns for so many cells, those without a width of their own sharing what is left."""
     shapes = WIDE_SHAPES if width >= WIDE else NARROW_SHAPES
-    taken = sum(shape.cells for shape in shapes.values()) + PADDING * len(shapes) + EDGE
+    taken = sum(shape.cells for shape in shapes.values()) + len(GAP) * (len(shapes) - 1) + EDGE
     shares = sum(shape.share for shape in shapes.values() if not shape.cells)
     each = max(8, (width - taken) // shares)
     return {name: shape if shape.cells else Shape(each * shape.share) for name, shape in shapes.items()}
+
+
+def _joined(texts: Mapping[str, str], shapes: Mapping[str, Shape]) -> Text:
+    return Text(GAP.join(_padded(texts[name], shape) for name, shape in shapes.items()), no_wrap=True)
+
+
+def _padded(text: str, shape: Shape) -> str:
+    cut = one_line(text, shape.cells)
+    return " " * (shape.cells - cell_len(cut)) + cut if shape.right else set_cell_size(cut, shape.cells)
 
 
 def _texts(line: RolloutLine) -> dict[str, str]:
