@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphs.events import AttemptFinished, Compressed, Event, Hits, SearchStarted, ToolReplied
-from karl.api.graph import Finished, Graph
-from karl.api.results import Answer, Citation
+from karl.api.results import Answer, Citation, Finished
+
+if TYPE_CHECKING:
+    from karl.api.graph import Graph
 
 Show = Callable[[str], None]
 
@@ -34,7 +36,7 @@ def event_line(event: Event) -> str | None:
             return f"search: {query}"
         case Hits(hits=hits, seconds=seconds):
             first = f", first {hits[0].key}" if hits else ""
-            return f"  {len(hits)} passages in {seconds * 1000:.0f} ms{first}"
+            return f"  {len(hits)} passage{'' if len(hits) == 1 else 's'} in {seconds * 1000:.0f} ms{first}"
         case ToolReplied(tool=tool, error=error) if tool != "search" or error:
             return f"{tool}: {error or 'replied'}"
         case Compressed(tokens_before=before, tokens_after=after):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console, Group, RenderableType
@@ -11,17 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from karl.arena.telling import Cited, Column, Told
+from karl.control.safe_text import clean
 
 NARROWEST = 34  # characters of a column that can still be read
 LEAST_LINES = 4
 FRAME = 4  # border and padding of a panel, across
 CITED_CHARS = 160
-# A terminal obeys these: what a model writes is shown, not obeyed.
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def clean(text: str) -> str:
-    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def live_view(columns: Sequence[Column], question: str, console: Console) -> RenderableType:

@@ -8,26 +8,29 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from karl.arena.screen import clean
+from karl.control.safe_text import clean
 from karl.page import roomy
 
 
 def print_board(board: dict[str, Any], console: Console) -> None:
     page = roomy(console)
-    votes = board["votes"]
-    where = f" over corpus {board['corpus']}" if board["corpus"] else ""
-    page.print(
-        f"{_count(board['battles'], 'battle')}{where}, {_count(votes['total'], 'vote')}: {votes['winner']} for one "
-        f"system, {_count(votes['tie'], 'tie')}, {votes['none']} all bad; {board['blind_votes']} blind",
-        soft_wrap=True,
-        markup=False,
-    )
+    page.print(headline(board), soft_wrap=True, markup=False)
     if board["systems"]:
         page.print(_ratings(board))
     if board["matrix"]:
         page.print(_matrix(board))
     for note in board["notes"]:
         page.print(f"note: {clean(note)}", markup=False, soft_wrap=True)
+
+
+def headline(board: dict[str, Any]) -> str:
+    """How many battles and votes of which kinds."""
+    votes = board["votes"]
+    where = f" over corpus {board['corpus']}" if board["corpus"] else ""
+    return (
+        f"{_count(board['battles'], 'battle')}{where}, {_count(votes['total'], 'vote')}: {votes['winner']} for one "
+        f"system, {_count(votes['tie'], 'tie')}, {votes['none']} all bad; {board['blind_votes']} blind"
+    )
 
 
 def _count(number: int, noun: str) -> str:

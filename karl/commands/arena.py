@@ -239,8 +239,8 @@ def _print_standing(record: ArenaRecord) -> None:
 
 
 def _print_names(record: ArenaRecord) -> None:
-    from karl.arena.screen import clean
     from karl.arena.voting import vote_text
+    from karl.control.safe_text import clean
 
     told = "; ".join(f"{column.answer.letter} was {column.system.name}" for column in record.columns)
     note = f" ({record.vote.note})" if record.vote and record.vote.note else ""
@@ -248,8 +248,8 @@ def _print_names(record: ArenaRecord) -> None:
 
 
 def _print_list(records: list[ArenaRecord]) -> None:
-    from karl.arena.screen import clean
     from karl.arena.voting import vote_text
+    from karl.control.safe_text import clean
 
     for record in records:
         state = f"voted {vote_text(record)}" if record.vote else "no vote yet"

@@ -16,11 +16,12 @@ from karl.api.graph import Graph
 from karl.arena.battle import fight, make_battle
 from karl.arena.match import load_all
 from karl.arena.record import record_columns, record_json
-from karl.arena.screen import clean, live_view, plain_lines
+from karl.arena.screen import live_view, plain_lines
 from karl.arena.spec import parse_system
 from karl.arena.systems import System, find_systems
 from karl.arena.telling import Told, tell
 from karl.arena.voting import cast_vote, choices, failure_of
+from karl.control.safe_text import clean
 from karl.settings import load_settings
 from karl.tiny import POLICY_FOLDER
 from store import queries
@@ -74,7 +75,7 @@ def test_what_is_wrong_with_a_name_is_said_with_the_mend(home: Path, text: str, 
         queries.save_checkpoint(session, gone)
     with pytest.raises(UsageError, match=message) as caught:
         systems(home, COLD, text)
-    assert str(caught.value).startswith(f"--system {text!r}: ")
+    assert str(caught.value).startswith(f"system {text!r}: ")
 
 
 def test_a_system_is_what_it_runs_and_not_how_it_is_called(home: Path) -> None:

@@ -82,7 +82,7 @@ async def test_searches_are_shown_while_they_happen(home: Path) -> None:
         answer = await ask(graph, "where does mira work?", show=lines.append)
     assert answer.answer == "Oslo"
     assert [line for line in lines if line.startswith("search")] == ["search: mira", "search: falcon oslo"]
-    assert lines[1].startswith("  1 passages in ") and lines[1].endswith("first people/mira.md#0")
+    assert lines[1].startswith("  1 passage in ") and lines[1].endswith("first people/mira.md#0")
 
 
 def test_a_line_for_each_event_that_matters() -> None:
