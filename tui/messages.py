@@ -19,3 +19,25 @@ class RunOpened(Message):
     """The user wants to see this run."""
 
     run_id: int
+
+
+@dataclass
+class PieceSelected(Message):
+    """The user moved to another graph or prompt."""
+
+    key: str
+
+
+@dataclass
+class PieceOpened(Message):
+    """The user wants to edit this graph or prompt."""
+
+    key: str
+
+
+@dataclass
+class PlaceChosen(Message):
+    """The user wants to see this place of the text; both from 1."""
+
+    line: int
+    column: int

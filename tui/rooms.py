@@ -25,4 +25,5 @@ class Room(NamedTuple):
 ROOMS = (
     Room("1", "home", "Home", "runs, corpora, checkpoints, health", "home:HomeScreen"),
     Room("3", "run", "Run", "one run: funnel, training, evaluation", "run:RunScreen"),
+    Room("5", "graphs", "Graphs", "graphs and prompts: drawn, edited, checked, tried", "graphs:GraphsScreen"),
 )

@@ -65,13 +65,13 @@ class ShelfReader:
     def __init__(self) -> None:
         self._kept: tuple[Stamp, Shelf] | None = None
 
-    def read(self, settings: Settings, *, afresh: bool = False) -> Shelf:
+    def read(self, settings: Settings) -> Shelf:
         """The same object as long as nothing changed."""
         found = {Kind.GRAPH: graph_entries(settings), Kind.PROMPT: prompt_entries(settings)}
         ignored = [*misnamed(settings.graph_path, ".yaml"), *misnamed(settings.prompt_path, ".md")]
         files = [path for entries in found.values() for entry in entries for path in (entry.path, *entry.shadows)]
         stamp = tuple(_stamp([*files, *(path for path, _ in ignored)]))
-        if self._kept is None or afresh or self._kept[0] != stamp:
+        if self._kept is None or self._kept[0] != stamp:
             pieces = tuple(_piece(kind, entry, settings) for kind, entries in found.items() for entry in entries)
             self._kept = (stamp, Shelf(pieces, tuple(f"{path}: {message}" for path, message in ignored)))
         return self._kept[1]
