@@ -32,10 +32,10 @@ if TYPE_CHECKING:
         TurnStarted,
     )
     from karl.api.evaluate import evaluate
-    from karl.api.graph import Finished, Graph
+    from karl.api.graph import Graph
     from karl.api.langchain import load_chat_model, load_search_tool
     from karl.api.load import load_graph
-    from karl.api.results import Answer, AnswerFailed, Citation, Proposal, Timings, Usage
+    from karl.api.results import Answer, AnswerFailed, Citation, Finished, Proposal, Timings, Usage
     from karl.api.traces import load_trace
     from karl.settings import Settings, load_settings
     from store.errors import KarlError, UsageError
@@ -56,8 +56,10 @@ _EVENTS = (
 )
 _HOME = {
     **dict.fromkeys(_EVENTS, "graphs.events"),
-    **dict.fromkeys(("Finished", "Graph"), "karl.api.graph"),
-    **dict.fromkeys(("Answer", "AnswerFailed", "Citation", "Proposal", "Timings", "Usage"), "karl.api.results"),
+    "Graph": "karl.api.graph",
+    **dict.fromkeys(
+        ("Answer", "AnswerFailed", "Citation", "Finished", "Proposal", "Timings", "Usage"), "karl.api.results"
+    ),
     **dict.fromkeys(("Settings", "load_settings"), "karl.settings"),
     **dict.fromkeys(("KarlError", "UsageError"), "store.errors"),
     **dict.fromkeys(("Hit", "Provenance"), "store.types"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphs.events import AttemptFinished, Compressed, Event, Hits, SearchStarted, ToolReplied
-from karl.api.graph import Finished, Graph
-from karl.api.results import Answer, Citation
+from karl.api.results import Answer, Citation, Finished
+
+if TYPE_CHECKING:
+    from karl.api.graph import Graph
 
 Show = Callable[[str], None]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from agents.policy import Policy
 from graphs.events import SearchStarted
-from karl.api.graph import Finished, Graph
+from karl.api.graph import Graph
 from karl.api.load import load_graph
 from karl.api.opening import newest_folder
-from karl.api.results import Answer
+from karl.api.results import Answer, Finished
 from karl.api.sources import CorpusSource
 from karl.policies import open_policy
 from karl.settings import Settings

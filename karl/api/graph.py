@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -15,18 +14,10 @@ from graphs.events import Event
 from graphs.schema import GraphSpec
 from karl.api.answering import GraphParts, OnFailure, check_options
 from karl.api.inputs import Inputs
-from karl.api.results import Answer, AnswerFailed
+from karl.api.results import Answer, AnswerFailed, Finished
 from store.errors import UsageError
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The last event of every stream, after `AnswerGiven` or `Failed`: what `ainvoke` would have returned."""
-
-    rollout: str
-    result: Answer
 
 
 class Graph:

@@ -119,6 +119,14 @@ class Answer:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of every stream, after `AnswerGiven` or `Failed`: what `ainvoke` would have returned."""
+
+    rollout: str
+    result: Answer
+
+
 class AnswerFailed(KarlError):
     """The rollout ended without an answer. `result` says how far it came and why; it is stored like any other."""
 

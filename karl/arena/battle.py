@@ -10,8 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import uuid4
 
-from karl.api.graph import Finished
-from karl.api.results import Answer
+from karl.api.results import Answer, Finished
 from karl.arena.ring import Ring
 from karl.arena.systems import System
 from karl.arena.telling import Column, Told, tell

@@ -20,15 +20,27 @@ class Ring:
         self._say = say
         self._opening = asyncio.Lock()
         self._policies: dict[tuple[Path | None, str], Policy] = {}
-        self._graphs: dict[tuple[str, str], Graph] = {}
+        self._graphs: dict[tuple[str, str], asyncio.Task[Graph]] = {}
 
     async def graph(self, system: System, corpus: str) -> Graph:
-        """Loaded when it is first asked for: seconds, in which others go on. Raises: UsageError, KarlError."""
+        """Loaded when it is first asked for: seconds, in which others go on. Raises: UsageError, KarlError.
+
+        Who gives up waiting does not stop the loading, which could not be stopped: the next one finds the graph.
+        """
+        key = system.identity.key, corpus
+        held = self._graphs.get(key)
+        if held is None or _failed(held):
+            held = self._graphs[key] = asyncio.create_task(self._opened(system, corpus))
+        return await asyncio.shield(held)
+
+    def holds(self, system: System, corpus: str) -> bool:
+        """Whether `graph` comes at once."""
+        held = self._graphs.get((system.identity.key, corpus))
+        return held is not None and held.done() and not _failed(held)
+
+    async def _opened(self, system: System, corpus: str) -> Graph:
         async with self._opening:
-            key = system.identity.key, corpus
-            if key not in self._graphs:
-                self._graphs[key] = await self._load(system, corpus)
-            return self._graphs[key]
+            return await self._load(system, corpus)
 
     async def _load(self, system: System, corpus: str) -> Graph:
         spec = system.spec
@@ -58,7 +70,12 @@ class Ring:
         return self._policies[key]
 
     async def aclose(self) -> None:
-        for graph in self._graphs.values():
-            await graph.aclose()
+        for graph in await asyncio.gather(*self._graphs.values(), return_exceptions=True):
+            if not isinstance(graph, BaseException):
+                await graph.aclose()
         for policy in self._policies.values():
             await policy.engine.aclose()
+
+
+def _failed(load: asyncio.Task[Graph]) -> bool:
+    return load.done() and (load.cancelled() or load.exception() is not None)

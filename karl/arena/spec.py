@@ -27,6 +27,13 @@ class SystemSpec(BaseModel, frozen=True, extra="forbid"):
     value: Path | None = Field(None, description="a value model's folder, to guide a search by")
     model: str | None = Field(None, min_length=1, description="of the chat endpoint, in place of [chat] model")
 
+    @property
+    def text(self) -> str:
+        """What `parse_system` makes this of."""
+        said = ((name, getattr(self, name)) for name in SETTINGS)
+        given = (f":{name}={value}" for name, value in said if value != type(self).model_fields[name].default)
+        return self.checkpoint + "".join(given)
+
 
 SETTINGS = tuple(name for name in SystemSpec.model_fields if name != "checkpoint")
 
@@ -54,4 +61,4 @@ def parse_system(text: str) -> SystemSpec:
 
 
 def wrong(text: str, message: object) -> UsageError:
-    return UsageError(f"--system {text!r}: {message}")
+    return UsageError(f"system {text!r}: {message}")

@@ -81,12 +81,16 @@ def find_system(text: str, *, store: Store, settings: Settings) -> System:
     """Raises: UsageError that names the system and what is wrong with it. Loads no model; hashes weights."""
     spec = parse_system(text)
     try:
-        chosen = _settings(spec, settings)
-        folder, known_sha256 = _folder(spec, store)
-        identity = _identity(spec, folder, known_sha256, chosen)
+        return resolve(spec, label=text.strip(), store=store, settings=settings)
     except UsageError as exc:
         raise wrong(text, exc) from exc
-    return System(text.strip(), spec, folder, identity, chosen)
+
+
+def resolve(spec: SystemSpec, *, label: str, store: Store, settings: Settings) -> System:
+    """As `find_system`, of one that has been read. Raises: UsageError for what is wrong with it."""
+    chosen = _settings(spec, settings)
+    folder, known_sha256 = _folder(spec, store)
+    return System(label, spec, folder, _identity(spec, folder, known_sha256, chosen), chosen)
 
 
 def _settings(spec: SystemSpec, settings: Settings) -> Settings:

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from graphs.events import AttemptFinished, Event, Token, TurnStarted
-from karl.api.graph import Finished
-from karl.api.results import Answer
+from karl.api.results import Answer, Finished
 from karl.asking import event_line
 
 Kind = Literal["turn", "token", "line", "answer", "failed"]

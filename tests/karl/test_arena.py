@@ -72,7 +72,7 @@ def test_what_is_wrong_with_a_name_is_said_with_the_mend(home: Path, text: str, 
         queries.save_checkpoint(session, gone)
     with pytest.raises(UsageError, match=message) as caught:
         systems(home, COLD, text)
-    assert str(caught.value).startswith(f"--system {text!r}: ")
+    assert str(caught.value).startswith(f"system {text!r}: ")
 
 
 def test_a_system_is_what_it_runs_and_not_how_it_is_called(home: Path) -> None:

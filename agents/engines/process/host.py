@@ -6,7 +6,6 @@ import asyncio
 import atexit
 import itertools
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from typing import NamedTuple
 from agents.engines.delivery import hand_over
 from agents.engines.process.messages import Call, Cancel, Failed, Grew, Message, Reply
 from agents.errors import EngineError
+from agents.spawning import how_it_ended, same_imports
 
 CHILD = "agents.engines.process.serve"
 GRACE = 5.0  # seconds that it has to end
@@ -128,7 +128,7 @@ class Host:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE)
         with self._lock:
-            self._ended = f"local engine: its process {_how(self._process.returncode)}{self._last_line()}"
+            self._ended = f"local engine: its process {how_it_ended(self._process.returncode)}{self._last_line()}"
         self._deliver([Failed(call, self._ended) for call in list(self._waiting)])
 
     def _last_line(self) -> str:
@@ -139,25 +139,15 @@ class Host:
 
 def _start(theirs: socket.socket, *, said: int) -> subprocess.Popen[bytes]:
     """In a process group of its own, so that Ctrl-C in a terminal does not reach it; with the parent's imports."""
-    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
     return subprocess.Popen(
         [sys.executable, "-P", "-m", CHILD, str(theirs.fileno())],
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
         stdout=said,
         stderr=said,
-        env={**os.environ, "PYTHONPATH": path},
+        env=same_imports(),
         process_group=0,
     )
-
-
-def _how(status: int | None) -> str:
-    if status is None:
-        return "closed its socket"
-    if status >= 0:
-        return f"ended with status {status}"
-    name = signal.Signals(-status).name
-    return f"was ended by {name}" + (", as for lack of memory" if name == "SIGKILL" else "")
 
 
 def _take_all(found: list[tuple[Callable[[Reply], None], Reply]]) -> None:
