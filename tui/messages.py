@@ -41,3 +41,10 @@ class PlaceChosen(Message):
 
     line: int
     column: int
+
+
+@dataclass
+class QuestionPut(Message):
+    """The user asks the edited graph."""
+
+    question: str

@@ -1,4 +1,4 @@
-"""What the room of graphs and prompts shows: the shelf of files, one piece of it, and what the store has for previews."""
+"""What the room of graphs and prompts shows: the files, one of them looked at, and what the store has for previews."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from karl.control.place import Settings
-from karl.control.workshop import Draft, Facts, Kind, Looked, Piece, Shelf, ShelfReader, look, opened
+from karl.control.workshop import Diagram, Facts, Kind, Piece, Shelf, ShelfReader, draw, opened
 from store import queries
 from store.errors import KarlError
 from store.models import Rollout, Step
@@ -22,20 +22,20 @@ PASSAGES = 5
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """The piece that is picked. looked: None for one that can't be read; `problem` says why."""
+    """The piece that is picked. diagram: of a graph that can be read. text: as it is edited. problem: why not."""
 
     piece: Piece
-    draft: Draft | None
-    looked: Looked | None
+    diagram: Diagram | None
+    text: str
     problem: str
 
 
 @dataclass(frozen=True, slots=True)
 class GraphsView:
-    """detail: None where nothing is picked. The same objects as before where nothing has changed."""
+    """The same objects as before where nothing has changed."""
 
     shelf: Shelf
-    detail: Detail | None
+    detail: Detail
 
 
 class GraphsReader:
@@ -43,23 +43,25 @@ class GraphsReader:
 
     def __init__(self) -> None:
         self._shelf = ShelfReader()
-        self._kept: tuple[Shelf, str, Detail | None] | None = None
+        self._kept: tuple[Shelf, str, Detail] | None = None
 
     def read(self, settings: Settings, *, selected: str) -> GraphsView:
-        """selected: the key of a piece. Raises: OSError for a folder that can't be listed."""
+        """selected: the key of a piece; of one that is gone, the first. Raises: OSError where nothing can be listed."""
         shelf = self._shelf.read(settings)
         if self._kept is None or self._kept[0] is not shelf or self._kept[1] != selected:
-            piece = next((piece for piece in shelf.pieces if piece.key == selected), None)
-            self._kept = (shelf, selected, _detail(piece, settings) if piece else None)
+            piece = next((piece for piece in shelf.pieces if piece.key == selected), shelf.pieces[0])
+            self._kept = (shelf, selected, _detail(piece, settings))
         return GraphsView(shelf, self._kept[2])
 
 
 def _detail(piece: Piece, settings: Settings) -> Detail:
+    text = ""
     try:
         draft = opened(piece, settings)
-        return Detail(piece, draft, look(draft, settings), "")
+        text = draft.text
+        return Detail(piece, draw(draft, settings) if piece.kind is Kind.GRAPH else None, text, "")
     except KarlError as exc:
-        return Detail(piece, None, None, str(exc))
+        return Detail(piece, None, text, str(exc))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,16 +12,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.widgets import DataTable, Input, Static
 
-from karl.control.workshop import Kind, Piece
+from karl.control.workshop import Piece
 from tui.messages import PieceOpened, PieceSelected
 from tui.reading.graphs import Detail, GraphsReader, GraphsView
 from tui.screens.base import RoomScreen
 from tui.widgets.diagram_view import DiagramView
 from tui.widgets.piece_table import PieceTable
 
-LIVE = (
-    "where a running rollout is, no row tells: the store keeps those that are over; F5 in the workbench shows it live"
-)
+LIVE = "a run's rollouts are stored once they are over; F5 in the workbench follows one from node to node"
 
 
 class GraphsScreen(RoomScreen):
@@ -47,6 +45,7 @@ class GraphsScreen(RoomScreen):
             with Vertical(id="detail"):
                 yield Static(id="about", markup=False)
                 yield DiagramView(id="diagram")
+                yield Static(LIVE, id="live", markup=False)
                 with VerticalScroll(id="reader"):
                     yield Static(id="text", markup=False)
 
@@ -71,12 +70,12 @@ class GraphsScreen(RoomScreen):
         super().action_read_afresh()
 
     def show(self, view: GraphsView) -> str:
-        if self._view is None or self._view.shelf is not view.shelf:
-            self._view = view
+        before, self._view = self._view, view
+        self._selected = self._selected or view.detail.piece.key
+        if before is None or before.shelf is not view.shelf:
             self._show_list()
-        if self._view.detail is not view.detail:
+        if before is None or before.detail is not view.detail:
             self._show_detail(view.detail)
-        self._view = view
         broken = sum(bool(piece.problem) for piece in view.shelf.pieces)
         ignored = f"  {view.shelf.ignored[0]}" if view.shelf.ignored else ""
         own = sum(not piece.built_in for piece in view.shelf.pieces)
@@ -92,19 +91,17 @@ class GraphsScreen(RoomScreen):
             self._select(PieceSelected(pieces[0].key))
         self.query_one(PieceTable).show(pieces, selected=self._selected)
 
-    def _show_detail(self, detail: Detail | None) -> None:
-        drawn = detail is not None and detail.piece.kind is Kind.GRAPH
-        self.query_one("#diagram").display = drawn
+    def _show_detail(self, detail: Detail) -> None:
+        # A broken graph is shown as text: there the mistake can be seen.
+        drawn = detail.diagram is not None
+        self.query_one("#diagram").display = self.query_one("#live").display = drawn
         self.query_one("#reader").display = not drawn
         self.query_one("#about", Static).update(_about(detail))
-        if detail is None:
-            self.query_one("#text", Static).update("nothing of that name")
-            return
         self.query_one("#detail").border_title = detail.piece.shown
         if drawn:
-            self.query_one(DiagramView).show(detail.looked.diagram if detail.looked else None)
+            self.query_one(DiagramView).show(detail.diagram)
         else:
-            self.query_one("#text", Static).update(detail.draft.began if detail.draft else "")
+            self.query_one("#text", Static).update(detail.text)
             self.query_one("#reader").scroll_home(animate=False)
 
     # -- keys --------------------------------------------------------------------------------------------------------
@@ -143,18 +140,9 @@ class GraphsScreen(RoomScreen):
         self.query_one(DataTable).focus()
 
 
-def _about(detail: Detail | None) -> str:
-    if detail is None:
-        return ""
+def _about(detail: Detail) -> str:
     piece = detail.piece
     hides = "".join(f"\nhides {path}" for path in piece.shadows)
-    told = f"{piece.about}\n{piece.path}{hides}"
     if problem := piece.problem or detail.problem:
-        return f"broken: {problem}{hides}"
-    if detail.looked and detail.looked.marks:
-        told += f"\n{_count(detail.looked.errors, 'error')}, {_count(len(detail.looked.marks), 'finding')} in all"
-    return told
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+        return f"! broken: {problem}{hides}"
+    return f"{piece.about}\n{piece.path}{hides}"

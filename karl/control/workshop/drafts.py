@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from karl.control.workshop.pieces import Kind, Piece
-from karl.project.folder import SCHEMA_FILE
-from karl.project.graph_copies import whole_copy
-from karl.project.prompt_copies import prompt_copy
 from karl.settings import Settings
-from prompts.yaml_text import read_text
 
 # Where a copy goes as long as the settings name no folder.
 FOLDERS = {Kind.GRAPH: Path("graphs"), Kind.PROMPT: Path("prompts")}
@@ -38,6 +34,8 @@ class Draft:
 
 def opened(piece: Piece, settings: Settings) -> Draft:
     """Yours as it is, a built-in one as the copy that would be saved. Raises: UsageError when it can't be read."""
+    from prompts.yaml_text import read_text
+
     text = _copy(piece, settings) if piece.built_in else read_text(piece.path)
     path = _target(piece, settings) if piece.built_in else piece.path
     base = None if piece.built_in else sha256(text)
@@ -46,6 +44,8 @@ def opened(piece: Piece, settings: Settings) -> Draft:
 
 def text_on_disk(draft: Draft) -> str | None:
     """None: there is no such file. Raises: UsageError when it can't be read."""
+    from prompts.yaml_text import read_text
+
     return read_text(draft.path) if draft.path.exists() else None
 
 
@@ -64,6 +64,11 @@ def _target(piece: Piece, settings: Settings) -> Path:
 
 def _copy(piece: Piece, settings: Settings) -> str:
     """With comments on what can be done with it, as `karl graph copy` and `karl prompt copy` write it."""
+    from karl.project.folder import SCHEMA_FILE
+    from karl.project.graph_copies import whole_copy
+    from karl.project.prompt_copies import prompt_copy
+    from prompts.yaml_text import read_text
+
     if piece.kind is Kind.GRAPH:
         has_schema = any((folder / SCHEMA_FILE).is_file() for folder in settings.graph_path[:1])
         return whole_copy(piece.name, schema=SCHEMA_FILE if has_schema else "")

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from karl.catalog import BUILT_IN, GRAPHS, PROMPTS, find_graph
-from karl.control.workshop.diagrams import Diagram, drawn
+from karl.control.workshop.diagrams import Diagram, drafted_graph, drawn
 from karl.control.workshop.drafts import Draft
 from karl.control.workshop.marks import Mark, check
 from karl.control.workshop.pieces import Kind
-from karl.effective import as_yaml, difference
 from karl.settings import Settings
-from prompts.yaml_text import read_text, unsaved
 from store.errors import UsageError
 
 
@@ -30,6 +27,10 @@ class Looked:
     def errors(self) -> int:
         return sum(mark.error for mark in self.marks)
 
+    def at(self, line: int) -> str:
+        """What is wrong in this line of the text, "" for nothing."""
+        return "; ".join(mark.message for mark in self.marks if mark.line == line and not mark.elsewhere)
+
 
 def look(draft: Draft, settings: Settings) -> Looked:
     """Nothing raises but what is no one's fault: a text that can't be read is told by its marks."""
@@ -45,8 +46,10 @@ def look(draft: Draft, settings: Settings) -> Looked:
 
 def _graph(draft: Draft, settings: Settings, marks: tuple[Mark, ...]) -> Looked:
     """Compared as they take effect: what a graph extends and its comments make no difference."""
-    with unsaved(draft.path, draft.text):
-        spec = find_graph(str(draft.path), settings=settings)
+    from karl.catalog import BUILT_IN, GRAPHS, find_graph
+    from karl.effective import as_yaml, difference
+
+    spec = drafted_graph(draft, settings)
     if not (GRAPHS / f"{draft.name}.yaml").is_file():
         return Looked(marks, drawn(spec), "", "there is no built-in graph of this name")
     shipped = f"{draft.name}{BUILT_IN}"
@@ -55,6 +58,10 @@ def _graph(draft: Draft, settings: Settings, marks: tuple[Mark, ...]) -> Looked:
 
 
 def _prompt_difference(draft: Draft) -> tuple[str, str]:
+    from karl.catalog import BUILT_IN, PROMPTS
+    from karl.effective import difference
+    from prompts.yaml_text import read_text
+
     shipped = PROMPTS / draft.variant / f"{draft.name}.md"
     if not shipped.is_file():
         return "", "there is no built-in prompt of this name"

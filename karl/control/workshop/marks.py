@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from karl.control.workshop.drafts import Draft
 from karl.control.workshop.pieces import Kind
 from karl.settings import Settings
-from prompts.lint import Finding, lint_prompt
-from prompts.yaml_text import unsaved
+
+if TYPE_CHECKING:
+    from prompts.lint import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Mark:
 def check(draft: Draft, settings: Settings) -> tuple[Mark, ...]:
     """As `karl graph validate` and `karl prompt lint` find it, errors first."""
     from karl.validation import validate_graph
+    from prompts.lint import lint_prompt
+    from prompts.yaml_text import unsaved
 
     with unsaved(draft.path, draft.text):
         if draft.kind is Kind.GRAPH:

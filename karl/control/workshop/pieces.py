@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from karl.catalog import Entry, find_graph, graph_entries, misnamed, prompt_entries
 from karl.settings import Settings
-from prompts.loader import read_prompt
 from store.errors import UsageError
+
+if TYPE_CHECKING:
+    from karl.catalog import Entry
 
 Stamp = tuple[tuple[str, int, int], ...]
 
@@ -67,6 +69,8 @@ class ShelfReader:
 
     def read(self, settings: Settings) -> Shelf:
         """The same object as long as nothing changed."""
+        from karl.catalog import graph_entries, misnamed, prompt_entries
+
         found = {Kind.GRAPH: graph_entries(settings), Kind.PROMPT: prompt_entries(settings)}
         ignored = [*misnamed(settings.graph_path, ".yaml"), *misnamed(settings.prompt_path, ".md")]
         files = [path for entries in found.values() for entry in entries for path in (entry.path, *entry.shadows)]
@@ -98,10 +102,14 @@ def _piece(kind: Kind, entry: Entry, settings: Settings) -> Piece:
 
 
 def _graph(entry: Entry, settings: Settings) -> str:
+    from karl.catalog import find_graph
+
     return find_graph(entry.name, settings=settings).description
 
 
 def _prompt(entry: Entry, _: Settings) -> str:
+    from prompts.loader import read_prompt
+
     return read_prompt(entry.path, name=entry.name, variant=entry.variant).front.description
 
 

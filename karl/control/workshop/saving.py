@@ -9,8 +9,6 @@ from pathlib import Path
 
 from karl.control.workshop.drafts import FOLDERS, Draft, folders_of, sha256, text_on_disk
 from karl.control.workshop.pieces import Kind
-from karl.project.folder import SCHEMA_FILE, schema_text, write_file
-from karl.project.settings_file import settings_toml
 from karl.settings import SETTINGS_FILE, Settings
 from store.errors import KarlError, UsageError
 
@@ -48,6 +46,9 @@ def offer(draft: Draft, settings: Settings) -> FolderOffer | None:
 
 def make_folder(made: FolderOffer, settings: Settings) -> Settings:
     """The settings under which files of the new folder are in effect. Raises: UsageError when it can't be made."""
+    from karl.project.folder import SCHEMA_FILE, schema_text, write_file
+    from karl.project.settings_file import settings_toml
+
     key = f"{made.kind}_path"
     try:
         made.folder.mkdir(parents=True, exist_ok=True)
@@ -73,6 +74,8 @@ def save(draft: Draft, *, over: bool = False) -> Draft:
 
 
 def _write(path: Path, text: str) -> None:
+    from karl.project.folder import write_file
+
     part = path.with_name(f".{path.name}.part")
     write_file(part, text)
     try:

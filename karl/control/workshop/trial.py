@@ -6,41 +6,40 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from karl.catalog import find_graph, graph_entries
-from karl.control.workshop.diagrams import Diagram, drawn
+from karl.control.workshop.diagrams import Diagram, drafted_graph, drawn
 from karl.control.workshop.drafts import Draft, folders_of
 from karl.control.workshop.pieces import Kind
 from karl.settings import Settings
-from prompts.yaml_text import unsaved
 from store.errors import UsageError
 from store.types import Role
 
+if TYPE_CHECKING:
+    from graphs.schema import GraphSpec
+
 SCRATCH = "karl-draft-"
+ANSWERING = (Role.SOLVER, Role.AGGREGATOR)
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The graph that a question can be put to. needs_question: a generator asks by itself."""
+    """The graph that a question can be put to."""
 
     graph: str
     diagram: Diagram
-    needs_question: bool
 
 
 def trial_of(draft: Draft, settings: Settings) -> Trial:
     """The drafted graph; of a prompt, a graph that reads it.
 
-    Raises: UsageError for a broken one, and where no question can be put: graphs of judges and of whole rounds.
+    Raises: UsageError for a broken one, and for one that answers no questions: generators, judges, whole rounds.
     """
-    with unsaved(draft.path, draft.text):
-        if draft.kind is Kind.GRAPH:
-            spec = find_graph(str(draft.path), settings=settings)
-        else:
-            spec = find_graph(_reader(draft, settings), settings=settings)
-    if spec.role is None:
-        raise UsageError(f"the graph '{spec.name}' has no role: it decides and makes no rollouts, so nothing to ask it")
-    return Trial(spec.name, drawn(spec), needs_question=spec.role is not Role.GENERATOR)
+    spec = drafted_graph(draft, settings) if draft.kind is Kind.GRAPH else _reader(draft, settings)
+    if spec.role not in ANSWERING:
+        role = "it has no role" if spec.role is None else f"its role is {spec.role}"
+        raise UsageError(f"the graph '{spec.name}' answers no questions: {role}")
+    return Trial(spec.name, drawn(spec))
 
 
 class Scratch:
@@ -90,17 +89,18 @@ def _link_modules(folder: Path, into: Path) -> None:
             (into / item.name).symlink_to(item)
 
 
-def _reader(draft: Draft, settings: Settings) -> str:
+def _reader(draft: Draft, settings: Settings) -> GraphSpec:
     """A graph whose prompts include the drafted one: of the same name, else the first that takes questions."""
     from graphs.library import Library
+    from karl.catalog import graph_entries
 
     library = Library(graph_path=settings.graph_path, prompt_path=settings.prompt_path)
-    names: list[str] = []
+    found: dict[str, GraphSpec] = {}
     for entry in graph_entries(settings):
         with suppress(UsageError):
             loaded = library.get(entry.name, variant=draft.variant)
-            if draft.name in loaded.prompts and loaded.spec.role is not None:
-                names.append(entry.name)
-    if not names:
-        raise UsageError(f"no graph reads the prompt '{draft.name}': nothing can be asked with it")
-    return draft.name if draft.name in names else min(names, key=lambda name: (name != "solver", names.index(name)))
+            if draft.name in loaded.prompts and loaded.spec.role in ANSWERING:
+                found[entry.name] = loaded.spec
+    if not found:
+        raise UsageError(f"no graph that answers questions reads the prompt '{draft.name}'")
+    return found.get(draft.name) or found.get("solver") or next(iter(found.values()))

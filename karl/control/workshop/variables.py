@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from karl.control.workshop.drafts import Draft
 from karl.settings import Settings
-from prompts.loader import Prompt, load_prompt, read_prompt
-from prompts.yaml_text import unsaved
 from store.errors import UsageError
 from store.types import Hit
+
+if TYPE_CHECKING:
+    from prompts import Prompt
 
 SHOWN_CHARS = 4_000  # of a passage, as graphs have it by default
 _EMPTY: dict[str, Any] = {"string": "", "integer": 0, "number": 0, "boolean": False, "list": []}
@@ -82,6 +83,9 @@ def typed(variable: Variable, text: str) -> Variable:
 
 def drafted_prompt(draft: Draft) -> Prompt:
     """Raises: UsageError."""
+    from prompts.loader import read_prompt
+    from prompts.yaml_text import unsaved
+
     with unsaved(draft.path, draft.text):
         return read_prompt(draft.path, name=draft.name, variant=draft.variant)
 
@@ -111,4 +115,6 @@ def _stored(draft: Draft, facts: Facts, settings: Settings) -> dict[str, tuple[A
 
 def _as_results(hits: list[Any], variant: str, settings: Settings) -> str:
     """Seeds are shown as search results."""
+    from prompts import load_prompt
+
     return load_prompt("search_result", variant=variant, path=settings.prompt_path).render(hits=hits)
