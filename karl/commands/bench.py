@@ -7,27 +7,15 @@ from typing import Any
 
 import click
 
+from karl.commands.bench_interface import store, tui
+from karl.commands.bench_options import AS_JSON, STRICT, finish
 from karl.commands.common import console, open_store, print_json, settings_of
 from karl.commands.run import overrides
-
-STRICT = click.option("--strict", is_flag=True, help="Exit with 1 if a target does not hold.")
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the whole report; else only the targets.")
 
 
 @click.group()
 def bench() -> None:
     """Measure, as JSON: figures, what they were compared with, targets."""
-
-
-def finish(report: dict[str, Any], *, as_json: bool, strict: bool) -> None:
-    if as_json:
-        print_json(report)
-    else:
-        for target in report["targets"]:
-            mark = "holds" if target["ok"] else "FAILS"
-            click.echo(f"{mark}: {target['key']}: {target['value']} {target['op']} {target['target']}")
-    if strict and not all(target["ok"] for target in report["targets"]):
-        raise click.exceptions.Exit(1)
 
 
 @bench.command()
@@ -371,3 +359,7 @@ def tokenizers(context: click.Context, words: Path, bpe: Path, count: int, seed:
             click.echo(
                 f"{name}, {company}: pass@1 {figures['pass@1']['mean']}, tokens {figures['sampled_tokens']['mean']}"
             )
+
+
+bench.add_command(store)
+bench.add_command(tui)

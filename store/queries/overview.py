@@ -47,7 +47,7 @@ def run_overview(session: Session, run_id: int | None) -> RunOverview | None:
     return next(iter(run_overviews(session, limit=1)), None)
 
 
-def _query() -> Select[Any]:
+def _query() -> Select[*tuple[Any, ...]]:
     run, corpus = table_of(Run), table_of(Corpus)
     return (
         select(
@@ -65,7 +65,7 @@ def _query() -> Select[Any]:
     )
 
 
-def _overviews(session: Session, query: Select[Any]) -> list[RunOverview]:
+def _overviews(session: Session, query: Select[*tuple[Any, ...]]) -> list[RunOverview]:
     rows = session.connection().execute(query).all()
     ids = [row.id for row in rows]
     done, rates = _done(session, ids), _rates(session, ids)

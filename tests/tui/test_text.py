@@ -8,7 +8,8 @@ import pytest
 
 from store.queries import Funnel
 from store.types import Stage
-from tui.snapshot import Figure, IterationView
+from tui.reading.figures import Figure
+from tui.reading.run import IterationView
 from tui.text import bar, counted, interval, local_time, number
 from tui.widgets.funnel import EMPTY, funnel_lines
 

@@ -33,6 +33,7 @@ class RoomScreen(Screen[None]):
         super().__init__()
         self._began: float | None = None  # of the reading under way
         self._asked_meanwhile = False
+        self.readings = 0  # that have been shown; of a room that reads nothing, how often it was entered
 
     # -- what a room says --------------------------------------------------------------------------------------------
 
@@ -83,6 +84,7 @@ class RoomScreen(Screen[None]):
             return
         work = self.reading(afresh=afresh)
         if work is None:
+            self.readings += afresh
             return
         self._began, self._asked_meanwhile = time.monotonic(), False
         self.run_worker(work, name="read", group="read", thread=True, exit_on_error=False)
@@ -94,6 +96,7 @@ class RoomScreen(Screen[None]):
         self._began = None
         if event.state is WorkerState.SUCCESS:
             self.say(self.show(event.worker.result))
+            self.readings += 1
         elif event.state is WorkerState.ERROR:
             self.say(f"cannot read, trying again: {event.worker.error}", failed=True)
         if self._asked_meanwhile:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.table import Table
 from textual.app import ComposeResult
@@ -29,7 +29,7 @@ class HelpScreen(ModalScreen[None]):
         Binding("q", "app.quit", "Quit", show=False),
     ]
 
-    def __init__(self, asker: Screen[None]) -> None:
+    def __init__(self, asker: Screen[Any]) -> None:
         super().__init__()
         self._asker = asker
 
@@ -41,7 +41,7 @@ class HelpScreen(ModalScreen[None]):
             yield Static(_table(EVERYWHERE.items()))
 
 
-def _own(asker: Screen[None]) -> Iterator[tuple[str, str]]:
+def _own(asker: Screen[Any]) -> Iterator[tuple[str, str]]:
     """What our own screen and its focused widget declare; what every widget can do by itself is left out."""
     for owner in [asker.focused, asker] if asker.focused else [asker]:
         declared = {key.strip() for kind in type(owner).__mro__ for key in _declared(kind)}

@@ -1,0 +1,81 @@
+"""A real terminal: tmux runs the program, keys are typed into it, and its screen is read back as text."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+TMUX = shutil.which("tmux")
+needs_tmux = pytest.mark.skipif(TMUX is None, reason="no tmux on this machine")
+POLL = 0.1
+
+
+class Terminal:
+    """One pane of a tmux server of its own, so that nobody's sessions are touched."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+
+    def tmux(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [TMUX or "tmux", "-S", str(self._socket), *arguments], capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    def press(self, *keys: str) -> None:
+        """Keys by tmux's names: Enter, Escape, Tab, Up, C-p, or a character."""
+        for key in keys:
+            self.tmux("send-keys", "-t", "karl", key)
+
+    def type(self, text: str) -> None:
+        self.tmux("send-keys", "-t", "karl", "-l", text)
+
+    def lines(self) -> list[str]:
+        return self.tmux("capture-pane", "-p", "-t", "karl").splitlines()
+
+    def until(self, *said: str, patience: float = 60.0) -> list[str]:
+        """Wait until every text is on the screen. Raises: AssertionError with the screen."""
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            lines = self.lines()
+            if all(any(text in line for line in lines) for text in said):
+                return lines
+            time.sleep(POLL)
+        raise AssertionError(f"{said} never came on the screen:\n" + "\n".join(self.lines()))
+
+    def until_gone(self, *, patience: float = 30.0) -> None:
+        """Wait until the program has ended. Raises: AssertionError with the screen."""
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            if self.tmux("display-message", "-p", "-t", "karl", "#{pane_dead}").strip() == "1":
+                return
+            time.sleep(POLL)
+        raise AssertionError("the program has not ended:\n" + "\n".join(self.lines()))
+
+    def exit_code(self) -> int:
+        return int(self.tmux("display-message", "-p", "-t", "karl", "#{pane_dead_status}"))
+
+
+@contextmanager
+def terminal(
+    command: list[str], *, cwd: Path, socket: Path, environment: Mapping[str, str], columns: int = 110, rows: int = 36
+) -> Iterator[Terminal]:
+    """The command in a terminal of this size, killed at the end if it is still there."""
+    opened = Terminal(socket)
+    variables = [part for name, value in environment.items() for part in ("-e", f"{name}={value}")]
+    size = ["-x", str(columns), "-y", str(rows)]
+    opened.tmux("-f", "/dev/null", "new-session", "-d", "-s", "karl", *size, "-c", str(cwd), *variables, "sleep 600")
+    try:
+        # Set before the program is there: one that ends at once would take the pane with it.
+        opened.tmux("set-option", "-t", "karl", "remain-on-exit", "on")
+        opened.tmux("respawn-pane", "-k", "-t", "karl", shlex.join(command))
+        yield opened
+    finally:
+        subprocess.run([TMUX or "tmux", "-S", str(socket), "kill-server"], capture_output=True, check=False)
