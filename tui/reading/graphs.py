@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +19,7 @@ from store.types import Hit, StepKind
 
 RECENT = 50  # rollouts that are looked through for one with a question
 PASSAGES = 5
+TAGS = re.compile(r"</?summary>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,12 @@ def read_material(store: Store, *, run_id: int | None, rollout_id: int | None) -
     return Material(facts, corpus, Path(checkpoint.path) if checkpoint else None)
 
 
+def read_rollout_id(store: Store, key: str) -> int | None:
+    """None: it is not stored. Raises: KarlError when the database refuses."""
+    with store.session() as session:
+        return queries.rollout_id_by_key(session, key)
+
+
 def _corpus_id(session: Session, name: str) -> int | None:
     return queries.corpus_by_name(session, name).id if name else None
 
@@ -103,7 +111,7 @@ def _rollout(session: Session, rollout_id: int | None, *, run_id: int | None) ->
 def _facts(session: Session, trace: RolloutTrace) -> Facts:
     row = trace.rollout
     searched = next((step for step in trace.steps if step.hits), None)
-    summaries = [step.text for step in trace.steps if step.kind is StepKind.COMPRESS]
+    summaries = [TAGS.sub("", step.text).strip() for step in trace.steps if step.kind is StepKind.COMPRESS]
     return Facts(
         source=f"rollout {row.id}",
         question=row.question,
@@ -133,4 +141,4 @@ def _of_corpus(session: Session, name: str) -> Facts:
     return Facts(source=f"corpus {name}", hits=hits)
 
 
-__all__ = ["Detail", "GraphsReader", "GraphsView", "Kind", "Material", "read_material"]
+__all__ = ["Detail", "GraphsReader", "GraphsView", "Kind", "Material", "read_material", "read_rollout_id"]

@@ -22,13 +22,13 @@ async def keep(bench: WorkbenchScreen) -> bool:
         draft = bench.draft
         saved = await _saved(bench, draft)
     except KarlError as exc:
-        bench.notify(str(exc), title="not saved", severity="error", markup=False)
+        bench.tell(f"not saved: {exc}", failed=True)
         return False
     if saved is None:
         return False
     # What was typed meanwhile stays unsaved.
     bench.take(replace(bench.draft, began=saved.text, base=saved.base))
-    bench.notify(f"{saved.path}: saved", markup=False)
+    bench.tell(f"{saved.path}: saved")
     return True
 
 

@@ -33,6 +33,7 @@ class ValuesScreen(ModalScreen[dict[str, str]]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll() as form:
+            form.can_focus = False
             form.border_title = "values of the preview"
             form.border_subtitle = "Enter takes them, Esc leaves them as they were"
             for variable in self._variables:

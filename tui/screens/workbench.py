@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -18,7 +19,9 @@ from textual.widgets import TabbedContent, TabPane, TextArea
 from textual.worker import Worker, WorkerState
 
 from karl.control.workshop import (
+    Diagram,
     Draft,
+    Facts,
     Kind,
     Looked,
     Piece,
@@ -33,7 +36,8 @@ from karl.control.workshop import (
 )
 from store.errors import KarlError
 from tui.messages import PlaceChosen, QuestionPut
-from tui.reading.graphs import Material, read_material
+from tui.reading.graphs import Material, read_material, read_rollout_id
+from tui.rooms import ROOMS
 from tui.screens.base import RoomScreen
 from tui.screens.saving import keep, may_leave
 from tui.screens.values import ValuesScreen
@@ -46,6 +50,7 @@ from tui.widgets.prompt_preview import PromptPreview
 from tui.widgets.trial_panel import TrialPanel
 
 WIDE = 140  # columns from which the panes stand beside the editor
+TELLING = 6.0  # seconds that a message stays
 PAUSE = 0.3  # seconds without a key until the text is looked at
 
 
@@ -62,6 +67,7 @@ class WorkbenchScreen(RoomScreen):
         Binding("f5", "pane('trial')", "Run one question", show=False),
         Binding("f8", "next_finding", "Next", tooltip="to the next finding"),
         Binding("f9", "zoom", "Zoom", tooltip="the editor alone, or the pane alone, and back"),
+        Binding("o", "open_trace", "Trace", show=False, tooltip="the last question's trace in the room of traces"),
         Binding("v", "values", "Values", show=False, tooltip="values that a prompt's preview is filled with"),
     ]
 
@@ -74,6 +80,8 @@ class WorkbenchScreen(RoomScreen):
         self._typed: dict[str, str] = {}
         self._session = TrialSession()
         self._trial: Worker[None] | None = None
+        self._told = ("", 0.0)  # until when
+        self._trouble = ""  # why the store gives nothing for previews
 
     def compose_room(self) -> ComposeResult:
         graph = self._piece.kind is Kind.GRAPH
@@ -119,10 +127,13 @@ class WorkbenchScreen(RoomScreen):
     async def open_piece(self) -> None:
         """Read the file, or make the copy of a built-in one; then what the store has for previews."""
         self.take(await asyncio.to_thread(opened, self._piece, self.desk.settings), anew=True)
-        self._material = await asyncio.to_thread(
-            read_material, self.desk.store, run_id=self.desk.run_id, rollout_id=self.desk.rollout_id
-        )
-        self.query_one(TrialPanel).suggest(self._material.facts.question)
+        try:
+            self._material = await asyncio.to_thread(
+                read_material, self.desk.store, run_id=self.desk.run_id, rollout_id=self.desk.rollout_id
+            )
+            self.query_one(TrialPanel).suggest(self._material.facts.question)
+        except KarlError as exc:
+            self._material, self._trouble = Material(Facts(), "", None), str(exc)
         self._look()
 
     async def reopened(self) -> None:
@@ -207,9 +218,26 @@ class WorkbenchScreen(RoomScreen):
             async with aclosing(heard) as events:
                 async for event in events:
                     panel.hear(event)
+                    self._show_node(trial.diagram, panel.node)
             panel.end()
         except (KarlError, OSError) as exc:
             panel.end(str(exc))
+
+    def _show_node(self, diagram: Diagram, node: str) -> None:
+        """In the pane of the diagram, too: on a small screen the trace leaves no room for one."""
+        if self._piece.kind is Kind.GRAPH:
+            self.query_one("#drawn", DiagramView).show(diagram, node=node)
+
+    @work(group="trace", exclusive=True, exit_on_error=False)
+    async def action_open_trace(self) -> None:
+        """The last question's, in the room of traces."""
+        key = self.query_one(TrialPanel).trace_id
+        found = await asyncio.to_thread(read_rollout_id, self.desk.store, key) if key else None
+        if found is None or "traces" not in [room.name for room in ROOMS]:
+            self.tell("no trace yet: F5, then Enter, asks a question")
+            return
+        self.desk.rollout_id = found
+        self.app.switch_mode("traces")
 
     # -- keys --------------------------------------------------------------------------------------------------------
 
@@ -278,7 +306,14 @@ class WorkbenchScreen(RoomScreen):
     def _went_wrong(self, event: Worker.StateChanged) -> None:
         """Of everything but the reading, which the base tells."""
         if event.state is WorkerState.ERROR and event.worker.name != "read":
-            self.notify(f"{event.worker.error}", title="did not work", severity="error", markup=False)
+            self.tell(f"{event.worker.error}", failed=True)
+
+    def tell(self, text: str, *, failed: bool = False) -> None:
+        """In the status line, for a while; what failed is shown once more over everything else."""
+        self._told = (text, time.monotonic() + TELLING)
+        self.say(text, failed=failed)
+        if failed:
+            self.notify(text, severity="error", markup=False)
 
     # -- the file ----------------------------------------------------------------------------------------------------
 
@@ -286,10 +321,14 @@ class WorkbenchScreen(RoomScreen):
         return partial(_on_disk, self._draft) if self._draft is not None else None
 
     def show(self, view: str) -> str:
+        told, until = self._told
+        if time.monotonic() < until:
+            return told
         row, column = self.query_one(CodeEditor).cursor_location
         place = f"line {row + 1}, column {column + 1}"
         here = self._looked.at(row + 1) if self._looked else ""
-        return "  ".join(part for part in (self._piece.key, view, self._counts(), place, here) if part)
+        parts = (self._piece.key, view, self._counts(), place, here, self._trouble)
+        return "  ".join(part for part in parts if part)
 
     def _counts(self) -> str:
         looked = self._looked

@@ -21,10 +21,13 @@ class FindingList(OptionList):
         self._marks: tuple[Mark, ...] = ()
 
     def show(self, marks: Sequence[Mark]) -> None:
+        place = self.highlighted or 0
         self._marks = tuple(marks)
         self.clear_options()
         self.add_options(Option(_line(mark)) for mark in marks)
-        if not marks:
+        if marks:
+            self.highlighted = min(place, len(marks) - 1)
+        else:
             self.add_option(Option(Text("nothing to mend"), disabled=True))
 
     @on(OptionList.OptionSelected)

@@ -23,17 +23,19 @@ class PromptPreview(VerticalScroll):
 
     def show(self, preview: Preview, variables: Sequence[Variable]) -> None:
         self.query_one(".values", Static).update(_head(preview, variables))
-        self.query_one(".rendered", Static).update(Text(preview.text))
+        rendered = self.query_one(".rendered", Static)
+        rendered.display = True
+        rendered.update(Text(preview.text))
 
     def refuse(self, reason: str) -> None:
         """There is nothing to show."""
         self.query_one(".values", Static).update(Text(reason, style="bold"))
-        self.query_one(".rendered", Static).update("")
+        self.query_one(".rendered").display = False
 
 
 def _head(preview: Preview, variables: Sequence[Variable]) -> Text:
     tokens = f", {preview.tokens:,} tokens of {preview.counted_by}" if preview.tokens is not None else ""
-    head = Text(f"{preview.characters:,} characters{tokens}", style="bold")
+    head = Text.assemble((f"{preview.characters:,} characters{tokens}", "bold"))
     for variable in variables:
         shown = variable.shown if len(variable.shown) <= WIDEST else f"{variable.shown[: WIDEST - 1]}…"
         head.append(f"\n{variable.name}: ", "bold").append(shown or "(empty)", "").append(

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
 from textual.widgets import Input, Static
 
-from karl.control.events import Event, NodeEntered, Token
+from karl.control.events import Answered, Event, Failed, NodeEntered, Token
 from karl.control.workshop import Diagram
 from tui.messages import QuestionPut
 from tui.widgets.diagram_view import DiagramView
@@ -27,6 +27,7 @@ class TrialPanel(Container):
         self._due = False
         self._outer = ""
         self.node = ""
+        self.trace_id = ""  # of the last rollout that is stored
 
     def compose(self) -> ComposeResult:
         yield Input(placeholder="a question; Enter asks it", id="question", compact=True)
@@ -53,6 +54,8 @@ class TrialPanel(Container):
             return
         if isinstance(event, NodeEntered):
             self._go_to(event.node)
+        if isinstance(event, Answered | Failed):
+            self.trace_id = event.trace_id
         if isinstance(event, Token):
             self._text.append(event.text)
         elif line := event_text(event):
