@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
@@ -19,7 +18,6 @@ from textual.widgets import TabbedContent, TabPane, TextArea
 from textual.worker import Worker, WorkerState
 
 from karl.control.workshop import (
-    Diagram,
     Draft,
     Facts,
     Kind,
@@ -28,19 +26,15 @@ from karl.control.workshop import (
     TrialSession,
     look,
     opened,
-    preview,
     text_on_disk,
-    trial_of,
-    typed,
-    variables_of,
 )
 from store.errors import KarlError
 from tui.messages import PlaceChosen, QuestionPut
-from tui.reading.graphs import Material, read_material, read_rollout_id
-from tui.rooms import ROOMS
+from tui.reading.graphs import Material, read_material
 from tui.screens.base import RoomScreen
+from tui.screens.previewing import ask_values, show_preview
 from tui.screens.saving import keep, may_leave
-from tui.screens.values import ValuesScreen
+from tui.screens.trying import open_trace, try_out
 from tui.text import some
 from tui.widgets.code_editor import CodeEditor
 from tui.widgets.diagram_view import DiagramView
@@ -81,7 +75,7 @@ class WorkbenchScreen(RoomScreen):
         self._session = TrialSession()
         self._trial: Worker[None] | None = None
         self._told = ("", 0.0)  # until when
-        self._trouble = ""  # why the store gives nothing for previews
+        self.trouble = ""  # why the store gives nothing for previews
 
     def compose_room(self) -> ComposeResult:
         graph = self._piece.kind is Kind.GRAPH
@@ -133,7 +127,7 @@ class WorkbenchScreen(RoomScreen):
             )
             self.query_one(TrialPanel).suggest(self._material.facts.question)
         except KarlError as exc:
-            self._material, self._trouble = Material(Facts(), "", None), str(exc)
+            self._material, self.trouble = Material(Facts(), "", None), str(exc)
         self._look()
 
     async def reopened(self) -> None:
@@ -172,7 +166,7 @@ class WorkbenchScreen(RoomScreen):
         looked = await asyncio.to_thread(look, draft, self.desk.settings)
         if draft.text == self.draft.text:
             self._show_looked(looked)
-            await self._preview()
+            await show_preview(self, self._typed)
 
     def _show_looked(self, looked: Looked) -> None:
         self._looked = looked
@@ -184,18 +178,10 @@ class WorkbenchScreen(RoomScreen):
         found = f" ({len(looked.marks)})" if looked.marks else ""
         self.query_one("#panes", TabbedContent).get_tab("findings").label = f"F2 Findings{found}"
 
-    async def _preview(self) -> None:
-        if self._piece.kind is Kind.GRAPH or self._material is None:
-            return
-        panel, draft, material = self.query_one(PromptPreview), self.draft, self._material
-        try:
-            found = await asyncio.to_thread(variables_of, draft, material.facts, self.desk.settings)
-            values = [typed(v, self._typed[v.name]) if v.name in self._typed else v for v in found]
-            rendered = await asyncio.to_thread(preview, draft, values, policy=material.policy)
-        except KarlError as exc:
-            panel.refuse(str(exc))
-        else:
-            panel.show(rendered, values)
+    @property
+    def material(self) -> Material | None:
+        """What the store has for previews and trials; None: it has not answered yet."""
+        return self._material
 
     # -- one question ------------------------------------------------------------------------------------------------
 
@@ -205,39 +191,11 @@ class WorkbenchScreen(RoomScreen):
 
     @work(group="trial", exclusive=True, exit_on_error=False)
     async def _run_trial(self, question: str) -> None:
-        panel, draft, settings = self.query_one(TrialPanel), self.draft, self.desk.settings
-        corpus = self._material.corpus if self._material else ""
-        if not corpus:
-            panel.begin(None, "no corpus to search: `karl ingest FOLDER --name NAME` makes one")
-            return
-        panel.begin(None, f"asking over {corpus}")
-        try:
-            trial = await asyncio.to_thread(trial_of, draft, settings)
-            panel.begin(trial.diagram, f"{trial.graph} over {corpus}: {question}")
-            heard = self._session.ask(draft, question, trial=trial, corpus=corpus, settings=settings)
-            async with aclosing(heard) as events:
-                async for event in events:
-                    panel.hear(event)
-                    self._show_node(trial.diagram, panel.node)
-            panel.end()
-        except (KarlError, OSError) as exc:
-            panel.end(str(exc))
-
-    def _show_node(self, diagram: Diagram, node: str) -> None:
-        """In the pane of the diagram, too: on a small screen the trace leaves no room for one."""
-        if self._piece.kind is Kind.GRAPH:
-            self.query_one("#drawn", DiagramView).show(diagram, node=node)
+        await try_out(self, self._session, question)
 
     @work(group="trace", exclusive=True, exit_on_error=False)
     async def action_open_trace(self) -> None:
-        """The last question's, in the room of traces."""
-        key = self.query_one(TrialPanel).trace_id
-        found = await asyncio.to_thread(read_rollout_id, self.desk.store, key) if key else None
-        if found is None or "traces" not in [room.name for room in ROOMS]:
-            self.tell("no trace yet: F5, then Enter, asks a question")
-            return
-        self.desk.rollout_id = found
-        self.app.switch_mode("traces")
+        await open_trace(self)
 
     # -- keys --------------------------------------------------------------------------------------------------------
 
@@ -280,13 +238,8 @@ class WorkbenchScreen(RoomScreen):
 
     @work(group="values", exclusive=True, exit_on_error=False)
     async def _ask_values(self) -> None:
-        assert self._material is not None
-        found = await asyncio.to_thread(variables_of, self.draft, self._material.facts, self.desk.settings)
-        given = [typed(v, self._typed[v.name]) if v.name in self._typed else v for v in found]
-        answered = await self.app.push_screen_wait(ValuesScreen(given))
-        if answered:
-            self._typed |= answered
-            await self._preview()
+        self._typed |= await ask_values(self, self._typed)
+        await show_preview(self, self._typed)
 
     @work(group="save", exclusive=True, exit_on_error=False)
     async def action_save(self) -> None:
@@ -327,7 +280,7 @@ class WorkbenchScreen(RoomScreen):
         row, column = self.query_one(CodeEditor).cursor_location
         place = f"line {row + 1}, column {column + 1}"
         here = self._looked.at(row + 1) if self._looked else ""
-        parts = (self._piece.key, view, self._counts(), place, here, self._trouble)
+        parts = (self._piece.key, view, self._counts(), place, here, self.trouble)
         return "  ".join(part for part in parts if part)
 
     def _counts(self) -> str:

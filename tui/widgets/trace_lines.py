@@ -17,6 +17,7 @@ from karl.control.events import (
     ToolReplied,
 )
 from store.types import Hit
+from tui.text import some
 
 PASSAGES = 3  # of a search that are shown
 CHARS = 160  # of a passage
@@ -47,8 +48,7 @@ def event_text(event: Event) -> Text | None:
 
 
 def _passages(hits: tuple[Hit, ...], seconds: float) -> Text:
-    found = "1 passage" if len(hits) == 1 else f"{len(hits)} passages"
-    text = Text(f"  {found} in {seconds * 1000:.0f} ms")
+    text = Text(f"  {some(len(hits), 'passage')} in {seconds * 1000:.0f} ms")
     for hit in hits[:PASSAGES]:
         page = f" p. {hit.page}" if hit.page else ""
         text.append(f"\n  {hit.key}{page}: ", "bold").append(" ".join(hit.text.split())[:CHARS])
@@ -61,5 +61,6 @@ def _answer(event: Answered) -> Text:
     for cited in event.citations:
         text.append(f"\n  cites {cited.key}: ").append(" ".join(cited.text.split())[:CHARS])
     usage = event.usage
-    spent = f"\n{usage.turns} turns, {usage.searches} searches, {usage.sampled_tokens:,} tokens sampled"
+    searches = "1 search" if usage.searches == 1 else f"{usage.searches} searches"
+    spent = f"\n{some(usage.turns, 'turn')}, {searches}, {some(usage.sampled_tokens, 'token')} sampled"
     return text.append(f"{spent}, {event.timings.total:.1f} s, {event.model}", "dim")

@@ -59,7 +59,7 @@ class TrialPanel(Container):
         if isinstance(event, Token):
             self._text.append(event.text)
         elif line := event_text(event):
-            self._text.append("\n" if self._text.plain else "").append_text(line)
+            self._text.append("" if self._text.plain.endswith("\n") else "\n").append_text(line)
             # What a turn samples begins on a line of its own.
             self._text.append("\n" if isinstance(event, NodeEntered) else "")
         self._draw_soon()
