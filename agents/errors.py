@@ -7,6 +7,7 @@ import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from agents.judging import TokenUsage
 from store.types import Failure, FailureKind
 
 
@@ -52,7 +53,13 @@ class RolloutTimeoutError(RolloutError):
 
 
 class JudgeError(RolloutError):
+    """`usage`: what the tries cost that gave no usable answer."""
+
     kind = FailureKind.JUDGE
+
+    def __init__(self, message: str, *, usage: TokenUsage | None = None) -> None:
+        super().__init__(message)
+        self.usage = usage or TokenUsage()
 
 
 @asynccontextmanager

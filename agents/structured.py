@@ -72,7 +72,8 @@ class StructuredModel:
                     problem = str(exc)
                 asked = AGAIN.format(text=text, problem=problem)
             raise JudgeError(
-                f"judge {self.name} at {self.settings.base_url}: no usable answer in {usage.requests} tries: {problem}"
+                f"judge {self.name} at {self.settings.base_url}: no usable answer in {usage.requests} tries: {problem}",
+                usage=usage,
             )
 
     async def _request(self, text: str, output: type[BaseModel]) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import fsum
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,8 @@ class Scored:
 
     @property
     def mean(self) -> float:
-        return sum(self.scores) / len(self.scores)
+        """The same for the same scores in any order, so that equal systems tie."""
+        return fsum(self.scores) / len(self.scores)
 
 
 @dataclass(frozen=True, slots=True)

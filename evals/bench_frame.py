@@ -56,6 +56,12 @@ def machine() -> dict[str, Any]:
     return {"cores": cores, "memory_gib": round(memory, 1), "gpu": gpu_name()}
 
 
+def machine_text() -> str:
+    """The same in words."""
+    found = machine()
+    return f"{found['cores']} cores, {found['memory_gib']:.0f} GiB, {found['gpu'] or 'no GPU'}"
+
+
 def gpu_name() -> str | None:
     if shutil.which("nvidia-smi") is None:
         return None

@@ -45,7 +45,8 @@ def load_prices(path: Path) -> PriceTable:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise UsageError(f"{path}: not valid TOML: {exc}") from exc
     except ValidationError as exc:
-        raise UsageError("\n".join(_problem(path, error) for error in exc.errors())) from exc
+        told = [_problem(path, error) for error in exc.errors() if not _of_a_table_of_tables(error)]
+        raise UsageError("\n".join(told)) from exc
 
 
 def _problem(path: Path, error: Any) -> str:
@@ -54,6 +55,11 @@ def _problem(path: Path, error: Any) -> str:
     if error["type"] != "extra_forbidden":
         hint = "; USD per million tokens" if len(location) > 2 else ""
         return f"{path}: key {key!r}: {error['msg']}{hint}"
+    if len(location) > 2 and isinstance(error["input"], dict):
+        name = ".".join([*location[1:], *_below(error["input"])])
+        return (
+            f'{path}: [models.{name}] is read as a table in a table; a name with a point is quoted: [models."{name}"]'
+        )
     known = Price.model_fields if len(location) > 1 else PriceTable.model_fields
     close = get_close_matches(location[-1], known, n=1)
     if len(location) == 1 and not close:
@@ -61,3 +67,15 @@ def _problem(path: Path, error: Any) -> str:
     return f"{path}: unknown key {key!r}; " + (
         f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
     )
+
+
+def _of_a_table_of_tables(error: Any) -> bool:
+    """A price that is missing where tables stand instead: those are told."""
+    return error["type"] == "missing" and any(isinstance(value, dict) for value in dict(error["input"]).values())
+
+
+def _below(table: dict[str, Any]) -> list[str]:
+    """Names of tables in a table, as long as each holds one table and nothing else."""
+    names = list(table)
+    inner = table[names[0]] if len(names) == 1 else None
+    return [names[0], *_below(inner)] if isinstance(inner, dict) else []

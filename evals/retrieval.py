@@ -20,6 +20,7 @@ from evals.bench_frame import Target, bench_report
 from evals.statistics import interval
 from store.corpus_settings import CorpusSettings, FusionWeights
 from store.errors import UsageError
+from store.jsonfile import json_lines
 from store.queries import corpus_by_name, corpus_counts, documents
 from store.session import Store
 from store.types import Hit
@@ -50,10 +51,10 @@ class RetrievalQuestion(BaseModel, frozen=True, extra="ignore"):
 def load_questions(path: Path) -> list[RetrievalQuestion]:
     """Raises: UsageError naming file, line and key."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except OSError as exc:
         raise UsageError(f"{path}: cannot read the questions: {exc.strerror}") from exc
-    questions = [_question(line, where=f"{path}:{n}") for n, line in enumerate(lines, start=1) if line.strip()]
+    questions = [_question(line, where=f"{path}:{number}") for number, line in json_lines(text)]
     if not questions:
         raise UsageError(f"{path}: no questions")
     return questions

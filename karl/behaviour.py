@@ -9,6 +9,7 @@ from evals.behaviour import Limits, Profile, classify, trajectory_of, transition
 from graphs.iteration import graph_of
 from graphs.library import Library
 from graphs.schema import StepBudget
+from karl.evaluations.external import GRAPH as EXTERNAL
 from karl.policies import profile_of
 from karl.run_config import RunConfig, make_config
 from karl.settings import Settings
@@ -28,11 +29,14 @@ class RunLimits(NamedTuple):
 
 
 class ArmBehaviour(NamedTuple):
-    """rates: question -> share of its judged rollouts that are right; other_graphs: rollouts of another version."""
+    """rates: question -> share of its judged rollouts that are right; other_graphs: rollouts of another version;
+    unseen: those of a system that answers by itself, and shows no steps.
+    """
 
     profile: Profile
     rates: dict[str, float]
     other_graphs: int
+    unseen: int
 
 
 def run_behaviour(
@@ -112,16 +116,20 @@ def _arm(
     documents: dict[int, int] = {}
     profile = Profile(document_of=documents, examples=examples)
     verdicts: dict[str, list[bool]] = {}
-    others = 0
+    others = unseen = 0
     with store.session() as session:
         for page in queries.evaluated_pages(session, run_id, arm=arm):
             gold = queries.cited_by_tasks(session, (one.task_id for one in page))
             hits = {hit for one in page for step in one.record.steps for hit in step.hits}
             documents.update(queries.documents_of_chunks(session, hits - documents.keys()))
-            others += sum(one.record.provenance.graph_sha256 != sha256 for one in page)
+            inside = [not _by_itself(one.record) for one in page]
+            unseen += inside.count(False)
+            others += sum(
+                seen and one.record.provenance.graph_sha256 != sha256 for seen, one in zip(inside, page, strict=True)
+            )
             for one in page:
                 _add(profile, verdicts, one, gold=gold.get(one.task_id, ()), config=config, limits=limits)
-    return ArmBehaviour(profile, {question: sum(own) / len(own) for question, own in verdicts.items()}, others)
+    return ArmBehaviour(profile, {question: sum(own) / len(own) for question, own in verdicts.items()}, others, unseen)
 
 
 def _add(
@@ -137,9 +145,14 @@ def _add(
         profile.failed += 1
         return
     correct = None if one.reward is None else one.reward >= config.reward_threshold
-    profile.add(trajectory_of(one.record, correct=correct, limits=limits), name=one.record.key, gold=gold)
+    if not _by_itself(one.record):
+        profile.add(trajectory_of(one.record, correct=correct, limits=limits), name=one.record.key, gold=gold)
     if correct is not None:
         verdicts.setdefault(one.record.question, []).append(correct)
+
+
+def _by_itself(record: RolloutRecord) -> bool:
+    return record.provenance.graph == EXTERNAL
 
 
 def _figures(seen: ArmBehaviour) -> dict[str, Any]:
@@ -153,6 +166,11 @@ def _notes(read: Mapping[str, ArmBehaviour], limits: Limits, *, known_graph: boo
     notes = [
         f"{count} rollouts of '{arm}' ran another version of the graph: their step budget may be another (--steps)"
         for arm, count in others.items()
+    ]
+    notes += [
+        f"'{arm}' answers by itself: {seen.unseen} rollouts whose steps nobody saw are in its pass@1 alone"
+        for arm, seen in read.items()
+        if seen.unseen
     ]
     if limits.context_tokens is None and limits.steps is None:
         notes.append("no limit is known, so no rollout counts as giving up early; give --context-tokens or --steps")

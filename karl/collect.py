@@ -67,7 +67,7 @@ class Stopped(Exception):
 
 @dataclass
 class Collector:
-    """Bounded concurrency, one writer."""
+    """Bounded concurrency, one writer. `patient`: failures in a row stop nothing, for units that failed before."""
 
     store: Store
     judge: Judge
@@ -77,6 +77,8 @@ class Collector:
     corpus_id: int
     run_name: str = ""  # left out of the seeds: the same run under another name draws the same
     behaviour: Behaviour | None = None  # of a judged rollout, for its row; None: rows have none
+    flush: int = FLUSH
+    patient: bool = False
     _finished: list[Done] = field(default_factory=list)
     _streak: list[Failure] = field(default_factory=list)  # failures since the last rollout that did not fail
 
@@ -88,6 +90,7 @@ class Collector:
         progress.advance(len(units) - len(missing))
         todo = iter(missing)
         progress.under_way(min(self.concurrency, len(missing)))
+        self._streak.clear()
         workers = [
             asyncio.create_task(self._work(todo, runner=runner, progress=progress))
             for _ in range(min(self.concurrency, len(missing)))
@@ -119,7 +122,7 @@ class Collector:
             self._finished.append(done)
             progress.advance()
             self._watch(done.record)
-            if len(self._finished) >= FLUSH:
+            if len(self._finished) >= self.flush:
                 self._flush()
 
     def _watch(self, record: RolloutRecord) -> None:
@@ -128,7 +131,7 @@ class Collector:
             self._streak.clear()
             return
         self._streak.append(record.failure)
-        if len(self._streak) >= BREAKER:
+        if len(self._streak) >= BREAKER and not self.patient:
             raise _broken(self._streak)
 
     async def _judged(self, unit: Unit, record: RolloutRecord) -> Done:

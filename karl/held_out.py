@@ -20,6 +20,7 @@ from karl.seeding import draw_seeds
 from karl.verdicts import duplicate_judgement, quality_judgement
 from store import queries
 from store.errors import KarlError, UsageError
+from store.jsonfile import json_lines
 from store.models import Chunk, Task
 from store.queries import RolloutLinks
 from store.types import Fate, Purpose
@@ -62,7 +63,7 @@ def read_questions(path: Path) -> list[QuestionLine]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         raise UsageError(f"{path}: the questions cannot be read: {exc}") from exc
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = list(json_lines(text))
     if not lines:
         raise UsageError(f"{path}: holds no question; write one JSON object a line with question and answer")
     return [_parse(line, where=f"{path}:{number}") for number, line in lines]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,19 +28,22 @@ VERSION_TABLE = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL 
 
 
 class Store:
-    """A database of one KARL_HOME or one team. Rows read in a session stay readable after it."""
+    """A database of one KARL_HOME or one team. Rows read in a session stay readable after it.
 
-    def __init__(self, url: str) -> None:
+    patience: seconds that a locked SQLite file is waited for.
+    """
+
+    def __init__(self, url: str, *, patience: float = BUSY_SECONDS) -> None:
         self.url = normalise_url(url)
-        self.engine = make_engine(self.url)
+        self.engine = make_engine(self.url, patience=patience)
 
     @classmethod
-    def open(cls, url: str) -> Self:
+    def open(cls, url: str, *, patience: float = BUSY_SECONDS) -> Self:
         """Open at the head revision, creating a new database if there is none.
 
         Raises: UsageError for a wrong URL, a missing driver, a file that is no database, an older or newer schema.
         """
-        opened = cls(url)
+        opened = cls(url, patience=patience)
         try:
             ensure_head(opened.engine, shown=opened.shown)
         except BaseException:
@@ -83,11 +87,11 @@ def normalise_url(url: str) -> URL:
     return parsed
 
 
-def make_engine(url: URL) -> Engine:
+def make_engine(url: URL, *, patience: float = BUSY_SECONDS) -> Engine:
     """An engine with the pragmas that every connection needs. Raises: UsageError for a missing driver."""
     try:
         if url.get_backend_name() == "sqlite":
-            return _sqlite_engine(url)
+            return _sqlite_engine(url, patience=patience)
         return create_engine(url, pool_pre_ping=True)
     except NoSuchModuleError as exc:
         raise UsageError(f"{url.drivername}: unknown kind of database; karl knows sqlite and postgresql") from exc
@@ -97,15 +101,15 @@ def make_engine(url: URL) -> Engine:
         ) from exc
 
 
-def _sqlite_engine(url: URL) -> Engine:
+def _sqlite_engine(url: URL, *, patience: float) -> Engine:
     in_memory = url.database in (None, "", ":memory:")
     if not in_memory:
         _make_parent(Path(str(url.database)))
     # One shared connection in memory: every other connection would see an empty database.
     pool: dict[str, Any] = {"poolclass": StaticPool} if in_memory else {}
-    connect = {"check_same_thread": False, "timeout": BUSY_SECONDS}
+    connect = {"check_same_thread": False, "timeout": patience}
     engine = create_engine(url, connect_args=connect, **pool)
-    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "connect", partial(_set_pragmas, patience))
     return engine
 
 
@@ -116,11 +120,11 @@ def _make_parent(path: Path) -> None:
         raise UsageError(f"{path.parent}: cannot make the store's folder: {exc.strerror}") from exc
 
 
-def _set_pragmas(connection: Any, _record: Any) -> None:
+def _set_pragmas(patience: float, connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
+    cursor.execute(f"PRAGMA busy_timeout={int(patience * 1000)}")
     cursor.execute("PRAGMA synchronous=NORMAL")  # WAL keeps the file sound; a power cut costs the last commits only
     cursor.close()
 

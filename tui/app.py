@@ -31,11 +31,11 @@ class KarlApp(App[None]):
         super().__init__()
         self.desk = Desk(store, settings)
         self._first = room
-
-    def on_mount(self) -> None:
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = THEMES[0].name
+
+    def on_mount(self) -> None:
         for room in ROOMS:
             self.add_mode(room.name, room.make)
         self.switch_mode(self._first)

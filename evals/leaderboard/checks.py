@@ -16,6 +16,10 @@ from store.errors import UsageError
 WITHOUT_SCORE = 0.05  # share of generations, at most: leaving out what went wrong would raise a mean
 
 
+Asked = tuple[str, str, int]
+"""Split and key of a question, and its number of facts: what is there whatever texts are held back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A submission with where it was read."""
@@ -64,6 +68,30 @@ def duplicates(entries: Sequence[Entry]) -> list[str]:
     return found
 
 
+def strangers(entries: Sequence[Entry]) -> list[str]:
+    """Entries with the same items, by their hash, and other questions: one of the two was edited."""
+    seen: dict[tuple[str, str], tuple[Entry, frozenset[Asked]]] = {}
+    found: list[str] = []
+    for entry in entries:
+        if entry.submission.held is Held.FIGURES:
+            continue
+        for number, task in enumerate(entry.submission.evaluation.tasks):
+            own = _asked(entry, task.name)
+            first, theirs = seen.setdefault((task.name, task.items_sha256), (entry, own))
+            if own != theirs:
+                key = min(own ^ theirs)[1]
+                found.append(
+                    f"{entry.path}: evaluation.tasks.{number}.items_sha256: is that of {first.path}, and the questions "
+                    f"of {task.name} are others ({key!r}); submit the document as `karl eval --json` wrote it"
+                )
+    return found
+
+
+def _asked(entry: Entry, task: str) -> frozenset[Asked]:
+    held = entry.submission.evaluation.questions
+    return frozenset((one.split, one.key, len(one.nuggets)) for one in held if one.task == task)
+
+
 def check(entry: Entry) -> None:
     """Raises: UsageError with every problem."""
     found = problems(entry)
@@ -74,7 +102,7 @@ def check(entry: Entry) -> None:
 def table_key(submission: Submission) -> tuple[tuple[tuple[str, str], ...], str, str]:
     """What entries of one table have in common: tasks with their items, and the judge with its prompt."""
     document = submission.evaluation
-    tasks = tuple(sorted((task.name, task.items_sha256) for task in document.tasks))
+    tasks = tuple(sorted((task.name, task.judged_by) for task in document.tasks))
     return tasks, document.settings.judge.name, document.settings.judge.prompt_sha256
 
 

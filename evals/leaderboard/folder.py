@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from evals.leaderboard.checks import Entry, check, duplicates, problems
+from evals.leaderboard.checks import Entry, check, duplicates, problems, strangers
 from evals.leaderboard.submission import read_submission
 from store.errors import UsageError
 from store.jsonfile import write_json
@@ -29,7 +29,7 @@ def check_files(paths: Sequence[Path]) -> list[Entry]:
             found += problems(entries[-1])
         except UsageError as exc:
             found.append(str(exc))
-    found += duplicates(entries)
+    found += [*duplicates(entries), *strangers(entries)]
     if found:
         raise UsageError("\n".join(found))
     return entries
@@ -47,9 +47,9 @@ def add(folder: Path, path: Path) -> Path:
     entry = Entry(path, read_submission(path))
     check(entry)
     held = read_entries(sorted(folder.glob("*.json"))) if folder.is_dir() else []
-    twice = duplicates([*held, entry])
-    if twice:
-        raise UsageError("\n".join(twice))
+    wrong = [*duplicates([*held, entry]), *strangers([*held, entry])]
+    if wrong:
+        raise UsageError("\n".join(wrong))
     submission = entry.submission
     name = _FOREIGN.sub("-", f"{submission.organisation} {submission.system}".lower()).strip("-.") or "entry"
     target = folder / f"{name}-{submission.evaluation.sha256[:8]}.json"

@@ -14,7 +14,7 @@ _SECOND = re.compile(r"~[0-9a-f]{8}\Z")  # of an arm whose system's name was tha
 
 
 class Identity(StrEnum):
-    """`STATED`: the document does not name everything that is hashed, as of a graph that runs others or functions."""
+    """`STATED`: the document is of before graphs named everything that is hashed, and has such a graph."""
 
     RECOMPUTED = "recomputed"
     STATED = "stated"
@@ -22,14 +22,16 @@ class Identity(StrEnum):
 
 
 def identity_of(document: EvaluationDocument) -> Identity:
+    graphs = [graph for one in document.systems for graph in one.entry.graphs.values()]
+    if not all(map(_consistent, graphs)):
+        return Identity.WRONG
     if identity_sha256(document) == document.sha256:
         return Identity.RECOMPUTED
-    graphs = any(one.entry.graphs for one in document.systems)
-    return Identity.STATED if graphs else Identity.WRONG
+    return Identity.STATED if any(not graph.hashes for graph in graphs) else Identity.WRONG
 
 
 def identity_sha256(document: EvaluationDocument) -> str:
-    """As `karl eval` makes it, for systems whose graphs run no other graphs and no functions."""
+    """As `karl eval` makes it. Where a graph has no `hashes`: as if it ran no other graphs and no functions."""
     settings = document.settings
     setup = {
         "tasks": {
@@ -54,13 +56,20 @@ def _arm(entry: SystemEntry) -> dict[str, Any]:
         "kind": entry.kind,
         "name": "" if entry.kind == "checkpoint" else entry.model,
         "sha256": entry.sha256,
-        "url": entry.given.partition("#")[0].rstrip("/") if entry.kind == "endpoint" else "",
+        "url": entry.url or (entry.given.partition("#")[0].rstrip("/") if entry.kind == "endpoint" else ""),
         "graphs": {task: _graph(graph) for task, graph in entry.graphs.items()},
     }
 
 
+def _consistent(graph: GraphEntry) -> bool:
+    """What is shown of a graph is among what is hashed."""
+    return not graph.hashes or (
+        graph.hashes[0] == graph.sha256 and set(graph.prompt_sha256.values()) <= set(graph.hashes)
+    )
+
+
 def _graph(graph: GraphEntry) -> list[str]:
-    return [graph.sha256, *(sha256 for _, sha256 in sorted(graph.prompt_sha256.items()))]
+    return list(graph.hashes) or [graph.sha256, *(sha256 for _, sha256 in sorted(graph.prompt_sha256.items()))]
 
 
 def _sha256(value: Any) -> str:

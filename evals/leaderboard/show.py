@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evals.leaderboard.ranking import Board, Ranked
@@ -25,7 +25,7 @@ def blocks(found: Sequence[Board], *, name: str) -> list[Block]:
         return [*page, Paragraph("No entry yet.")]
     page.append(Paragraph(SAID))
     for board in found:
-        page += [Heading(_title(board)), _table(board)]
+        page += [Heading(_title(board)), _table(board), *map(Paragraph, _corpora(board))]
         notes = [_note(row) for row in board.rows if row.entry.submission.note or row.entry.submission.links]
         page += [one for own in notes for one in own]
     return page
@@ -41,6 +41,22 @@ def _title(board: Board) -> str:
         f"{task.title} ({counted(task.questions, 'question')}, items {task.items_sha256[:8]})" for task in board.tasks
     ]
     return f"{listed(own)}, judge {board.judge}{prompt}"
+
+
+def _corpora(board: Board) -> Iterator[str]:
+    """Where entries searched corpora that differ: their own chunks or embedder may explain a score. A system that
+    answers by itself searched none of them.
+    """
+    for task in board.tasks:
+        found: dict[str, list[str]] = {}
+        for row in board.rows:
+            own = row.entry.submission.evaluation
+            corpus = next(one.corpus for one in own.tasks if one.name == task.name)
+            if task.name in row.entry.submission.result.entry.graphs:
+                found.setdefault(f"{short(corpus.sha256)} ({corpus.embedder})", []).append(row.entry.name)
+        if len(found) > 1:
+            told = "; ".join(f"{corpus}: {listed(names)}" for corpus, names in found.items())
+            yield f"{task.title} was searched in corpora that differ in content, chunks or embedder: {told}."
 
 
 def _table(board: Board) -> Table:

@@ -47,8 +47,10 @@ class Submission(Closed):
     """`measured`: the system of the evaluation that this entry is about."""
 
     version: Literal[1] = VERSION
-    system: str = Field(min_length=1, max_length=80, description="its name on the board, with its version")
-    organisation: str = Field(min_length=1, max_length=80)
+    system: str = Field(
+        min_length=1, max_length=80, pattern=r"\S", description="its name on the board, with its version"
+    )
+    organisation: str = Field(min_length=1, max_length=80, pattern=r"\S")
     measured: str = Field(description="name of the system in the evaluation")
     links: tuple[NamedLink, ...] = ()
     weights: Openness
@@ -82,6 +84,11 @@ def read_submission(path: Path) -> Submission:
         raise UsageError(f"{path}:{exc.lineno}:{exc.colno}: not valid JSON: {exc.msg}; {MEND}") from exc
     if not isinstance(values, dict):
         raise UsageError(f"{path}:1: a submission is one JSON object; {MEND}")
+    return submission_of(values, path)
+
+
+def submission_of(values: dict[str, Any], path: Path) -> Submission:
+    """`path`: where it stands, or is to stand. Raises: UsageError as `read_submission`."""
     if values.get("version") != VERSION:
         raise UsageError(f"{path}: version: {values.get('version')!r}; this karl reads {VERSION}; {MEND}")
     try:

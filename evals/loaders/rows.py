@@ -23,13 +23,16 @@ class Row:
     def fail(self, key: str, problem: str) -> UsageError:
         return UsageError(f"{self.where}: {key}: {problem}")
 
+    def _missing(self, key: str) -> str:
+        return "is null" if key in self.values else f"missing; the keys here are: {', '.join(self.values) or 'none'}"
+
     def text(self, key: str, *, default: str | None = None, empty: bool = False) -> str:
         """A string, or a number as one; stripped. `default`: for a key that is missing or null."""
         value = self.values.get(key)
         if value is None and default is not None:
             return default
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise self.fail(key, _missing(self, key) if value is None else f"a string is needed, not {_kind(value)}")
+            raise self.fail(key, self._missing(key) if value is None else f"a string is needed, not {_kind(value)}")
         text = str(value).strip()
         if not text and not empty:
             raise self.fail(key, "is empty")
@@ -38,7 +41,7 @@ class Row:
     def whole(self, key: str) -> int:
         value = self.values.get(key)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self.fail(key, _missing(self, key) if value is None else f"a whole number is needed, not {value!r}")
+            raise self.fail(key, self._missing(key) if value is None else f"a whole number is needed, not {value!r}")
         return value
 
     def listed(self, key: str, *, optional: bool = False) -> Sequence[Any]:
@@ -47,7 +50,7 @@ class Row:
         if value is None and optional:
             return []
         if not isinstance(value, list):
-            raise self.fail(key, _missing(self, key) if value is None else f"a list is needed, not {_kind(value)}")
+            raise self.fail(key, self._missing(key) if value is None else f"a list is needed, not {_kind(value)}")
         return value
 
     def texts(self, key: str, *, optional: bool = False) -> list[str]:
@@ -69,10 +72,6 @@ def as_row(value: Any, where: str) -> Row:
     if not isinstance(value, Mapping):
         raise UsageError(f"{where}: an object is needed, not {_kind(value)}")
     return Row(where, value)
-
-
-def _missing(row: Row, key: str) -> str:
-    return f"missing; the keys here are: {', '.join(map(str, row.values)) or 'none'}"
 
 
 def _kind(value: Any) -> str:

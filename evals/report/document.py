@@ -47,19 +47,30 @@ class TaskEntry(Closed):
     metric: str = Field(description="nuggets, binary, entities or numeric")
     corpus: CorpusEntry
     questions: int
-    items_sha256: str = Field(description="over the items asked, their nuggets and evidence included")
+    items_sha256: str = Field(description="over the items asked, their evidence and published nuggets included")
+    nuggets_sha256: str = Field(default="", description="over nuggets that were made here; empty: the data has them")
     complete: bool = Field(description="all questions of the published set were asked")
     notes: tuple[str, ...] = Field(description="what is missing, left out, or was made here (nuggets)")
 
+    @property
+    def judged_by(self) -> str:
+        """Hash of what answers are judged by: scores of two documents can be compared where it is the same."""
+        return self.items_sha256 + self.nuggets_sha256
+
 
 class GraphEntry(Closed):
-    """The graph that a system of ours ran for one task. `k`, `steps`: hits a search and turns a rollout, at most."""
+    """The graph that a system of ours ran for one task. `k`, `steps`: hits a search and turns a rollout, at most.
+
+    `hashes`: of the graph, its prompts and functions, and of the graphs that it runs: of them the evaluation's hash is
+    made. Empty in documents of before there was this key.
+    """
 
     name: str
     sha256: str
     prompt_sha256: dict[str, str]
     k: int | None
     steps: int | None
+    hashes: tuple[str, ...] = ()
 
 
 class SystemEntry(Closed):
@@ -73,6 +84,7 @@ class SystemEntry(Closed):
         description="of weights, or of a callable's source; empty: an endpoint, whose weights are its own"
     )
     graphs: dict[str, GraphEntry] = Field(description="task -> graph; empty: the system answers by itself")
+    url: str = Field(default="", description="of the server that samples; empty: none, or named in `given`")
 
 
 class SplitFigures(Closed):
@@ -100,11 +112,15 @@ class TaskFigures(Closed):
     pass_at_1: Estimate | None = Field(description="share of generations whose score reaches the threshold")
     splits: dict[str, SplitFigures]
     curve: tuple[CurvePoint, ...] = Field(description="max@k: the best score of k generations, unbiased")
+    passes: tuple[CurvePoint, ...] = Field(
+        default=(), description="pass@k: the chance that one of k generations reaches the threshold, unbiased"
+    )
     others: dict[str, Estimate] = Field(
         description="means beside the score where they are defined: numeric, entity_precision, entity_recall, "
         "entity_f1, entity_recall_top5, the shares entity_recall>=0.8 and entity_f1>=0.5, citation_precision, "
         "citation_recall, retrieval_recall, retrieval_full"
     )
+    others_questions: dict[str, int] = Field(default={}, description="questions that each of `others` is defined for")
 
 
 class ParetoPoint(Closed):
@@ -122,7 +138,7 @@ class SystemFigures(Closed):
 
     score: Estimate | None = Field(description="mean of the tasks' means; None where a task has no score at all")
     tasks: dict[str, TaskFigures]
-    curve: tuple[CurvePoint, ...] = Field(description="max@k over the questions of all tasks together")
+    curve: tuple[CurvePoint, ...] = Field(description="max@k, averaged as the score is: mean of the tasks' means")
     cost: CostFigures
     judging: CostFigures = Field(description="what the judge of this document read and wrote; no part of `cost`")
     latency: LatencyFigures
@@ -210,10 +226,11 @@ class EvaluationDocument(Closed):
     sha256: str
     date: str = Field(description="when these figures were made, UTC, ISO 8601")
     karl: str = Field(description="version of the program")
+    machine: str = Field(default="", description="on which times were taken; empty: not noted")
     settings: EvaluationSettings
     tasks: tuple[TaskEntry, ...]
     systems: tuple[SystemResult, ...]
-    comparisons: tuple[ComparisonEntry, ...] = Field(description="every later system with the first")
+    comparisons: tuple[ComparisonEntry, ...] = Field(description="every later system minus every earlier one")
     questions: tuple[Question, ...]
     notes: tuple[str, ...]
 

@@ -22,7 +22,7 @@ from evals.report.document import (
 )
 from evals.report.grading import Graded
 from evals.report.spending import CostFigures, LatencyFigures
-from evals.statistics import interval, max_at_k_curve
+from evals.statistics import expected_max_at_k, interval, pass_at_k
 from store.types import RolloutStatus
 
 Place = tuple[str, str, str]  # task, split, question
@@ -91,6 +91,7 @@ def _task_figures(graded: Sequence[Graded], *, samples: int, threshold: float) -
     scored, statuses = scored_questions(graded), Counter(one.made.status for one in graded)
     mean = aggregate(scored) if scored else None
     done = sum(map(len, scores.values()))
+    others = _others(graded)
     right = {place: [float(score >= threshold) for score in own] for place, own in scores.items()}
     return TaskFigures(
         questions=len(scores),
@@ -104,7 +105,9 @@ def _task_figures(graded: Sequence[Graded], *, samples: int, threshold: float) -
         pass_at_1=_split_mean(right),
         splits={split: _split_figures(split, scores, right) for split in dict.fromkeys(key[1] for key in scores)},
         curve=_curve(graded, samples=samples),
-        others=_others(graded),
+        passes=_passes(right, samples=samples),
+        others={name: mean for name, own in others.items() if (mean := _split_mean(own))},
+        others_questions={name: len(own) for name, own in others.items()},
     )
 
 
@@ -141,20 +144,44 @@ def _pass_rates(graded: Iterable[Graded], threshold: float) -> dict[str, float]:
 
 
 def _curve(graded: Iterable[Graded], *, samples: int) -> tuple[CurvePoint, ...]:
-    """At the powers of two and at the end."""
+    """At the powers of two and at the end; averaged as the score is, so that max@1 is the score.
+
+    A k for which a task or split has no question with so many scores is left out: it would be a mean of other things.
+    """
     ks = sorted({2**power for power in range(samples.bit_length()) if 2**power <= samples} | {samples})
-    scores = {"/".join(place): own for place, own in _scores(graded).items()}
-    points = max_at_k_curve(scores, ks=ks)
-    return tuple(CurvePoint(k=point.k, score=Estimate.of(point.score), questions=point.questions) for point in points)
+    scores = _scores(graded)
+    return tuple(point for k in ks if (point := _best_of(scores, k)) is not None)
 
 
-def _others(graded: Iterable[Graded]) -> dict[str, Estimate]:
+def _best_of(scores: Mapping[Place, Sequence[float]], k: int) -> CurvePoint | None:
+    best = [
+        Scored(task, key, (expected_max_at_k(own, k=k),), split)
+        for (task, split, key), own in scores.items()
+        if len(own) >= k
+    ]
+    if not best or {(one.task, one.split) for one in best} != {place[:2] for place in scores}:
+        return None
+    return CurvePoint(k=k, score=Estimate.of(aggregate(best).score), questions=len(best))
+
+
+def _passes(right: Mapping[Place, Sequence[float]], *, samples: int) -> tuple[CurvePoint, ...]:
+    """Where max@k is given, and averaged as the score is; over questions with k scored generations."""
+    points: list[CurvePoint] = []
+    for k in sorted({2**power for power in range(samples.bit_length()) if 2**power <= samples} | {samples}):
+        enough = {place: own for place, own in right.items() if len(own) >= k}
+        rates = {place: [pass_at_k(int(sum(own)), samples=len(own), k=k)] for place, own in enough.items()}
+        mean = _split_mean(rates)
+        points += [CurvePoint(k=k, score=mean, questions=len(rates))] if mean else []
+    return tuple(points)
+
+
+def _others(graded: Iterable[Graded]) -> dict[str, dict[Place, list[float]]]:
+    """Name of a score by rule -> its values where it is defined."""
     values: dict[str, dict[Place, list[float]]] = defaultdict(lambda: defaultdict(list))
     for one in graded:
         for name, value in one.made.others.items():
             values[name][one.made.asked.place].append(value)
-    means = {name: [sum(own) / len(own) for own in found.values()] for name, found in values.items()}
-    return {name: Estimate.of(interval(found)) for name, found in sorted(means.items())}
+    return dict(sorted(values.items()))
 
 
 def _failures(graded: Iterable[Graded]) -> dict[str, int]:

@@ -96,6 +96,8 @@ def grade(record: RolloutRecord, asked: Asked, *, attempt: int, names: Names, ex
     """`external`: the system answered by itself: its steps are no searches of ours, and its stream was not timed."""
     gold = asked.item.gold
     cited = cited_keys(record, names, gold=gold)
+    # A system that has no way to say what it cites is not one that cites nothing.
+    cites = not external or any(call.tool == CITE for step in record.steps for call in step.calls)
     failed = record.status is RolloutStatus.FAILED
     seen = _keys(hits_of(record), names, gold=gold)
     return Answered(
@@ -112,7 +114,7 @@ def grade(record: RolloutRecord, asked: Asked, *, attempt: int, names: Names, ex
         model=record.provenance.model,
         uses=_uses(record, external=external),
         first=None if failed else _first(record, external=external),
-        others={} if failed else _others(record.answer, asked, cited, None if external else seen),
+        others={} if failed else _others(record.answer, asked, cited if cites else None, None if external else seen),
     )
 
 
@@ -148,8 +150,8 @@ def names_of(key: str, page: int | None) -> frozenset[str]:
     return evidence_keys(key, page=page)
 
 
-def _others(answer: str, asked: Asked, cited: Sequence[str], seen: Sequence[str] | None) -> dict[str, float]:
-    """Scores by rule where they are defined. `seen` None: nobody knows what the system was shown."""
+def _others(answer: str, asked: Asked, cited: Sequence[str] | None, seen: Sequence[str] | None) -> dict[str, float]:
+    """Scores by rule where they are defined. None: nobody knows what the system cites, or was shown."""
     item, found = asked.item, dict[str, float]()
     if asked.metric is Metric.NUMERIC:
         numeric = numeric_score(answer, reference=item.reference, question=item.question)
@@ -160,8 +162,9 @@ def _others(answer: str, asked: Asked, cited: Sequence[str], seen: Sequence[str]
         found |= {f"entity_{name}": getattr(scored, name) for name in ("precision", "recall", "f1", "recall_top5")}
         found |= {f"entity_recall>={RECALL_BAR}": float(scored.recall >= RECALL_BAR)}
         found |= {f"entity_f1>={F1_BAR}": float(scored.f1 >= F1_BAR)}
-    if citations := citation_score(cited, gold=item.gold):
-        found |= {"citation_precision": citations.precision, "citation_recall": citations.recall}
+    if cited is not None and (citations := citation_score(cited, gold=item.gold)):
+        found |= {"citation_precision": citations.precision} if citations.precision is not None else {}
+        found |= {"citation_recall": citations.recall}
     if seen is not None and (retrieval := retrieval_score(seen, gold=item.gold)):
         found |= {"retrieval_recall": retrieval.recall, "retrieval_full": float(retrieval.full)}
     return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import NamedTuple
 
 from evals.report.document import ComparisonEntry, EvaluationDocument, Generation, Question, SystemResult, TaskEntry
@@ -62,12 +63,13 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Joined:
-    """`pairs`: every later column with the first."""
+    """`pairs`: every later column with the first; `others`: every later one with every earlier one but the first."""
 
     documents: tuple[EvaluationDocument, ...]
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     pairs: tuple[Pair, ...]
+    others: tuple[Pair, ...]
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -86,9 +88,9 @@ def join(documents: Sequence[EvaluationDocument]) -> Joined:
     if twice is not None:
         raise UsageError(f"evaluation {twice[:16]} is given twice; give every one once")
     columns = _columns(documents)
-    return Joined(
-        tuple(documents), columns, _rows(columns), tuple(compared(columns[0], other) for other in columns[1:])
-    )
+    pairs = [compared(second, first) for second, first in combinations(columns, 2)]
+    with_first = len(columns) - 1
+    return Joined(tuple(documents), columns, _rows(columns), tuple(pairs[:with_first]), tuple(pairs[with_first:]))
 
 
 def compared(second: Column, first: Column) -> Pair:
@@ -104,9 +106,9 @@ def compared(second: Column, first: Column) -> Pair:
 
 
 def shared_tasks(first: Column, second: Column) -> tuple[str, ...]:
-    """Tasks whose items are the same."""
-    theirs = {(task.name, task.items_sha256) for task in second.document.tasks}
-    return tuple(task.name for task in first.document.tasks if (task.name, task.items_sha256) in theirs)
+    """Tasks whose items are the same, their nuggets too where they were made."""
+    theirs = {(task.name, task.judged_by) for task in second.document.tasks}
+    return tuple(task.name for task in first.document.tasks if (task.name, task.judged_by) in theirs)
 
 
 def _unfair(first: Column, second: Column) -> str:
@@ -141,7 +143,7 @@ def _rows(columns: Sequence[Column]) -> tuple[Row, ...]:
     """A question of two documents is one row where the items of its task are the same."""
     found: dict[tuple[str, str, str, str], Row] = {}
     for column in columns:
-        items = {task.name: task.items_sha256 for task in column.document.tasks}
+        items = {task.name: task.judged_by for task in column.document.tasks}
         for question in column.document.questions:
             key = (items.get(question.task, ""), *place_of(question))
             row = found.setdefault(key, Row(question, key[0], {}))

@@ -39,11 +39,14 @@ class Disagreement(NamedTuple):
 
 
 class Agreement(NamedTuple):
-    """`confusion[i][j]`: how often the first judge gave LABELS[i] and the second LABELS[j]."""
+    """`confusion[i][j]`: how often the first judge gave LABELS[i] and the second LABELS[j]. `left_out`: items that only
+    one of them judged.
+    """
 
     first: str
     second: str
     items: int
+    left_out: int
     nuggets: int
     same: float
     unweighted: Kappa
@@ -70,9 +73,20 @@ def weights_of(size: int) -> dict[str, NDArray[np.float64]]:
 
 
 def agreement(
-    first: Mapping[Key, Judgement], second: Mapping[Key, Judgement], *, worst: int = 10, seed: int = 0
+    first: Mapping[Key, Judgement],
+    second: Mapping[Key, Judgement],
+    *,
+    common: bool = False,
+    worst: int = 10,
+    seed: int = 0,
 ) -> Agreement:
-    """Raises: UsageError naming the items that only one side has, or whose nuggets differ."""
+    """`common`: over what both judged, and count the rest; a judge may have failed on some.
+
+    Raises: UsageError naming the items that only one side has, or whose nuggets or answers differ.
+    """
+    left_out = len(first.keys() ^ second.keys())
+    if common:
+        first, second = ({key: own[key] for key in sorted(first.keys() & second.keys())} for own in (first, second))
     _check_same(first, second)
     keys = sorted(first)
     tables = np.stack([_table(first[key], second[key]) for key in keys])
@@ -83,6 +97,7 @@ def agreement(
         first=_judges(first),
         second=_judges(second),
         items=len(keys),
+        left_out=left_out,
         nuggets=int(confusion.sum()),
         same=float(np.trace(confusion) / confusion.sum()),
         **kappas,
@@ -126,13 +141,27 @@ def _judges(judgements: Mapping[Key, Judgement]) -> str:
 
 
 def _check_same(first: Mapping[Key, Judgement], second: Mapping[Key, Judgement]) -> None:
+    if not first and not second:
+        raise UsageError("the two have no judged item in common; judge the same stored answers with both")
     for name, ours, theirs in (("first", first, second), ("second", second, first)):
         alone = sorted(ours.keys() - theirs.keys())
         if alone:
-            raise UsageError(f"only the {name} file judges {_named(alone)}; judge the same items with both")
+            raise UsageError(
+                f"only the {name} file judges {_named(alone)}; judge the same items with both, or give --common"
+            )
     differ = sorted(key for key in first if first[key].nuggets != second[key].nuggets)
     if differ:
         raise UsageError(f"the two files judge other nuggets for {_named(differ)}; judge both with the same nuggets")
+    answers = sorted(key for key in first if _other_answer(first[key], second[key]))
+    if answers:
+        raise UsageError(
+            f"the two files judge other answers for {_named(answers)}; judge the same stored answers with both "
+            "(`karl eval ... --rejudge`)"
+        )
+
+
+def _other_answer(first: Judgement, second: Judgement) -> bool:
+    return bool(first.answer_sha256 and second.answer_sha256) and first.answer_sha256 != second.answer_sha256
 
 
 def _named(keys: list[Key]) -> str:

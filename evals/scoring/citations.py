@@ -15,11 +15,11 @@ RULE = "rule:citations"
 
 
 class CitationScore(Scored, frozen=True):
-    """`precision`: share of the distinct keys cited that are evidence, 0 where nothing is cited; `recall`: share of
-    the evidence that is cited.
+    """`precision`: share of the distinct keys cited that are evidence, None where nothing is cited: of nothing no
+    share is right or wrong, and `recall`, the share of the evidence that is cited, is 0 then, as `f1` is.
     """
 
-    precision: float
+    precision: float | None
     recall: float
     f1: float
     cited: int
@@ -52,10 +52,9 @@ def citation_score(cited: Iterable[str], *, gold: Sequence[str]) -> CitationScor
     if not wanted:
         return None
     right = sum(any(matches(key, one) for one in wanted) for key in given)
-    precision, recall = right / len(given) if given else 0.0, _recall(given, wanted)
-    return CitationScore(
-        judge=RULE, precision=precision, recall=recall, f1=f1(precision, recall), cited=len(given), gold=len(wanted)
-    )
+    precision, recall = right / len(given) if given else None, _recall(given, wanted)
+    both = f1(precision or 0.0, recall)
+    return CitationScore(judge=RULE, precision=precision, recall=recall, f1=both, cited=len(given), gold=len(wanted))
 
 
 def retrieval_score(seen: Iterable[str], *, gold: Sequence[str]) -> RetrievalScore | None:

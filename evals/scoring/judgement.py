@@ -13,6 +13,7 @@ from agents.judging import Aliases, TokenUsage
 from evals.items import EvalItem, Nugget
 from evals.scoring.completion import Completion
 from store.errors import UsageError
+from store.jsonfile import json_lines
 
 
 class AnswerRow(BaseModel, frozen=True, extra="forbid"):
@@ -40,14 +41,19 @@ class AnswerRow(BaseModel, frozen=True, extra="forbid"):
         return hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def answer_sha256(answer: str) -> str:
+    return hashlib.sha256(answer.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 class Judgement(BaseModel, frozen=True, extra="forbid"):
-    """`usage`: of this judgement, zeros where it came out of the cache."""
+    """`usage`: of this judgement, zeros where it came out of the cache; `answer_sha256` empty: not known."""
 
     item: str
     attempt: int = 0
     nuggets: tuple[str, ...]
     completion: Completion
     reason: str = ""
+    answer_sha256: str = ""
     usage: TokenUsage = TokenUsage()
     cached: bool = False
 
@@ -59,13 +65,11 @@ def write_judgements(path: Path, judgements: Iterable[Judgement]) -> None:
 def read_judgements(path: Path) -> dict[tuple[str, int], Judgement]:
     """By item and attempt. Raises: UsageError naming file, line and key."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         raise UsageError(f"{path}: cannot read the judgements: {exc}") from exc
     found: dict[tuple[str, int], Judgement] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+    for number, line in json_lines(text):
         one = _read(line, where=f"{path}:{number}")
         if (one.item, one.attempt) in found:
             raise UsageError(f"{path}:{number}: item {one.item!r}, attempt {one.attempt} is here twice; drop one line")
@@ -81,7 +85,10 @@ def _read(line: str, *, where: str) -> Judgement:
     except ValidationError as exc:
         first = exc.errors()[0]
         key = ".".join(map(str, first["loc"])) or "line"
-        raise UsageError(f"{where}: {key}: {first['msg']}; a line is what `write_judgements` writes") from exc
+        mend = "a line is what `write_judgements` writes; evaluations are given by their name or hash, not as a cache"
+        raise UsageError(f"{where}: {key}: {first['msg']}; {mend}") from exc
+    if not one.nuggets:
+        raise UsageError(f"{where}: nuggets: none, so that nothing was judged; drop the line")
     if len(one.nuggets) != len(one.completion.labels):
         raise UsageError(
             f"{where}: completion.labels: {len(one.completion.labels)} labels for {len(one.nuggets)} nuggets"

@@ -9,25 +9,28 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from agents.errors import RolloutError
-from agents.judges import Judge, LlmJudge
+from agents.errors import JudgeError, RolloutError
+from agents.judges import Judge, LlmJudge, RuleJudge
 from agents.judging import Score, TokenUsage
 from evals.cost import Spender, TokenUse
 from evals.scoring.completion import completion
-from evals.scoring.judgement import AnswerRow, Judgement
+from evals.scoring.judgement import AnswerRow, Judgement, answer_sha256
 from evals.scoring.judgement_cache import CachedScore, JudgementCache
 
 
 class FailedJudgement(NamedTuple):
-    """An answer without a judgement, and why."""
+    """An answer without a judgement, why, and what the tries cost."""
 
     item: str
     attempt: int
     reason: str
+    usage: TokenUsage = TokenUsage()
 
 
 class Judged(NamedTuple):
-    """`judgements` and `failures` in the order of the rows; hits and misses of this call; tokens of its misses."""
+    """`judgements` and `failures` in the order of the rows; hits and misses of this call; tokens of its misses,
+    those of failures too.
+    """
 
     judge: str
     judgements: list[Judgement]
@@ -57,13 +60,14 @@ async def rejudge(rows: Sequence[AnswerRow], judge: Judge, cache: JudgementCache
     paid: set[str] = set()
     for key, row in zip(keys, rows, strict=True):
         found = tasks[key].result()
-        if isinstance(found, str):
-            failures.append(FailedJudgement(row.item, row.attempt, found))
+        if isinstance(found, RolloutError):
+            spent = found.usage if isinstance(found, JudgeError) and key not in paid else TokenUsage()
+            failures.append(FailedJudgement(row.item, row.attempt, str(found), spent))
         else:
             judgements.append(_judgement(row, found.score, cached=found.held or key in paid))
-            paid.add(key)
+        paid.add(key)
     usage = TokenUsage()
-    for one in judgements:
+    for one in (*judgements, *failures):
         usage = usage.plus(one.usage)
     hits = sum(one.cached for one in judgements)
     return Judged(judge.name, judgements, failures, hits, len(rows) - hits, usage)
@@ -74,15 +78,17 @@ class _Found(NamedTuple):
     held: bool
 
 
-async def _score(row: AnswerRow, key: str, judge: Judge, cache: JudgementCache) -> _Found | str:
-    """A string says why there is none."""
-    held = cache.find(key)
+async def _score(row: AnswerRow, key: str, judge: Judge, cache: JudgementCache) -> _Found | RolloutError:
+    """The error says why there is none."""
+    # What a rule said once would outlive a change of the rule, and costs as much to find as to make.
+    kept = not isinstance(judge, RuleJudge)
+    held = cache.find(key) if kept else None
     if held is not None:
         return _Found(held, True)
     try:
         score = await _ask(row, judge)
     except RolloutError as exc:
-        return str(exc)
+        return exc
     made = CachedScore(
         key=key,
         judge=score.judge,
@@ -91,7 +97,8 @@ async def _score(row: AnswerRow, key: str, judge: Judge, cache: JudgementCache) 
         reason=score.reason,
         usage=score.usage,
     )
-    cache.keep(made)
+    if kept:
+        cache.keep(made)
     return _Found(made, False)
 
 
@@ -109,6 +116,7 @@ def _judgement(row: AnswerRow, score: CachedScore, *, cached: bool) -> Judgement
         nuggets=tuple(nugget.text for nugget in row.nuggets),
         completion=completion(score.labels, judge=score.judge, prompt_sha256=score.prompt_sha256),
         reason=score.reason,
+        answer_sha256=answer_sha256(row.answer),
         usage=TokenUsage() if cached else score.usage,
         cached=cached,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -19,6 +20,8 @@ from agents.normal_form import normalise
 from agents.structured import StructuredModel
 from evals.items import EvalItem, Nugget
 from prompts import Prompt, load_prompt
+
+AT_ONCE = 60  # facts to join in one request: a model loses count of hundreds
 
 _ENTRY = re.compile(r"^\s*(?:[-*\N{BULLET}]|\(?\d{1,3}[.)])\s+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9])")
@@ -102,7 +105,7 @@ class JoinedNuggets(BaseModel):
 
 
 class LlmNuggetiser:
-    """By a model: one request per reference, and one more that joins the lists where there are several."""
+    """By a model: one request per reference; where there are several, more that join the lists, a few at a time."""
 
     def __init__(self, model: StructuredModel, *, prompt_path: Sequence[Path] = ()) -> None:
         self.model = model
@@ -118,13 +121,13 @@ class LlmNuggetiser:
             found, spent = await self.model.ask(text, NuggetList, check=_no_blanks)
             lists.append([nugget.strip() for nugget in found.nuggets])
             usage = usage.plus(spent)
-        nuggets = lists[0]
-        if len(lists) > 1:
-            used.append("nugget_consolidator")
-            nuggets, spent = await self._joined(item, [one for each in lists for one in each], guidance)
-            usage = usage.plus(spent)
+        used += ["nugget_consolidator"] if len(lists) > 1 else []
+        while len(lists) > 1:
+            count = _few(lists)
+            joined, spent = await self._joined(item, [one for each in lists[:count] for one in each], guidance)
+            lists, usage = [joined, *lists[count:]], usage.plus(spent)
         hashes = {name: self.prompts[name].sha256 for name in used}
-        distinct = dict.fromkeys(nuggets)
+        distinct = dict.fromkeys(lists[0])
         return Nuggetised(tuple(Nugget(text=text) for text in distinct), self.model.name, hashes, usage)
 
     async def _joined(self, item: EvalItem, facts: list[str], guidance: str) -> tuple[list[str], TokenUsage]:
@@ -132,6 +135,12 @@ class LlmNuggetiser:
         text = prompt.render(question=item.question, nuggets=facts, guidance=guidance)
         found, usage = await self.model.ask(text, JoinedNuggets, check=lambda answer: _all_once(answer, len(facts)))
         return [one.text.strip() for one in found.nuggets], usage
+
+
+def _few(lists: Sequence[Sequence[str]]) -> int:
+    """How many of the first lists are joined at once: two at least, and no more than hold `AT_ONCE` facts together."""
+    sizes = accumulate(map(len, lists))
+    return max(2, sum(size <= AT_ONCE for size in sizes))
 
 
 def _no_blanks(answer: NuggetList) -> str:

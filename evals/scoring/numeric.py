@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from evals.scoring.quantities import Quantity, quantities, stated_scale
+from evals.scoring.quantities import Quantity, quantities, says_fall, stated_scale
 from evals.scoring.scored import Scored
 
 COARSER = Decimal("0.01")  # an answer rounded further than the reference may be this much off, as a share of it
@@ -30,6 +30,9 @@ _ASKS_QUANTITY = re.compile(
     re.IGNORECASE,
 )
 _ASKS_PERCENT = re.compile(r"\bwhat\s+(?:percent|%)|\b(?:in|as a) percent|\bpercentage\b", re.IGNORECASE)
+_ASKS_CHANGE = re.compile(
+    r"\b(?:growth|grew|grow|increase[ds]?|rise|rose|changed?|improve[ds]?|improvement)\b", re.IGNORECASE
+)
 _FINAL = re.compile(r"(?:^|\n)\W*(?:exact |final )?answer\W*:\s*", re.IGNORECASE)
 
 
@@ -47,10 +50,13 @@ class NumericScore(Scored, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What the question says of the units of an answer that names none."""
+    """What the question says of the units of an answer that names none. `change`: it asks by how much something rose,
+    or changed in either direction.
+    """
 
     power: int | None
     percent: bool
+    change: bool
 
 
 def numeric_score(answer: str, *, reference: str, question: str = "") -> NumericScore | None:
@@ -62,7 +68,8 @@ def numeric_score(answer: str, *, reference: str, question: str = "") -> Numeric
     expected = expected_quantities(reference, question=question)
     if not expected:
         return None
-    asked = _Asked(stated_scale(question), bool(_ASKS_PERCENT.search(question)))
+    change = bool(_ASKS_CHANGE.search(question)) and not says_fall(question)
+    asked = _Asked(stated_scale(question), bool(_ASKS_PERCENT.search(question)), change)
     final = _FINAL.split(answer)[-1]
     given, power = quantities(final), stated_scale(final)
     found = [replace(one, power=power) if one.power is None and one.kind != "percent" else one for one in given]
@@ -127,13 +134,19 @@ def _years_agree(expected: Quantity, found: Quantity) -> bool:
 
 
 def same_quantity(expected: Quantity, found: Quantity, *, asked: _Asked) -> bool:
-    if found.hedged or not _comparable(expected, found):
+    if found.hedged or not _comparable(expected, found) or _other_way(expected, found, asked):
         return False
     return any(
         _close(wanted, given, coarse, fine, whole=expected.digits == expected.padded)
         for wanted, coarse in _readings(expected, asked, beside=found, reference=True)
         for given, fine in _readings(found, asked, beside=expected, reference=False)
     )
+
+
+def _other_way(expected: Quantity, found: Quantity, asked: _Asked) -> bool:
+    """That something declined by 5% is no answer of 5% growth."""
+    rises = expected.value > 0 and not (expected.falls or expected.either_sign)
+    return asked.change and rises and found.sinks
 
 
 def _readings(one: Quantity, asked: _Asked, *, beside: Quantity, reference: bool) -> list[tuple[Decimal, Decimal]]:

@@ -57,6 +57,9 @@ _FALLS = re.compile(
     r"\b(?:decreas|declin|drop|fell|fall|down|lower|loss|lost|negative|minus|reduc|shr[iua]nk|contract)\w*",
     re.IGNORECASE,
 )
+_RISES = re.compile(
+    r"\b(?:increas|ris(?:e|es|ing|en)\b|rose\b|gr[eo]w|gain|up\b|higher|improv|expand)\w*", re.IGNORECASE
+)
 _SCALE_STATED = re.compile(
     r"\b(?:in|usd|\$)\s*(?:us\s?d?|usd|\$|dollars)?\s*\(?(thousand|million|billion)s?\b", re.IGNORECASE
 )
@@ -71,8 +74,8 @@ class Quantity:
     """`value` as written, sign included; `power` of ten by a scale word, None: none was written.
 
     digits: decimals as written; padded: how many of them are closing zeros; falls: a word before it says decrease;
-    either_sign: brackets, which stand for a minus or for an aside; year: the one it is said of; hedged: it is one end
-    of a range or one of several alternatives.
+    sinks: it is the last word of direction there; either_sign: brackets, which stand for a minus or for an aside; year:
+    the one it is said of; hedged: it is one end of a range or one of several alternatives.
     """
 
     value: Decimal
@@ -82,6 +85,7 @@ class Quantity:
     padded: int
     currency: str = ""
     falls: bool = False
+    sinks: bool = False
     either_sign: bool = False
     year: int | None = None
     hedged: bool = False
@@ -148,6 +152,8 @@ def _quantity(match: re.Match[str], text: str, *, hedged: bool, ends: list[int])
     begin = max(ends[sentence - 1] if sentence else 0, start - _REACH)
     scale = (match["scale"] or match["letter"] or match["spaced"] or "").lower()
     decimals = match["number"].partition(".")[2]
+    said = text[max(begin, start - 60) : start]
+    fell, rose = _last(_FALLS, said), _last(_RISES, said)
     return Quantity(
         value=-value if minus else value,
         kind="percent" if unit else "money" if match["currency"] or money else "bare",
@@ -155,12 +161,22 @@ def _quantity(match: re.Match[str], text: str, *, hedged: bool, ends: list[int])
         digits=max(0, -int(value.as_tuple().exponent)),
         padded=len(decimals) - len(decimals.rstrip("0")),
         currency=CURRENCIES.get((match["currency"] or money).lower(), "USD" if money == "cent" else ""),
-        falls=bool(_FALLS.search(text[max(begin, start - 60) : start])),
+        falls=fell >= 0,
+        sinks=fell > rose,
         either_sign=brackets and not minus,
         year=_year(text, match, begin),
         hedged=hedged,
         sentence=sentence,
     )
+
+
+def _last(words: re.Pattern[str], text: str) -> int:
+    """Where the last of the words stands; -1: none does."""
+    return max((match.start() for match in words.finditer(text)), default=-1)
+
+
+def says_fall(text: str) -> bool:
+    return _FALLS.search(text) is not None
 
 
 def _year(text: str, match: re.Match[str], begin: int) -> int | None:

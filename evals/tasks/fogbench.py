@@ -15,6 +15,7 @@ from evals.tasks.base import Task
 from evals.tasks.reading import ALL, Reading
 from evals.tasks.spec import Chunking, Expected, HandSource, Metric, Split, TaskSpec
 from store.errors import UsageError
+from store.jsonfile import json_lines
 
 # Counts are of `karl fogbench make` with its default knobs; another seed or size is another fog, and no mistake.
 SPEC = TaskSpec(
@@ -34,9 +35,7 @@ SPEC = TaskSpec(
 def items(reading: Reading) -> Iterator[EvalItem]:
     """Lines as `karl fogbench make` writes them; a question's regime is its split."""
     path = find_file(reading.folder, ("items.jsonl",), what="questions of FogBench")
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
+    for number, line in json_lines(path.read_text(encoding="utf-8")):
         try:
             item = EvalItem.model_validate_json(line)
         except ValidationError as exc:

@@ -23,6 +23,10 @@ SPEC = TaskSpec(
     embedder="Alibaba-NLP/gte-large-en-v1.5",
     k=10,
     prompt="solver_report",
+    guidance=(
+        "The reference was gathered from internal notes. Every request, concern, decision, owner, customer and date "
+        "is a fact of its own; say who it is of and which product it is about."
+    ),
     metric=Metric.NUGGETS,
     splits=(Split(name="evaluation", questions=57),),
     expected=Expected(questions=57, chunks=3_395, nuggets=10.5),
@@ -46,7 +50,9 @@ def items(reading: Reading) -> Iterator[EvalItem]:
 def _nuggets(row: Row) -> Iterator[Nugget]:
     """Plain strings, or objects with `text` and `aliases`."""
     for number, value in enumerate(row.listed("nuggets", optional=True)):
-        if isinstance(value, str) and value.strip():
+        if isinstance(value, str):
+            if not value.strip():
+                raise row.fail(f"nuggets[{number}]", "is empty")
             yield Nugget(text=value.strip())
         else:
             fact = as_row(value, f"{row.where}: nuggets[{number}]")

@@ -99,6 +99,8 @@ class TaskSpec(BaseModel, frozen=True, extra="forbid"):
     """Turns a rollout. The paper names 200 for BrowseComp-Plus and 50 for TREC-Biogen; 50 is our choice elsewhere."""
     prompt: str = "solver"
     """Name of the solver's prompt."""
+    guidance: str = ""
+    """The task's own prompt for the nuggetiser, beside the general one; for data that comes without nuggets."""
     metric: Metric
     trained: bool = False
     """Whether the paper trained on it (in distribution) or held it out."""

@@ -25,13 +25,22 @@ SPEC = TaskSpec(
     licence="topics and judgements: NIST, for research; abstracts: terms of the National Library of Medicine",
     chunking=Chunking(by="abstracts"),
     prompt="solver_report",
+    guidance=(
+        "The references are answers to a biomedical question. A fact is a finding, recommendation, mechanism, effect, "
+        "risk or number that a clinician or patient needs for the answer, with its population, dose, duration and "
+        "certainty ('may', 'in one trial') where the reference gives them. Leave out what only says that studies exist "
+        "or more are needed, and document ids."
+    ),
     metric=Metric.NUGGETS,
     trained=True,
     splits=(Split(name="evaluation", questions=65),),
     expected=Expected(questions=65, chunks=26_805_982, nuggets=7.1, nuggets_published=False),
 )
 TOPICS = ("BioGen2024topics*", "*topics*.json*", "*topics*.txt")
-ANSWERS = ("biogen_2024_submissions*.json*", "*submissions*.json*", "*references*.json*", "*nuggets*.json*")
+ANSWERS = (
+    *("biogen_2024_submissions*.json*", "biogen_collection*.json*"),
+    *("*submissions*.json*", "*references*.json*", "*nuggets*.json*"),
+)
 CORPUS = ("corpus/**/*.jsonl*", "corpus/**/*.parquet", "*abstracts*.jsonl*", "*abstracts*.txt*")
 _CITATIONS = re.compile(r"\s*\[\s*(?:PMID:?\s*)?\d+(?:\s*[,;]\s*(?:PMID:?\s*)?\d+)*\s*\]")
 

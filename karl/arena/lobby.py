@@ -88,6 +88,7 @@ class Lobby:
         self._ring = ring
         self._offered = tuple(offered)
         self._running: dict[str, Running] = {}
+        self._beginning = 0
 
     def offered(self) -> list[str]:
         if self._offered:
@@ -101,9 +102,14 @@ class Lobby:
 
     async def begin(self, asked: Asked) -> Running:
         """Raises: UsageError for what is wrong with it; Busy when enough is under way."""
-        if sum(not running.over for running in self._running.values()) >= MOST_RUNNING:
+        # Those that still begin count: between the question and the first `await` many could slip in.
+        if self._beginning + sum(not running.over for running in self._running.values()) >= MOST_RUNNING:
             raise Busy(f"{MOST_RUNNING} questions are being answered; wait for one of them")
-        running = Running(await asyncio.to_thread(self._battle, asked))
+        self._beginning += 1
+        try:
+            running = Running(await asyncio.to_thread(self._battle, asked))
+        finally:
+            self._beginning -= 1
         self._running[running.battle.key] = running
         running.work = asyncio.create_task(self._fight(running))
         self._forget()

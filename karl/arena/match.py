@@ -33,8 +33,11 @@ def chosen_corpus(store: Store, name: str | None) -> str:
 
 
 async def load_all(ring: Ring, systems: Sequence[System], corpus: str) -> None:
-    """Raises: UsageError that names the system. One whose endpoint is down fails in its own column."""
-    for system in systems:
+    """Raises: UsageError that names the system. One whose endpoint is down fails in its own column.
+
+    By name, not by letter: what loading says would else tell who is who.
+    """
+    for system in sorted(systems, key=lambda one: one.label):
         try:
             await ring.graph(system, corpus)
         except UsageError as exc:

@@ -67,6 +67,9 @@ def _print(found: dict[str, Any]) -> None:
     for pair, moved in found["transitions"].items():
         moves = ", ".join(f"{count} {name}" for name, count in moved["moves"].items())
         page.print(f"{pair}: {moved['questions']} questions, by pass rate {moves}", markup=False, soft_wrap=True)
+        for before, row in moved["matrix"].items():
+            after = ", ".join(f"{count} {state}" for state, count in row.items())
+            page.print(f"  {before} before, then {after}", markup=False, soft_wrap=True)
     for note in found["notes"]:
         page.print(f"note: {note}", markup=False, soft_wrap=True)
 
@@ -82,7 +85,10 @@ def _rows(arms: dict[str, Any]) -> list[tuple[str, list[str]]]:
         ("rollouts", [str(arm["rollouts"]) for arm in every]),
         ("pass@1", [_number(arm["pass@1"]) for arm in every]),
     ]
-    rows += [(kind.replace("_", " "), [_class(arm["classes"][kind]) for arm in every]) for kind in every[0]["classes"]]
+    rows += [
+        (kind.replace("_", " "), [_class(arm["classes"][kind]) if arm["rollouts"] else "" for arm in every])
+        for kind in every[0]["classes"]
+    ]
     rows += [(f"{name.replace('_', ' ')}, p50 and p90", [_spread(arm[name]) for arm in every]) for name in LENGTHS]
     return rows + (_recall_rows([arm["recall"] for arm in every]) if any(arm["recall"] for arm in every) else [])
 

@@ -24,10 +24,11 @@ def settings_of(context: click.Context) -> Settings:
 
 
 @contextmanager
-def open_store(settings: Settings) -> Iterator[Store]:
-    from store.session import Store
+def open_store(settings: Settings, *, patience: float | None = None) -> Iterator[Store]:
+    """patience: seconds that a locked database is waited for; None: as long as a run waits."""
+    from store.session import BUSY_SECONDS, Store
 
-    store = Store.open(settings.store_url)
+    store = Store.open(settings.store_url, patience=BUSY_SECONDS if patience is None else patience)
     try:
         yield store
     finally:

@@ -30,10 +30,15 @@ from karl.commands.run import overrides
 @click.option("--fog", "fog", multiple=True, callback=overrides, help="A knob of FogBench, key=value.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--concurrency", type=click.IntRange(min=1), help="Generations under way at once.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.0, min_open=True),
+    help="Seconds for an answer of an endpoint or a function; later, it counts as failed. Default: none.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the document.")
 @click.pass_context
 def evaluate(context: click.Context, systems: tuple[str, ...], judge: str | None, as_json: bool, **given: Any) -> None:
-    """Measure each SYSTEM on the same questions, and compare the later ones with the first.
+    """Measure each SYSTEM on the same questions, and compare each with the others.
 
     A SYSTEM is a checkpoint's name in the store, a run's name (its first and its newest checkpoint), a policy folder,
     `embedded`, an endpoint http(s)://.../v1#model, or a Python function module:function of a question.

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from karl.commands.common import console, print_json
+from karl.commands.common import console, print_json, settings_of
 
 if TYPE_CHECKING:
-    from evals.scoring.agreement import Agreement, Kappa
+    from evals.scoring.agreement import Agreement, Kappa, Key
+    from evals.scoring.judgement import Judgement
+
+LINES = (".jsonl", ".ndjson")
 
 
 @click.group()
@@ -19,21 +22,48 @@ def judge() -> None:
 
 
 @judge.command()
-@click.argument("first", metavar="A", type=click.Path(path_type=Path))
-@click.argument("second", metavar="B", type=click.Path(path_type=Path))
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option("--system", default="", help="Of evaluations: the answers of this system alone.")
+@click.option("--common", is_flag=True, help="Compare what both judged; a judge may have failed on some.")
 @click.option("--worst", default=10, show_default=True, type=click.IntRange(min=0), help="Items to show that differ.")
 @click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
 @click.option("--json", "as_json", is_flag=True)
-def agree(first: Path, second: Path, worst: int, seed: int, as_json: bool) -> None:
-    """Cohen's kappa of two files of judgements (JSONL) over the same items, and where they differ most."""
-    from evals.scoring.agreement import agreement
-    from evals.scoring.judgement import read_judgements
+@click.pass_context
+def agree(
+    context: click.Context,
+    first: str,
+    second: str,
+    system: str,
+    common: bool,
+    worst: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Cohen's kappa of two judges over the same answers, and where they differ most.
 
-    found = agreement(read_judgements(first), read_judgements(second), worst=worst, seed=seed)
+    A and B are evaluations as `karl report` takes them (a file of `karl eval --json`, the name or hash of a kept one),
+    the second one made by `karl eval ... --rejudge --judge ...`; or files of judgements (.jsonl).
+    """
+    from evals.scoring.agreement import agreement
+
+    kept = settings_of(context).home / "evaluations"
+    ours, theirs = (_judgements(given, kept, system=system) for given in (first, second))
+    found = agreement(ours, theirs, common=common, worst=worst, seed=seed)
     if as_json:
         print_json(found.as_dict())
     else:
         _show(found)
+
+
+def _judgements(given: str, kept: Path, *, system: str) -> dict[Key, Judgement]:
+    from evals.report.judgements import judgements_of
+    from evals.report.kept import open_document
+    from evals.scoring.judgement import read_judgements
+
+    if given.endswith(LINES):
+        return read_judgements(Path(given).expanduser())
+    return judgements_of(open_document(given, kept, say=lambda said: click.echo(said, err=True)), system=system)
 
 
 def _show(found: Agreement) -> None:
@@ -42,6 +72,10 @@ def _show(found: Agreement) -> None:
     from evals.scoring.agreement import LABELS
 
     click.echo(f"{found.first} against {found.second}: {found.nuggets} nuggets of {found.items} items")
+    if found.first == found.second:
+        click.echo("both are by the same judge with the same prompt: it agrees with itself")
+    if found.left_out:
+        click.echo(f"left out: {found.left_out} items that only one of them judged")
     click.echo(f"same label: {found.same:.1%}")
     click.echo(f"Cohen's kappa: {_kappa(found.unweighted)}; linear weights: {_kappa(found.linear)}")
     table = Table("A \\ B", *LABELS)

@@ -37,23 +37,19 @@ def leaderboard() -> None:
 @click.pass_context
 def make(context: click.Context, evaluation: str, out: Path, **given: Any) -> None:
     """Write a submission from EVALUATION: a file of `karl eval --json`, or the name or hash of one in the store."""
-    from evals.leaderboard.submission import read_submission
+    from evals.leaderboard.submission import submission_of
     from evals.report.kept import open_document
     from store.errors import UsageError
     from store.jsonfile import write_json
 
     document = open_document(evaluation, settings_of(context).home / "evaluations", say=_say)
     out = out.expanduser()
+    made = submission_of(_values(document, **given), out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_json(out, _values(document, **given))
+        write_json(out, made.model_dump(mode="json"))
     except OSError as exc:
         raise UsageError(f"{out}: cannot write the submission: {exc.strerror}; give a file in another folder") from exc
-    try:
-        read_submission(out)
-    except UsageError:
-        out.unlink()
-        raise
     click.echo(f"{out}: {out.stat().st_size / 1000:,.0f} kB; `karl leaderboard check {out}` checks it", err=True)
 
 

@@ -21,6 +21,7 @@ def runs(context: click.Context, as_json: bool) -> None:
     with open_store(settings) as store:
         with store.session() as session:
             rows = queries.runs(session)
+            progress = {one.run_id: one.progress for one in queries.run_overviews(session, limit=len(rows))}
         summaries = [run_summary(store, row) for row in rows]
     if as_json:
         print_json([{"run": s["run"], "state": s["state"], "evaluation": s["evaluation"]} for s in summaries])
@@ -37,7 +38,7 @@ def runs(context: click.Context, as_json: bool) -> None:
             row.name,
             str(row.state),
             row.settings["corpus"],
-            f"{sum(i['done'] for i in summary['iterations'])}/{row.settings['iterations']}",
+            progress[row.id or 0],
             f"{rates['base']:.3f}" if "base" in rates else "",
             f"{trained[-1]:.3f}" if trained else "",
             f"{row.created_at:%Y-%m-%d %H:%M}",

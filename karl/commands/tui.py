@@ -6,11 +6,18 @@ import asyncio
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from karl.commands.common import open_store, settings_of
 from store.errors import KarlError, UsageError
+
+if TYPE_CHECKING:
+    from tui.app import KarlApp
+
+# Seconds: a screen tells of a locked database and asks again; nobody who quits waits for it.
+PATIENCE = 2.0
 
 
 @click.command()
@@ -20,23 +27,26 @@ from store.errors import KarlError, UsageError
     help="Write a picture of the screen to this file instead; needs no terminal.",
 )
 @click.option("--room", default="home", show_default=True, help="Where to begin: home, run ...")
+@click.option("--theme", envvar="KARL_TUI_THEME", help="karl-dark, karl-light, karl-contrast, karl-safe, or textual's.")
 @click.option("--size", default="140x42", show_default=True, help="Of the picture, columns x rows.")
 @click.pass_context
-def tui(context: click.Context, svg: Path | None, room: str, size: str) -> None:
+def tui(context: click.Context, svg: Path | None, room: str, theme: str | None, size: str) -> None:
     """Launch runs, watch them, read traces, edit graphs and prompts, ask. Quitting stops no run."""
     columns, rows = _size(size)
     if svg is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("`karl tui` needs a terminal; `karl runs` and `karl show RUN` print the same without one")
     settings = settings_of(context)
-    with open_store(settings) as store:
+    with open_store(settings, patience=PATIENCE) as store:
         from tui.app import KarlApp
         from tui.picture import picture
 
         _check_room(room)
+        app = KarlApp(store, settings, room=room)
+        _set_theme(app, theme)
         if svg is None:
-            KarlApp(store, settings, room=room).run()
+            app.run()
         else:
-            _write(svg, asyncio.run(picture(store, settings, room=room, columns=columns, rows=rows)))
+            _write(svg, asyncio.run(picture(app, columns=columns, rows=rows)))
 
 
 def _check_room(name: str) -> None:
@@ -45,6 +55,12 @@ def _check_room(name: str) -> None:
     names = [room.name for room in ROOMS]
     if name not in names:
         raise UsageError(f"--room {name!r}: there are {', '.join(names)}")
+
+
+def _set_theme(app: KarlApp, name: str | None) -> None:
+    if name is not None and name not in app.available_themes:
+        raise UsageError(f"--theme {name!r}: there are {', '.join(sorted(app.available_themes))}")
+    app.theme = name or app.theme
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -33,6 +33,9 @@ class EvalConfig(BaseModel, frozen=True, extra="forbid"):
     prices: Path | None = Field(None, description="TOML file of prices by model")
     fog: dict[str, Any] = Field(default_factory=dict, description="FogBench's knobs")
     concurrency: int | None = Field(None, ge=1, description="generations under way at once")
+    timeout: float | None = Field(
+        None, gt=0, description="seconds that a system that answers by itself may take; None: as long as it likes"
+    )
     rejudge: bool = Field(False, description="judge the stored answers; make no rollout")
 
     @model_validator(mode="after")

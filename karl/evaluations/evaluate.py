@@ -109,7 +109,7 @@ def carry_out(evaluation: Evaluation, *, reporter: Reporter) -> EvaluationDocume
     async def main() -> None:
         stop = asyncio.Event()
         with stop_on_signals(stop, say=reporter.say):
-            tasks = await store_tasks(evaluation, reporter=reporter)
+            tasks = await store_tasks(evaluation, reporter=reporter, stop=stop)
             if not evaluation.config.rejudge:
                 await Rollouts(evaluation, reporter, stop).collect(tasks.rows)
             verdicts = await judge_answers(evaluation, tasks.asked, reporter=reporter, stop=stop)

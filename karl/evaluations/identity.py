@@ -54,7 +54,7 @@ def arm_identity(system: System, graphs: Mapping[str, TaskGraph]) -> dict[str, A
         # A checkpoint is its weights, wherever they lie.
         "name": "" if system.kind == "checkpoint" else system.model,
         "sha256": system.sha256,
-        "url": system.endpoint.base_url if system.endpoint else "",
+        "url": system.url,
         "graphs": {task: graph.identity for task, graph in graphs.items()},
     }
 

@@ -12,7 +12,7 @@ from evals.report.grading import Asked, Verdict
 from evals.scoring.judgement import AnswerRow
 from evals.scoring.judgement import Judgement as Labelled
 from evals.scoring.judgement_cache import JudgementCache
-from evals.scoring.judging import rejudge
+from evals.scoring.judging import FailedJudgement, rejudge
 from karl.collect import Stopped
 from karl.evaluations.plan import Arm, Evaluation, judge_entry
 from karl.reporting import Reporter
@@ -67,10 +67,15 @@ async def _judge(
     rows = [_row(answer, asked[answer.task_id]) for answer in answers]
     found = await rejudge(rows, evaluation.judge, cache)
     labelled = {one.item: one for one in found.judgements}
-    failed = {one.item: Verdict(None, f"judge: {one.reason}") for one in found.failures}
+    failed = {one.item: _failed(evaluation, one) for one in found.failures}
     _store(evaluation, answers, labelled)
     judged = _verdicts(evaluation, rows, labelled, cache)
     return {answer.key: judged.get(answer.key) or failed[answer.key] for answer in answers}
+
+
+def _failed(evaluation: Evaluation, one: FailedJudgement) -> Verdict:
+    use = TokenUse(evaluation.judge.name, Spender.JUDGE, one.usage.input_tokens, one.usage.output_tokens)
+    return Verdict(None, f"judge: {one.reason}", use)
 
 
 def _row(answer: StoredAnswer, asked: Asked) -> AnswerRow:

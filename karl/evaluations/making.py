@@ -7,11 +7,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from agents.judges import LlmJudge
 from evals.behaviour import Limits, Profile, trajectory_of
+from evals.bench_frame import machine_text
 from evals.cost import cost_of
+from evals.items import EvalItem
 from evals.report.document import (
     EvaluationDocument,
     EvaluationSettings,
@@ -25,7 +29,7 @@ from evals.report.document import (
 from evals.report.figures import comparison, system_figures
 from evals.report.grading import Asked, Graded, Verdict, grade, hits_of, names_of, tokens_of
 from evals.suite import Attempt, figures
-from karl.evaluations.identity import items_sha256
+from karl.evaluations.identity import items_sha256, sha256_of
 from karl.evaluations.opening import keep_document
 from karl.evaluations.plan import Arm, Evaluation, judge_entry
 from karl.evaluations.tasks import AskedTasks
@@ -98,22 +102,23 @@ def make_document(evaluation: Evaluation, tasks: AskedTasks, verdicts: Mapping[s
     """Of everything that is stored of the evaluation's arms; kept in the store, and as `document_file`."""
     readings = {arm.name: Reading(evaluation, arm, tasks, verdicts) for arm in evaluation.arms}
     graded = {name: reading.graded for name, reading in readings.items()}
-    first, *others = graded
+    # Every later system with every earlier one; those with the first come first.
     pairs = [
-        comparison((name, graded[name]), (first, graded[first]), threshold=evaluation.config.threshold)
-        for name in others
+        comparison((later, graded[later]), (earlier, graded[earlier]), threshold=evaluation.config.threshold)
+        for earlier, later in combinations(graded, 2)
     ]
     document = EvaluationDocument(
         name=evaluation.run.name,
         sha256=evaluation.sha256,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         karl=importlib.metadata.version("karl-agents"),
+        machine=machine_text(),
         settings=_settings(evaluation),
         tasks=tuple(_task_entry(evaluation, name, tasks) for name in tasks.rows),
         systems=tuple(_result(evaluation, arm, readings[arm.name]) for arm in evaluation.arms),
         comparisons=tuple(pair for pair in pairs if pair is not None),
         questions=tuple(_questions(evaluation, tasks, graded)),
-        notes=tuple(_notes(graded)),
+        notes=(*_notes(graded), *_unheard(evaluation)),
     )
     keep_document(evaluation.store, evaluation.run, document.sha256, document.model_dump(mode="json"))
     for arm in evaluation.arms:
@@ -152,9 +157,17 @@ def _task_entry(evaluation: Evaluation, name: str, tasks: AskedTasks) -> TaskEnt
         corpus=evaluation.corpora[plan.corpus],
         questions=len(plan.items),
         items_sha256=items_sha256(plan.items),
+        nuggets_sha256=_nuggets_sha256(plan.items, tasks.items(name)),
         complete=plan.complete,
-        notes=(*plan.notes, *tasks.notes(name)),
+        notes=(*plan.notes, *tasks.notes(name, by_model=isinstance(evaluation.judge, LlmJudge))),
     )
+
+
+def _nuggets_sha256(published: Sequence[EvalItem], asked: Sequence[EvalItem]) -> str:
+    """Of items whose nuggets were made; empty where there are none."""
+    pairs = zip(published, asked, strict=True)
+    made = {own.key: [nugget.text for nugget in own.nuggets] for data, own in pairs if not data.nuggets}
+    return sha256_of(made) if made else ""
 
 
 def _result(evaluation: Evaluation, arm: Arm, reading: Reading) -> SystemResult:
@@ -166,12 +179,19 @@ def _result(evaluation: Evaluation, arm: Arm, reading: Reading) -> SystemResult:
             prompt_sha256=graph.prompt_sha256,
             k=graph.k,
             steps=graph.steps,
+            hashes=tuple(graph.identity),
         )
         for task, graph in arm.graphs.items()
     }
     return SystemResult(
         entry=SystemEntry(
-            name=arm.name, kind=system.kind, given=system.given, model=system.model, sha256=system.sha256, graphs=graphs
+            name=arm.name,
+            kind=system.kind,
+            given=system.given,
+            model=system.model,
+            sha256=system.sha256,
+            graphs=graphs,
+            url=system.url,
         ),
         figures=system_figures(
             reading.graded,
@@ -239,6 +259,14 @@ def _notes(graded: Mapping[str, Sequence[Graded]]) -> Sequence[str]:
                 f"{name}: {unjudged} of {len(own)} generations could not be judged; the same command asks again"
             )
     return notes
+
+
+def _unheard(evaluation: Evaluation) -> Sequence[str]:
+    """What was asked for and could not be passed on."""
+    if evaluation.config.temperature is None:
+        return []
+    functions = [arm.name for arm in evaluation.arms if arm.system.kind == "callable"]
+    return [f"{name}: a function of the question alone; it was not told the temperature" for name in functions]
 
 
 def _keep_arm(evaluation: Evaluation, arm: Arm, tasks: AskedTasks) -> None:

@@ -17,7 +17,7 @@ from store.errors import UsageError
 from store.models import EvalResult, Run
 from store.session import Session, Store
 
-SETUP, SYSTEM, DOCUMENT = "setup", "system", "document"  # splits under which the store keeps what is no arm's figures
+SYSTEM, DOCUMENT = "system", "document"  # splits under which the store keeps what is no arm's figures
 
 
 def open_evaluation(
@@ -42,7 +42,7 @@ def open_evaluation(
         run = queries.create_run(
             session, name=name, corpus_id=corpus.id or 0, settings=_run_settings(config, plans, systems)
         )
-        _keep(session, run, SETUP, SETUP, dict(setup))
+        _keep(session, run, queries.EVALUATION_SETUP, queries.EVALUATION_SETUP, dict(setup))
         return run
 
 
@@ -78,7 +78,7 @@ def _keep(session: Session, run: Run, arm: str, split: str, figures: dict[str, A
 
 
 def _check_same(session: Session, run: Run, setup: Mapping[str, Any]) -> None:
-    held = queries.eval_results(session, run.id or 0, split=SETUP)
+    held = queries.eval_results(session, run.id or 0, split=queries.EVALUATION_SETUP)
     if not held:
         raise UsageError(f"run {run.name!r} is no evaluation; give another --name")
     before = held[0].figures

@@ -6,22 +6,46 @@ import json
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 
 from evals.items import EvalItem, Nugget
 from store.errors import UsageError
+from store.jsonfile import json_lines
+
+Filled = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
-class QuestionLine(BaseModel, frozen=True, extra="forbid"):
+class OwnNugget(BaseModel):
+    """As `evals.items.Nugget`, of what a person wrote: a text alone will do."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    text: Filled
+    aliases: tuple[Filled, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_alone(cls, given: Any) -> Any:
+        return {"text": given} if isinstance(given, str | int | float) and not isinstance(given, bool) else given
+
+    @property
+    def nugget(self) -> Nugget:
+        return Nugget(text=self.text, aliases=self.aliases)
+
+
+class QuestionLine(BaseModel):
     """A line. `nuggets`: facts of a right answer, texts or objects with `text` and `aliases`; without them the answer
     is the one fact.
     """
 
-    question: str = Field(min_length=1)
+    # A year is an answer too, and a number a key.
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    question: Filled
     answer: str = ""
-    nuggets: tuple[Nugget | str, ...] = ()
+    nuggets: tuple[OwnNugget, ...] = ()
     key: str = ""
     split: str = "test"
     kind: str = ""
@@ -51,13 +75,12 @@ def read_items(path: Path) -> list[EvalItem]:
 
 
 def _items(path: Path, text: str) -> Iterator[tuple[int, EvalItem]]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            yield number, _item(_line(line, where=f"{path}:{number}"), number)
+    for number, line in json_lines(text):
+        yield number, _item(_line(line, where=f"{path}:{number}"), number)
 
 
 def _item(line: QuestionLine, number: int) -> EvalItem:
-    nuggets = tuple(Nugget(text=one) if isinstance(one, str) else one for one in line.nuggets)
+    nuggets = tuple(one.nugget for one in line.nuggets)
     answer = line.answer.strip() or "; ".join(nugget.text for nugget in nuggets)
     return EvalItem(
         key=line.key or f"line-{number}",
@@ -80,7 +103,7 @@ def _line(text: str, *, where: str) -> QuestionLine:
 
 
 def _problem(error: Any) -> str:
-    key = ".".join(str(part) for part in error["loc"] if part not in ("Nugget", "str"))
+    key = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
         known = QuestionLine.model_fields
         close = get_close_matches(key, known, n=1)

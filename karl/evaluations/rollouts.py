@@ -12,7 +12,7 @@ from agents.tools import Searcher
 from graphs.loading import load_runner
 from graphs.state import RolloutInputs
 from karl.api.mcp import OpenServers
-from karl.collect import Collector, Runner, Unit
+from karl.collect import FLUSH, Collector, Runner, Unit
 from karl.evaluations.external import EndpointAsker, ExternalRunner, FunctionAsker
 from karl.evaluations.plan import Arm, Evaluation
 from karl.evaluations.suite import TaskPlan
@@ -86,29 +86,43 @@ class Rollouts:
                 await self._collect(arm, plan, units, runner)
 
     async def _collect(self, arm: Arm, plan: TaskPlan, units: Sequence[Unit], runner: Runner) -> None:
-        collector = self._collector(arm, plan)
-        run_id = self.evaluation.run_id
+        """Raises: Stopped; KarlError where nothing is answered, or what was never tried fails many times in a row."""
+        run_id, failed = self.evaluation.run_id, self._failed(arm, plan)
         with self.reporter.stage(f"{arm.name}: {plan.name}", len(units)) as progress:
-            await collector.collect(units, runner=runner, run_id=run_id, progress=progress)
-            with self.evaluation.store.session() as session:
-                prefix = self.evaluation.prefix(arm, plan)
-                held = queries.rollout_keys(session, run_id, prefix=prefix, failed=False)
-            if any(unit.key not in held for unit in units):
-                # Once more: a figure over the rest would favour whatever did not fail.
-                await collector.collect(units, runner=runner, run_id=run_id, progress=SilentProgress())
+            progress.advance(sum(unit.key in failed for unit in units))
+            first = [unit for unit in units if unit.key not in failed]
+            await self._collector(arm, plan).collect(first, runner=runner, run_id=run_id, progress=progress)
+            if self._failed(arm, plan):
+                # Once more: a figure over the rest would favour whatever did not fail. And patiently: of those that
+                # failed many fail for good, which does not make the others worth nothing.
+                again = self._collector(arm, plan, patient=True)
+                await again.collect(units, runner=runner, run_id=run_id, progress=SilentProgress())
 
-    def _collector(self, arm: Arm, plan: TaskPlan) -> Collector:
+    def _failed(self, arm: Arm, plan: TaskPlan) -> set[str]:
+        """Keys of generations that were tried, and that the environment failed."""
+        run_id, prefix = self.evaluation.run_id, self.evaluation.prefix(arm, plan)
+        with self.evaluation.store.session() as session:
+            tried, held = (
+                queries.rollout_keys(session, run_id, prefix=prefix, failed=failed) for failed in (True, False)
+            )
+        return tried - held
+
+    def _collector(self, arm: Arm, plan: TaskPlan, *, patient: bool = False) -> Collector:
         evaluation = self.evaluation
         with evaluation.store.session() as session:
             corpus = queries.corpus_by_name(session, plan.corpus)
+        concurrency = self._concurrency(arm.system)
         return Collector(
             evaluation.store,
             evaluation.judge,
             evaluation.config.seed,
-            self._concurrency(arm.system),
+            concurrency,
             self.stop,
             corpus_id=corpus.id or 0,
             run_name=evaluation.run.name,
+            # Answers of other people's agents take minutes and cost money: a kill loses no more than is under way.
+            flush=min(FLUSH, concurrency),
+            patient=patient,
         )
 
     def _concurrency(self, system: System) -> int:
@@ -126,7 +140,7 @@ class Rollouts:
             return
         asker = self._asker(system)
         try:
-            yield ExternalRunner(system.model, asker)
+            yield ExternalRunner(system.model, asker, self.evaluation.config.timeout)
         finally:
             await asker.aclose()
 
@@ -135,7 +149,7 @@ class Rollouts:
             routing, temperature = self.evaluation.settings.routing, self.evaluation.config.temperature
             return EndpointAsker(system.endpoint, routing=routing, temperature=temperature)
         assert system.function is not None  # an external system is one or the other
-        return FunctionAsker(system.name, system.function, self._concurrency(system))
+        return FunctionAsker(system.name, system.function)
 
     def _graph(self, arm: Arm, plan: TaskPlan, policy: Policy) -> Runner:
         graph = arm.graphs[plan.name]

@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from agents.engines.settings import ChatSettings
 from agents.policy import PolicyProfile
 from graphs.references import import_reference
 from karl.endpoints import check_system
+from karl.evaluations.source import function_sha256
 from karl.policies import profile_of
 from karl.run_config import make_config
 from karl.settings import Settings
@@ -30,6 +32,7 @@ EMBEDDED, CHAT = "embedded", "chat"
 KEY_VARIABLE = "KARL_EVAL_KEY"
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _URL = re.compile(r"https?://", re.IGNORECASE)
+_USER = re.compile(r"//[^/#]*@")
 FORMS = (
     "a checkpoint's or run's name in the store, a policy folder, `embedded`, http(s)://.../v1#model, or module:function"
 )
@@ -37,7 +40,10 @@ FORMS = (
 
 @dataclass(frozen=True)
 class System:
-    """`profile`: of a policy that runs our harness; None: the system answers by itself. `sha256`: see the document."""
+    """`profile`: of a policy that runs our harness; None: the system answers by itself. `sha256`: see the document.
+
+    `url`: of whatever server samples; empty: none.
+    """
 
     name: str
     kind: Literal["checkpoint", "chat", "endpoint", "callable"]
@@ -48,6 +54,7 @@ class System:
     profile: PolicyProfile | None = None
     endpoint: ChatSettings | None = None
     function: Callable[..., Any] | None = None
+    url: str = ""
 
     @property
     def external(self) -> bool:
@@ -80,7 +87,8 @@ def _found(given: str | Callable[..., Any], store: Store, *, settings: Settings)
     if given == CHAT and settings.engine == "chat":
         assert settings.chat is not None  # the settings were checked
         profile = profile_of(None, settings=settings)
-        return [System(CHAT, "chat", given, settings.chat.model, profile=profile)]
+        url = settings.chat.base_url.rstrip("/")
+        return [System(CHAT, "chat", given, settings.chat.model, profile=profile, url=url)]
     with store.session() as session:
         stored = _stored(session, given)
     if given == EMBEDDED:
@@ -128,8 +136,11 @@ def _endpoint(given: str) -> System:
     url, _, model = given.partition("#")
     if not model:
         raise UsageError(f"system {given!r}: which model? write {given}#MODEL")
+    if urlsplit(url).username is not None:
+        shown = _USER.sub("//", given)
+        raise UsageError(f"system {shown!r}: a key does not belong into the address; set {KEY_VARIABLE} to it")
     settings = ChatSettings(base_url=url.rstrip("/"), model=model, api_key=os.environ.get(KEY_VARIABLE, ""))
-    return System(model, "endpoint", given, model, endpoint=settings)
+    return System(model, "endpoint", given, model, endpoint=settings, url=settings.base_url)
 
 
 def _reference(given: str) -> System:
@@ -141,4 +152,4 @@ def _reference(given: str) -> System:
 
 def _callable(function: Callable[..., Any]) -> System:
     name = getattr(function, "__qualname__", type(function).__qualname__)
-    return System(name, "callable", name, name, function=function)
+    return System(name, "callable", name, name, function_sha256(function), function=function)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.box import HEAVY_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from evals.report.closed import Estimate
-from evals.report.document import EvaluationDocument, SystemResult
+from evals.report.closed import CurvePoint, Estimate
+from evals.report.document import EvaluationDocument, SystemResult, TaskFigures
 from karl.page import roomy
 
 FAILURES = 3  # reasons shown a system
@@ -69,12 +69,19 @@ def _rows(systems: tuple[SystemResult, ...]) -> Iterator[tuple[str, list[str]]]:
             parts = [one.splits.get(split) for one in own]
             yield f"  {split}", [_shown(part.score if part else None) for part in parts]
         yield "  pass@1", [_shown(one.pass_at_1) for one in own]
-        if len(own[0].curve) > 1:
-            yield f"  max@{own[0].curve[-1].k}", [_shown(one.curve[-1].score if one.curve else None) for one in own]
+        k = max((point.k for one in own for point in one.curve), default=1)
+        if k > 1:
+            yield f"  max@{k}", [_shown(_at(one.curve, k)) for one in own]
+            yield f"  pass@{k}", [_shown(_at(one.passes, k)) for one in own]
         for name in dict.fromkeys(name for one in own for name in one.others):
-            yield f"  {name.replace('_', ' ')}", [_shown(one.others.get(name)) for one in own]
+            yield f"  {name.replace('_', ' ')}", [_defined(one, name) for one in own]
     if len(tasks) > 1:
         yield "all tasks", [_shown(one.score) for one in figures]
+
+
+def _at(curve: Sequence[CurvePoint], k: int) -> Estimate | None:
+    """None where no question has k scored generations."""
+    return next((point.score for point in curve if point.k == k), None)
 
 
 def _spending(document: EvaluationDocument, page: Console) -> Table:
@@ -105,6 +112,12 @@ def _spending(document: EvaluationDocument, page: Console) -> Table:
             "" if times is None else f"{times.p90:.3g}",
         )
     return table
+
+
+def _defined(own: TaskFigures, name: str) -> str:
+    """With the questions that it is of, where it is not of all."""
+    count = own.others_questions.get(name, own.questions)
+    return _shown(own.others.get(name)) + (f" of {count}" if 0 < count < own.questions else "")
 
 
 def _shown(found: Estimate | None) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from agents.errors import RolloutError
 from agents.judges import LlmJudge
+from agents.judging import TokenUsage
 from evals.corpora.keys import evidence_keys
 from evals.items import EvalItem, Nugget
 from evals.report.grading import Asked
-from evals.scoring.nuggetise import LlmNuggetiser, Nuggetiser, RuleNuggetiser
+from evals.scoring.nuggetise import LlmNuggetiser, Nuggetised, Nuggetiser, RuleNuggetiser
+from karl.collect import Stopped
 from karl.evaluations.plan import Evaluation
+from karl.evaluations.provenance import TaskNote, told
 from karl.evaluations.suite import TaskPlan
 from karl.reporting import Reporter
 from store import queries
@@ -20,8 +24,7 @@ from store.errors import KarlError
 from store.models import Task
 from store.types import Fate
 
-MADE_BY = "nuggets by "
-BATCH = 16  # questions whose nuggets are stored at once: what an interruption can cost
+BATCH = 16  # questions whose nuggets are asked for and stored at once: what an interruption can cost
 
 
 @dataclass(frozen=True)
@@ -31,24 +34,46 @@ class AskedTasks:
     rows: dict[str, list[Task]]
     asked: dict[int, Asked]
 
-    def notes(self, task: str) -> list[str]:
-        """Who made nuggets that the data does not have."""
-        makers = Counter(row.reason.removeprefix(MADE_BY) for row in self.rows[task] if row.reason)
-        return [f"nuggets of {count} questions made from the references by {maker}" for maker, count in makers.items()]
+    def items(self, task: str) -> list[EvalItem]:
+        """As they were asked and judged: with the nuggets that were made."""
+        return [self.asked[row.id or 0].item for row in self.rows[task]]
+
+    def notes(self, task: str, *, by_model: bool) -> list[str]:
+        """Who made nuggets that the data does not have, and which evidence the corpus lacks."""
+        return told([TaskNote.parse(row.reason) for row in self.rows[task]], by_model=by_model)
 
 
-async def store_tasks(evaluation: Evaluation, *, reporter: Reporter) -> AskedTasks:
-    """Once; what is stored is read. Raises: KarlError where no nuggets can be made."""
-    with evaluation.store.session() as session:
-        held = {task.key: task for task in queries.tasks_by_fate(session, evaluation.run_id, fates=Fate.HELD_OUT)}
-    rows: dict[str, list[Task]] = {}
+class Gold:
+    """Evidence of items in a corpus: its chunks, and what the corpus does not have."""
+
+    def __init__(self, evaluation: Evaluation, plan: TaskPlan, items: Iterable[EvalItem]) -> None:
+        wanted = {name for item in items for name in item.gold}
+        self._chunks: dict[str, list[int]] = defaultdict(list)
+        if wanted:
+            with evaluation.store.session() as session:
+                corpus_id = queries.corpus_by_name(session, plan.corpus).id or 0
+                for id_, key, page in queries.chunk_names(session, corpus_id):
+                    for name in evidence_keys(key, page=page) & wanted:
+                        self._chunks[name].append(id_)
+
+    def chunks(self, item: EvalItem) -> list[int]:
+        """Where every piece of evidence is one chunk; otherwise none: which of several is not known."""
+        pieces = [self._chunks.get(name, []) for name in item.gold]
+        return sorted({own[0] for own in pieces}) if all(len(own) == 1 for own in pieces) else []
+
+    def lacking(self, item: EvalItem) -> list[str]:
+        return [name for name in item.gold if name not in self._chunks]
+
+
+async def store_tasks(evaluation: Evaluation, *, reporter: Reporter, stop: asyncio.Event) -> AskedTasks:
+    """Once; what is stored is read. Raises: KarlError where no nuggets can be made; Stopped."""
+    held = _held(evaluation)
     for plan in evaluation.plans:
         missing = [item for item in plan.items if evaluation.task_key(plan, item) not in held]
         if missing:
-            gold = gold_chunks(evaluation, plan, missing)
-            await _add(evaluation, plan, missing, gold=gold, reporter=reporter)
-    with evaluation.store.session() as session:
-        held = {task.key: task for task in queries.tasks_by_fate(session, evaluation.run_id, fates=Fate.HELD_OUT)}
+            await _add(evaluation, plan, missing, reporter=reporter, stop=stop)
+    held = _held(evaluation)
+    rows: dict[str, list[Task]] = {}
     asked: dict[int, Asked] = {}
     for plan in evaluation.plans:
         rows[plan.name] = [held[evaluation.task_key(plan, item)] for item in plan.items]
@@ -59,27 +84,30 @@ async def store_tasks(evaluation: Evaluation, *, reporter: Reporter) -> AskedTas
     return AskedTasks(rows, asked)
 
 
-async def _add(
-    evaluation: Evaluation,
-    plan: TaskPlan,
-    items: Sequence[EvalItem],
-    *,
-    gold: dict[str, list[int]],
-    reporter: Reporter,
-) -> None:
-    nuggetiser = _nuggetiser(evaluation)
+def _held(evaluation: Evaluation) -> dict[str, Task]:
     with evaluation.store.session() as session:
-        corpus_id = queries.corpus_by_name(session, plan.corpus).id or 0
+        return {task.key: task for task in queries.tasks_by_fate(session, evaluation.run_id, fates=Fate.HELD_OUT)}
+
+
+async def _add(
+    evaluation: Evaluation, plan: TaskPlan, items: Sequence[EvalItem], *, reporter: Reporter, stop: asyncio.Event
+) -> None:
+    """A batch that failed in part keeps the other part: its nuggets were paid for."""
+    gold, nuggetiser = Gold(evaluation, plan, items), _nuggetiser(evaluation)
+    guidance = plan.spec.guidance if plan.spec else ""
     bare = sum(not item.nuggets for item in items)
     if bare:
         reporter.say(f"{plan.name}: making the nuggets of {bare} questions from their references")
     for start in range(0, len(items), BATCH):
-        made = [
-            _row(evaluation, plan, item, await _made(item, nuggetiser), corpus_id=corpus_id, gold=gold)
-            for item in items[start : start + BATCH]
-        ]
-        with evaluation.store.session() as session:
-            queries.save_tasks(session, made)
+        if stop.is_set():
+            raise Stopped
+        batch = items[start : start + BATCH]
+        made = await asyncio.gather(*(_made(item, nuggetiser, guidance) for item in batch))
+        pairs = list(zip(batch, made, strict=True))
+        _save(evaluation, plan, [(item, one) for item, one in pairs if isinstance(one, Nuggetised)], gold)
+        for item, one in pairs:
+            if isinstance(one, RolloutError):
+                raise KarlError(f"question {item.key!r}: {one}; mend that, and the same command goes on") from one
 
 
 def _nuggetiser(evaluation: Evaluation) -> Nuggetiser:
@@ -89,25 +117,25 @@ def _nuggetiser(evaluation: Evaluation) -> Nuggetiser:
     return RuleNuggetiser()
 
 
-async def _made(item: EvalItem, nuggetiser: Nuggetiser) -> tuple[Sequence[Nugget], str]:
-    """(nuggets, who made them; nobody where the data has them)"""
+async def _made(item: EvalItem, nuggetiser: Nuggetiser, guidance: str) -> Nuggetised | RolloutError:
+    """By nobody where the data has them."""
     if item.nuggets:
-        return item.nuggets, ""
+        return Nuggetised(item.nuggets, "", {}, TokenUsage())
     try:
-        made = await nuggetiser.nuggetise(item)
+        return await nuggetiser.nuggetise(item, guidance=guidance)
     except RolloutError as exc:
-        raise KarlError(f"question {item.key!r}: {exc}; mend that, and the same command goes on") from exc
-    return made.nuggets, made.nuggetiser
+        return exc
+
+
+def _save(evaluation: Evaluation, plan: TaskPlan, made: Sequence[tuple[EvalItem, Nuggetised]], gold: Gold) -> None:
+    with evaluation.store.session() as session:
+        corpus_id = queries.corpus_by_name(session, plan.corpus).id or 0
+        rows = [_row(evaluation, plan, item, one, corpus_id=corpus_id, gold=gold) for item, one in made]
+        queries.save_tasks(session, rows)
 
 
 def _row(
-    evaluation: Evaluation,
-    plan: TaskPlan,
-    item: EvalItem,
-    made: tuple[Sequence[Nugget], str],
-    *,
-    corpus_id: int,
-    gold: dict[str, list[int]],
+    evaluation: Evaluation, plan: TaskPlan, item: EvalItem, made: Nuggetised, *, corpus_id: int, gold: Gold
 ) -> Task:
     return Task(
         key=evaluation.task_key(plan, item),
@@ -117,26 +145,8 @@ def _row(
         kind=item.kind or item.split,
         question=item.question,
         answer=item.reference,
-        nuggets=[nugget.text for nugget in made[0]],
-        citations=gold[item.key],
+        nuggets=[nugget.text for nugget in made.nuggets],
+        citations=gold.chunks(item),
         fate=Fate.HELD_OUT,
-        reason=f"{MADE_BY}{made[1]}" if made[1] else "",
+        reason=TaskNote.of(made, lacking=gold.lacking(item)).written(),
     )
-
-
-def gold_chunks(evaluation: Evaluation, plan: TaskPlan, items: Iterable[EvalItem]) -> dict[str, list[int]]:
-    """Item -> its evidence as chunks, where every piece is one chunk; otherwise none: which of several is not known."""
-    listed = list(items)
-    wanted = {name for item in listed for name in item.gold}
-    chunks: dict[str, list[int]] = defaultdict(list)
-    if wanted:
-        with evaluation.store.session() as session:
-            corpus_id = queries.corpus_by_name(session, plan.corpus).id or 0
-            for id_, key, page in queries.chunk_names(session, corpus_id):
-                for name in evidence_keys(key, page=page) & wanted:
-                    chunks[name].append(id_)
-    found = {item.key: [chunks[name] for name in item.gold] for item in listed}
-    return {
-        key: sorted({own[0] for own in pieces}) if all(len(own) == 1 for own in pieces) else []
-        for key, pieces in found.items()
-    }

@@ -65,7 +65,7 @@ from store.queries.metrics import (
     series,
     series_names,
 )
-from store.queries.overview import RunOverview, run_overview, run_overviews
+from store.queries.overview import EVALUATION_SETUP, RunOverview, run_overview, run_overviews
 from store.queries.progress import begin_progress, progress_of_run, set_progress, stage_progress
 from store.queries.rollout_list import RolloutFilter, RolloutLine, rollout_lines, rollout_total
 from store.queries.rollouts import RolloutLinks, rollout_id_by_key, rollout_keys, save_rollouts
@@ -92,6 +92,7 @@ from store.queries.traces import RolloutTrace, SegmentArrays, load_rollout, segm
 
 __all__ = [
     "BROKEN_EDIT",
+    "EVALUATION_SETUP",
     "ArenaColumn",
     "ArenaRecord",
     "Closing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
@@ -11,6 +12,7 @@ from sqlalchemy import CursorResult, Table, insert, select
 from sqlmodel import Session, SQLModel
 
 T = TypeVar("T")
+_NOT_TAKEN = re.compile("[\0\ud800-\udfff]")
 SLICE = 500  # SQLite builds before 3.32 refuse more than 999 bound values
 
 
@@ -53,3 +55,13 @@ def ids_by_key(session: Session, model: type[SQLModel], *, keys: Iterable[str]) 
 def changed(session: Session, statement: Any) -> int:
     """Run an UPDATE or DELETE; returns how many rows it touched."""
     return cast(CursorResult[Any], session.connection().execute(statement)).rowcount
+
+
+def storable(columns: dict[str, Any]) -> dict[str, Any]:
+    """Texts as every database takes them: what a model or a tool writes may hold lone surrogates and nulls."""
+    return {name: _taken(value) if isinstance(value, str) else value for name, value in columns.items()}
+
+
+def _taken(text: str) -> str:
+    # Most have none, and an enum has to stay one.
+    return _NOT_TAKEN.sub("\N{REPLACEMENT CHARACTER}", text) if _NOT_TAKEN.search(text) else text

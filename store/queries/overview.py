@@ -6,16 +6,22 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, exists, func, or_, select
 from sqlmodel import Session
 
 from store.models import Corpus, EvalResult, Iteration, Run
 from store.queries.common import slices, table_of
 from store.types import Algorithm, RunState
 
+EVALUATION = "eval"
+EVALUATION_SETUP = "setup"  # split under which an evaluation's run holds what was asked of whom
+
 
 class RunOverview(NamedTuple):
-    """One run. `planned`: None where its settings name no iterations; base, newest: pass@1 at T = 1, None: unknown."""
+    """One run. `planned`: None where its settings name no iterations; base, newest: pass@1 at T = 1, None: unknown.
+
+    `evaluation`: it holds what `karl eval` measured, and has no iterations.
+    """
 
     run_id: int
     name: str
@@ -28,6 +34,12 @@ class RunOverview(NamedTuple):
     error: str | None
     created_at: datetime
     updated_at: datetime
+    evaluation: bool
+
+    @property
+    def progress(self) -> str:
+        """Iterations done, of those planned."""
+        return EVALUATION if self.evaluation else f"{self.done}/{'?' if self.planned is None else self.planned}"
 
 
 class _Rates(NamedTuple):
@@ -48,7 +60,7 @@ def run_overview(session: Session, run_id: int | None) -> RunOverview | None:
 
 
 def _query() -> Select[*tuple[Any, ...]]:
-    run, corpus = table_of(Run), table_of(Corpus)
+    run, corpus, results = table_of(Run), table_of(Corpus), table_of(EvalResult)
     return (
         select(
             run.c.id,
@@ -59,6 +71,7 @@ def _query() -> Select[*tuple[Any, ...]]:
             run.c.error,
             run.c.created_at,
             run.c.updated_at,
+            exists().where(results.c.run_id == run.c.id, results.c.split == EVALUATION_SETUP).label("evaluation"),
         )
         .join(corpus, corpus.c.id == run.c.corpus_id)
         .order_by(run.c.id.desc())
@@ -82,6 +95,7 @@ def _overviews(session: Session, query: Select[*tuple[Any, ...]]) -> list[RunOve
             error=row.error,
             created_at=row.created_at,
             updated_at=row.updated_at,
+            evaluation=bool(row.evaluation),
         )
         for row in rows
     ]

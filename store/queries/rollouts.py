@@ -13,7 +13,7 @@ from sqlmodel import Session
 from store import binary
 from store.errors import KarlError
 from store.models import Rollout, Segment, Step, now
-from store.queries.common import bulk_insert, ids_by_key, slices, table_of
+from store.queries.common import bulk_insert, ids_by_key, slices, storable, table_of
 from store.types import RolloutRecord, RolloutStatus, SegmentRecord, StepRecord
 
 
@@ -71,7 +71,7 @@ def _columns(record: RolloutRecord, links: RolloutLinks) -> dict[str, Any]:
     if links.reward is not None and not math.isfinite(links.reward):
         raise KarlError(f"rollout {record.key}: the reward is {links.reward}; the judge must give a finite number")
     failure, provenance = record.failure, record.provenance
-    return {
+    columns = {
         "key": record.key,
         "run_id": links.run_id,
         "iteration": links.iteration,
@@ -108,6 +108,7 @@ def _columns(record: RolloutRecord, links: RolloutLinks) -> dict[str, Any]:
         "behaviour": links.behaviour,
         "created_at": now(),
     }
+    return storable(columns)
 
 
 def _replace(session: Session, items: Sequence[tuple[RolloutRecord, RolloutLinks]], *, ids: dict[str, int]) -> None:
@@ -138,7 +139,7 @@ def _insert_parts(session: Session, records: Sequence[RolloutRecord], *, ids: di
 
 
 def _step_columns(step: StepRecord, *, rollout_id: int, ordinal: int) -> dict[str, Any]:
-    return {
+    columns = {
         "rollout_id": rollout_id,
         "ordinal": ordinal,
         "kind": step.kind,
@@ -153,6 +154,7 @@ def _step_columns(step: StepRecord, *, rollout_id: int, ordinal: int) -> dict[st
         "alternatives": [asdict(alternative) for alternative in step.alternatives],
         "value": step.value,
     }
+    return storable(columns)
 
 
 def _segment_columns(segment: SegmentRecord, *, rollout_id: int, ordinal: int) -> dict[str, Any]:

@@ -81,6 +81,11 @@ def test_a_system_against_itself_ties() -> None:
     assert found.difference.score == (0.0, 0.0, 0.0) and found.ties == 8
 
 
+def test_the_same_scores_in_another_order_tie() -> None:
+    found = compare(mapped({"a": [0.1, 0.2, 0.3]}, task="t"), mapped({"a": [0.3, 0.2, 0.1]}, task="t"))
+    assert (found.wins, found.ties, found.losses) == (0, 1, 0)
+
+
 scores_st = st.lists(st.floats(-2, 2), min_size=1, max_size=7)
 
 

@@ -121,6 +121,8 @@ def test_a_price_file(tmp_path: Path) -> None:
         ("[models.a]\ninput = nan\noutput = 2\n", "key 'models.a.input': Input should be "),
         ("[gpt]\ninput = 1\noutput = 2\n", "unknown key 'gpt'; a model's prices stand under [models.\"gpt\"]"),
         ("[model.a]\ninput = 1\n", "unknown key 'model'; did you mean 'models'?"),
+        ("[models.gpt-5.2]\ninput = 1\noutput = 2\n", 'a name with a point is quoted: [models."gpt-5.2"]'),
+        ("[models.a.b.c]\ninput = 1\noutput = 2\n", 'is quoted: [models."a.b.c"]'),
         ("[models", "not valid TOML"),
     ],
 )

@@ -11,13 +11,13 @@ import pytest
 
 from evals.leaderboard.checks import Entry, problems
 from evals.leaderboard.folder import add, check_files, read_folder
-from evals.leaderboard.identity import Identity, identity_of
+from evals.leaderboard.identity import Identity, identity_of, identity_sha256
 from evals.leaderboard.ranking import boards
 from evals.leaderboard.show import as_json, blocks
 from evals.leaderboard.submission import Held, Submission, read_submission
 from evals.leaderboard.trim import trimmed
 from evals.report.blocks import Heading
-from evals.report.document import EvaluationDocument, read_document
+from evals.report.document import EvaluationDocument, GraphEntry, read_document
 from evals.report.markdown import render
 from store.errors import UsageError
 from tests.evals.report_kit import document
@@ -60,6 +60,29 @@ def test_a_hash_that_a_graph_may_explain_is_stated_and_said_to_be(tmp_path: Path
     assert identity_of(made) is Identity.STATED
     path = write(tmp_path / "a.json", values(made, "embedded"))
     assert [entry.verified for entry in check_files([path])] == ["recomputed, hash as stated"]
+
+
+def test_a_document_that_names_all_hashes_must_come_out() -> None:
+    made = read_document(COMMITTED)
+    (result,) = made.systems
+    graph = result.entry.graphs["fogbench"]
+    hashes = (graph.sha256, *(graph.prompt_sha256[name] for name in sorted(graph.prompt_sha256)), "of a graph inside")
+
+    def with_hashes(*named: str) -> EvaluationDocument:
+        entry = result.entry.model_copy(
+            update={"graphs": {"fogbench": graph.model_copy(update={"hashes": named})}, "url": "http://here/v1"}
+        )
+        return made.model_copy(update={"systems": (result.model_copy(update={"entry": entry}),)})
+
+    own = with_hashes(*hashes)
+    own = own.model_copy(update={"sha256": identity_sha256(own)})
+    assert own.sha256 != made.sha256
+    assert identity_of(own) is Identity.RECOMPUTED
+    seeded = own.model_copy(update={"settings": own.settings.model_copy(update={"seed": 7})})
+    assert identity_of(seeded) is Identity.WRONG
+    # What is shown of the graph has to be what is hashed.
+    other = with_hashes("f" * 64, *hashes[1:])
+    assert identity_of(other.model_copy(update={"sha256": identity_sha256(other)})) is Identity.WRONG
 
 
 def test_a_few_generations_may_have_no_score(tmp_path: Path) -> None:
@@ -149,6 +172,7 @@ def test_all_questions_of_a_known_task_are_wanted(tmp_path: Path) -> None:
     ("changed", "said"),
     [
         ({"sytem": "x"}, "sytem: unknown key; known here: version, system, organisation"),
+        ({"system": " "}, "system: String should match pattern"),
         ({"weights": "free"}, "weights: Input should be 'open' or 'closed'"),
         (
             {"links": [{"name": "code", "url": "javascript:alert(1)"}]},
@@ -251,3 +275,34 @@ def test_the_board_as_markdown_and_as_json() -> None:
     assert held["tables"][0]["entries"][0]["verified"] == "recomputed"
     json.dumps(held)
     assert "No entry yet." in render(blocks([], name="Leaderboard"))
+
+
+def test_the_same_items_with_other_questions_are_found(tmp_path: Path) -> None:
+    first = write(tmp_path / "a.json", values(document()))
+    edited = document(["other"], seed=1)
+    questions = (edited.questions[0].model_copy(update={"key": "easy"}), *edited.questions[1:])
+    other = write(tmp_path / "b.json", values(edited.model_copy(update={"questions": questions}), "other"))
+    with pytest.raises(UsageError) as raised:
+        check_files([first, other])
+    assert "b.json: evaluation.tasks.0.items_sha256: is that of " in str(raised.value)
+    assert "a.json, and the questions of fogbench are others ('easy')" in str(raised.value)
+    add(tmp_path / "board", first)
+    with pytest.raises(UsageError, match="are others"):
+        add(tmp_path / "board", other)
+
+
+def test_entries_that_searched_other_corpora_say_so() -> None:
+    def searched(name: str, sha256: str, *, graph: bool = True) -> Entry:
+        made = document([name], seed=len(name))
+        corpus = made.tasks[0].corpus.model_copy(update={"sha256": sha256})
+        (result,) = made.systems
+        graphs = {"fogbench": GraphEntry(name="solver", sha256="a", prompt_sha256={}, k=3, steps=6)} if graph else {}
+        system = result.model_copy(update={"entry": result.entry.model_copy(update={"graphs": graphs})})
+        tasks = (made.tasks[0].model_copy(update={"corpus": corpus}),)
+        return entry(made.model_copy(update={"tasks": tasks, "systems": (system,)}), name, name)
+
+    page = render(blocks(boards([searched("a", "1" * 64), searched("bb", "2" * 64)]), name="all"))
+    assert "Fogbench was searched in corpora that differ in content, chunks or embedder: " in page
+    assert "111111111111 (none): a" in page
+    alone = boards([searched("a", "1" * 64), searched("bb", "2" * 64, graph=False)])
+    assert "corpora that differ" not in render(blocks(alone, name="all"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections import Counter
 from html.parser import HTMLParser
@@ -13,7 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evals.prices import PriceTable
 from evals.report.document import EvaluationDocument, read_document
+from evals.report.figures import system_figures
 from evals.report.html.browser import entries
 from evals.report.html.page import html_report
 from evals.report.joined import join
@@ -21,6 +25,7 @@ from evals.report.kept import find_document
 from evals.report.markdown import escaped, markdown_report
 from evals.report.pareto import Point, dominates, front
 from evals.report.published import COLUMNS, HELD_OUT, TABLE_4, TRAINED
+from evals.report.regrade import regraded
 from evals.report.traces import TURN_CHARS, TURNS, make_trace, telling_failures
 from store.errors import UsageError
 from store.types import StepKind, StepRecord
@@ -227,3 +232,119 @@ def test_an_evaluation_in_which_everything_failed_is_a_report_too() -> None:
     joined = join([document(["base"], questions=1, samples=1, troubled=1)])
     assert "base has no score at all on fogbench, and therefore no overall score." in markdown_report(joined)
     assert '<span class="chip none">base: no score' in html_report(joined)
+
+
+def test_all_pairs_stand_in_one_table_with_their_signs() -> None:
+    joined = join([document(["base", "mid", "good", "best"], questions=30)])
+    assert (len(joined.pairs), len(joined.others)) == (3, 3)
+    page = markdown_report(joined)
+    rows = [line.split(" | ") for line in page.partition("**All pairs: row minus")[2].splitlines()[4:8]]
+    assert [row[0] for row in rows] == ["| base", "| mid", "| good", "| best"]
+    assert [rows[n][n + 1].strip(" |") for n in range(4)] == ["–"] * 4  # noqa: RUF001
+    first = joined.pairs[0].entry
+    assert first is not None
+    means = [float(rows[one][other].split()[0]) for one, other in ((1, 1), (0, 2))]
+    assert means == [pytest.approx(100 * first.difference.mean, abs=0.051), -means[0]]
+    assert rows[3][1].strip().endswith("*") and "\\*" in rows[3][1]
+    assert "6 pairs: where two systems do not differ, about one pair in 20 is shown to" in page
+    assert "All pairs" not in markdown_report(join([document(["base", "best"])]))
+
+
+def test_max_at_1_is_the_score_whatever_the_sizes_of_tasks_and_splits() -> None:
+    asked = document(["base"], tasks=("few", "many"), questions=9, samples=4)
+    kept = tuple(one for one in asked.questions if one.task == "many" or one.key in ("q0000", "q0001", "q0002"))
+    graded = regraded(kept, "base")
+    figures = system_figures(
+        graded, tasks=["few", "many"], samples=4, threshold=0.6, prices=PriceTable(), behaviour=None
+    )
+    assert figures.score is not None
+    assert [point.k for point in figures.curve] == [1, 2, 4]
+    assert figures.curve[0].score.mean == pytest.approx(figures.score.mean, abs=1e-4)
+    for task in figures.tasks.values():
+        assert task.score is not None and task.curve[0].score.mean == pytest.approx(task.score.mean, abs=1e-4)
+
+
+def test_a_point_that_would_leave_out_a_task_is_left_out() -> None:
+    asked = document(["base"], tasks=("few", "many"), questions=4, samples=4)
+    short = [
+        one.model_copy(update={"systems": {"base": one.systems["base"][:2]}}) if one.task == "few" else one
+        for one in asked.questions
+    ]
+    figures = system_figures(
+        regraded(short, "base"),
+        tasks=["few", "many"],
+        samples=4,
+        threshold=0.6,
+        prices=PriceTable(),
+        behaviour=None,
+    )
+    assert [point.k for point in figures.curve] == [1, 2]
+    assert [point.k for point in figures.tasks["many"].curve] == [1, 2, 4]
+
+
+def test_tokens_that_nobody_counted_are_not_blamed_on_the_price() -> None:
+    given = document(["base"])
+    (result,) = given.systems
+    cost = result.figures.cost.model_copy(update={"usd_per_query": None, "unpriced": ()})
+    point = result.figures.pareto.model_copy(update={"usd_per_query": None})
+    figures = result.figures.model_copy(update={"cost": cost, "pareto": point})
+    changed = given.model_copy(update={"systems": (result.model_copy(update={"figures": figures}),)})
+    page = markdown_report(join([changed]))
+    assert "Left out of quality against USD a query: base; not all of its tokens were counted." in page
+    assert "base: not all of its tokens were counted; its cost in USD is left out." in page
+    assert "--prices" not in page
+
+
+def test_reasons_that_differ_in_a_number_are_one_and_keep_the_others() -> None:
+    given = document(["base", "best"])
+    told = ({"budget: 6 turns and 12 tokens": 2, "budget: 6 turns and 1,345 tokens": 1, "down": 1}, {"down": 4})
+    systems = tuple(
+        one.model_copy(update={"figures": one.figures.model_copy(update={"failures": failures})})
+        for one, failures in zip(given.systems, told, strict=True)
+    )
+    page = markdown_report(join([given.model_copy(update={"systems": systems})]))
+    rows = page.partition("**Failed, unfinished and unjudged generations**")[2].splitlines()[4:6]
+    assert rows == ["| down | 1 | 4 |", "| budget: 6 turns and … tokens | 3 | 0 |"]
+
+
+def test_the_page_lets_only_its_own_script_and_style_act() -> None:
+    page = html_report(join([document()]))
+    policy = next(a["content"] or "" for _, a in Tags(page).seen if a.get("http-equiv") == "Content-Security-Policy")
+    for tag, name in (("script", "script-src"), ("style", "style-src")):
+        (body,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
+        assert f"{name} 'sha256-{digest}'" in policy
+    assert "unsafe" not in policy and "default-src 'none'" in policy
+    assert "base-uri 'none'; form-action 'none'" in policy
+
+
+def test_figures_that_a_document_does_not_have_are_left_out_of_the_page() -> None:
+    given = document(["base"], questions=1, samples=1)
+    (question,) = given.questions
+    bare = question.systems["base"][0].model_copy(update={"output_tokens": None, "half_credit": None})
+    changed = question.model_copy(update={"systems": {"base": (bare,)}})
+    page = html_report(join([given.model_copy(update={"questions": (changed,)})]))
+    answer = page.partition("<h4>")[2]
+    assert "; 100 tokens read" in answer
+    assert "written" not in answer
+    assert "half credit" not in answer
+
+
+def test_times_of_other_machines_compare_with_care() -> None:
+    one, other = document(["base"], sha256="1" * 64), document(["mid"], sha256="2" * 64)
+    page = markdown_report(join([one.model_copy(update={"machine": "2 cores, 8 GiB, no GPU"}), other]))
+    assert "Times were taken on machines that differ, and compare with care: 2 cores, 8 GiB, no GPU and a " in page
+    assert "machines that differ" not in markdown_report(join([one, other]))
+
+
+def test_a_split_that_is_lost_whole_is_said() -> None:
+    given = document(["base"])
+    (result,) = given.systems
+    task = result.figures.tasks["fogbench"]
+    short = task.model_copy(update={"splits": {"s0": task.splits["s0"]}})
+    figures = result.figures.model_copy(update={"tasks": {"fogbench": short}})
+    page = markdown_report(
+        join([given.model_copy(update={"systems": (result.model_copy(update={"figures": figures}),)})])
+    )
+    assert "base on fogbench: s1 without any score: its mean is one of the other splits" in page
+    assert "without any score" not in markdown_report(join([given]))

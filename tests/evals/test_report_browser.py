@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import shutil
 import subprocess
@@ -23,6 +25,8 @@ PICK = """<script>
 document.querySelector('[name=state0]').value = 'wrong'; document.querySelector('[name=state1]').value = 'right';
 document.getElementById('filters').dispatchEvent(new Event('submit', {cancelable: true}));
 </script></body>"""
+# The page's policy lets only its own script run; the test's is one more.
+OWN = base64.b64encode(hashlib.sha256(PICK[len("<script>") : PICK.index("</script>")].encode()).digest()).decode()
 
 
 def dom(page: str, path: Path) -> str:
@@ -38,7 +42,8 @@ def dom(page: str, path: Path) -> str:
 def test_what_one_got_right_and_the_other_wrong_is_a_filter(tmp_path: Path) -> None:
     joined = join([document(["base", "best"], questions=70, text=HOSTILE)])
     wanted = [one.number for one in entries(joined, {}) if one.states == "wrong right"]
-    found = dom(html_report(joined).replace("</body>", PICK), tmp_path / "page.html")
+    page = html_report(joined).replace("</body>", PICK).replace("script-src ", f"script-src 'sha256-{OWN}' ")
+    found = dom(page, tmp_path / "page.html")
     shown = found[found.index('<div id="list">') : found.index('id="more"')]
     assert 0 < len(wanted) < 50
     assert [int(number) for number in re.findall(r'class="question" id="q(\d+)"', shown)] == wanted
@@ -52,3 +57,8 @@ def test_many_questions_are_shown_by_and_by(tmp_path: Path) -> None:
     shown = found[found.index('<div id="list">') : found.index('id="more"')]
     assert shown.count('class="question"') == 50
     assert "120 of 120 questions, the first 50 are shown" in found
+
+
+def test_a_script_that_is_not_the_pages_own_does_not_run(tmp_path: Path) -> None:
+    found = dom(html_report(join([document(questions=70)])).replace("</body>", PICK), tmp_path / "page.html")
+    assert "70 of 70 questions" in found

@@ -65,6 +65,7 @@ def test_means_are_of_questions_then_splits_and_the_curve_is_unbiased() -> None:
     assert task.pass_at_1 and task.pass_at_1.mean == 0.125  # of y nothing reaches 0.6
     points = {point.k: (point.score.mean, point.questions) for point in task.curve}
     assert points == {1: (pytest.approx(0.25, abs=1e-4), 3), 2: (0.75, 2)}
+    assert {point.k: point.score.mean for point in task.passes} == {1: 0.125, 2: 0.5}  # of x one of two, of y none
     assert found.failures == {"engine: gone": 1, "budget: no answer": 1}
 
 
@@ -105,6 +106,27 @@ def test_scores_by_rule_stand_where_they_are_defined() -> None:
     listed = grade(replace(RIGHT, answer="the Countess, Bob"), two, attempt=0, names=NAMES, external=False).others
     assert (listed["entity_precision"], listed["entity_recall"], listed["entity_f1>=0.5"]) == (0.5, 0.5, 1.0)
     assert grade(FAILED, two, attempt=0, names=NAMES, external=False).others == {}
+
+
+def test_nothing_cited_has_no_precision_and_who_cannot_cite_no_citation_score() -> None:
+    evidence = asked(gold=("mira",))
+    silent = replace(RIGHT, citations=[])
+    ours = grade(silent, evidence, attempt=0, names=NAMES, external=False).others
+    assert "citation_precision" not in ours and ours["citation_recall"] == 0.0
+    assert grade(silent, evidence, attempt=0, names=NAMES, external=True).others == {}
+    step = replace(RIGHT.steps[-1], calls=[ToolCallRecord(tool="cite", arguments={"keys": []})])
+    none = grade(replace(silent, steps=[step]), evidence, attempt=0, names=NAMES, external=True).others
+    assert none == {"citation_recall": 0.0}
+
+
+def test_scores_by_rule_are_averaged_as_the_score_is() -> None:
+    """By split: two questions of x at 1 and 0, one of y at 1."""
+    places = [asked(key, split=split, gold=("mira",)) for key, split in (("a", "x"), ("b", "x"), ("c", "y"))]
+    cites = [replace(RIGHT, citations=citations) for citations in ([2], [], [2])]
+    found = figures(*(graded(record, place, "support") for record, place in zip(cites, places, strict=True)))
+    task = found.tasks["task"]
+    assert (task.others["citation_recall"].mean, task.others["citation_precision"].mean) == (0.75, 1.0)
+    assert (task.others_questions["citation_recall"], task.others_questions["citation_precision"]) == (3, 2)
 
 
 def test_keys_that_a_system_named_itself_are_taken_as_they_are() -> None:

@@ -79,7 +79,8 @@ def test_parquet_errors_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("get", "message"),
     [
-        (lambda row: row.text("none"), "f:3: none: missing; the keys here are: a, n, l, e"),
+        (lambda row: row.text("none"), "f:3: none: missing; the keys here are: a, n, l, e, z"),
+        (lambda row: row.listed("z"), "f:3: z: is null"),
         (lambda row: row.text("l"), "f:3: l: a string is needed, not a list"),
         (lambda row: row.text("e"), "f:3: e: is empty"),
         (lambda row: row.whole("a"), "f:3: a: a whole number is needed, not 'x'"),
@@ -90,7 +91,7 @@ def test_parquet_errors_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 )
 def test_a_wrong_value_names_its_key(get: Callable[[Row], object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        get(as_row({"a": "x", "n": 4, "l": ["y", 2], "e": " "}, "f:3"))
+        get(as_row({"a": "x", "n": 4, "l": ["y", 2], "e": " ", "z": None}, "f:3"))
 
 
 def test_numbers_are_texts_and_missing_lists_may_be_empty() -> None:

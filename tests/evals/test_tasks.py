@@ -301,3 +301,6 @@ def test_pmbench_errors_name_line_and_fact(tmp_path: Path) -> None:
     write_lines(tmp_path / "questions.jsonl", row)
     with pytest.raises(UsageError, match=r"questions\.jsonl:1: nuggets\[1\]: text: missing; the keys here are: fact"):
         load_task("pmbench", tmp_path)
+    write_lines(tmp_path / "questions.jsonl", row | {"nuggets": [" "]})
+    with pytest.raises(UsageError, match=r"questions\.jsonl:1: nuggets\[0\]: is empty"):
+        load_task("pmbench", tmp_path)

@@ -25,7 +25,8 @@ def leader(question):
 
 async def half(question):
     return {"answer": leader(question) if "product1?" not in question else "nobody",
-            "citations": ["product0.md"], "usage": {"input_tokens": 10, "output_tokens": 2}}
+            "citations": [] if "product1?" in question else ["product0.md"],
+            "usage": {"input_tokens": 10, "output_tokens": 2}}
 
 def breaks(question):
     if "product1?" in question:

@@ -12,11 +12,13 @@ from rich.console import Console
 
 from agents.engines.base import GenerateRequest
 from graphs.events import AttemptFinished, SearchStarted, Token
+from karl.api.graph import Graph
 from karl.arena.battle import fight, make_battle
+from karl.arena.match import load_all
 from karl.arena.record import record_columns, record_json
 from karl.arena.screen import clean, live_view, plain_lines
 from karl.arena.spec import parse_system
-from karl.arena.systems import find_systems
+from karl.arena.systems import System, find_systems
 from karl.arena.telling import Told, tell
 from karl.arena.voting import cast_vote, choices, failure_of
 from karl.settings import load_settings
@@ -237,6 +239,21 @@ def test_the_seed_shuffles_the_blind_order_and_no_other(home: Path) -> None:
     assert len(drawn) == 4
     with pytest.raises(UsageError, match="1 to 8000 characters, got 0"):
         make_battle("  ", three, corpus="notes", blind=True)
+
+
+async def test_systems_are_loaded_in_an_order_that_tells_no_letter(home: Path) -> None:
+    loaded: list[str] = []
+
+    class Recording(ScriptedRing):
+        async def _load(self, system: System, corpus: str) -> Graph:
+            loaded.append(system.label)
+            return await super()._load(system, corpus)
+
+    battles = [a_battle(home, COLD, WARM, HOT, blind=True, seed=seed) for seed in range(4)]
+    assert len({tuple(one.label for one in battle.systems) for battle in battles}) > 1
+    for battle in battles:
+        await load_all(Recording(home, dict.fromkeys((COLD, WARM, HOT), KarlError("down"))), battle.systems, "notes")
+    assert loaded == 4 * sorted((COLD, WARM, HOT))
 
 
 async def test_a_battle_that_is_left_leaves_no_battle(home: Path) -> None:

@@ -175,6 +175,16 @@ async def test_no_more_at_once_than_can_be_served_and_stopping_ends_them(home: P
         assert queries.arena_battles(session) == []
 
 
+async def test_many_questions_at_the_same_moment_are_counted(home: Path) -> None:
+    async def never(request: GenerateRequest) -> str:
+        await asyncio.sleep(3600)
+        return ""
+
+    async with served(home, cold=scripted_policy(never)) as client:
+        replies = await asyncio.gather(*(client.post("/api/battles", json=ASKED) for _ in range(3 * MOST_RUNNING)))
+        assert sorted(reply.status for reply in replies) == [201] * MOST_RUNNING + [429] * 2 * MOST_RUNNING
+
+
 # -- who is kept out -------------------------------------------------------------------------------------------------
 
 

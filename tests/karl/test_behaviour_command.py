@@ -110,6 +110,7 @@ def test_the_table(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     assert rows["running out of context"][-3:] == ["50.0%", "(0.00)", "0.0%"]
     assert rows["recall of gold chunks"][-2:] == ["0.750", "1.000"]
     assert "base > oapl-1: 1 questions, by pass rate 1 gained, 0 lost, 0 stayed" in lines
+    assert "  partial before, then 0 unsolved, 0 partial, 1 solved" in lines
 
 
 def test_unknown_names_are_told(capsys: pytest.CaptureFixture[str], home: Path) -> None:

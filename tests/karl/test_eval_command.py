@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import pytest
 
 import karl
 from evals.corpora.write import write_corpus
+from evals.leaderboard.identity import Identity, identity_of
 from evals.report.document import EvaluationDocument, read_document
+from evals.report.joined import join, shared_tasks
 from store.errors import UsageError
 from store.types import Purpose, RolloutStatus
 from tests.evals.task_data import DATA
 from tests.graphs.chat_kit import said
-from tests.karl.eval_kit import ASKED, make_home, rollouts, stored_documents
+from tests.karl.eval_kit import ASKED, default_lines, make_home, rollouts, stored_documents, write_questions
 from tests.karl.kit import call
 from tests.karl.test_chat_run import configure, reads_notes
 from tests.wire_double import Answer, background_server
@@ -64,10 +67,15 @@ def test_every_generation_is_a_row_of_a_run_that_other_commands_read(
     assert {g.rollout for q in found.questions for own in q.systems.values() for g in own} == {row.key for row in rows}
     assert [row.reward for row in rows if row.arm == "mine:half" and "product1" in row.key] == [0.0, 0.0]
     behaviour = json.loads(call(capsys, "--home", home, "behaviour", found.name, "--json").out)
-    assert behaviour["arms"]["mine:half"]["pass@1"] == 0.6667
+    assert behaviour["arms"]["mine:half"]["pass@1"] == 0.6667 and behaviour["arms"]["mine:half"]["rollouts"] == 0
+    assert behaviour["notes"] == [
+        f"'mine:{name}' answers by itself: 6 rollouts whose steps nobody saw are in its pass@1 alone"
+        for name in ("leader", "half")
+    ]
     shown = json.loads(call(capsys, "--home", home, "show", found.name, "--json").out)
     assert [row["pass@1"]["mean"] for row in shown["evaluation"]] == [1.0, 0.6667]
-    assert call(capsys, "--home", home, "runs").code == 0
+    listed = call(capsys, "--home", home, "runs").out
+    assert re.search(r"│ eval +│", listed) and "0/1" not in listed
     assert karl.load_trace(rows[0].key, home=home).answer.startswith("person")
 
 
@@ -75,7 +83,7 @@ def test_citations_tokens_and_times_of_a_system_that_tells_them(capsys: pytest.C
     (home.parent / "prices.toml").write_text('[models."mine:half"]\ninput = 1.0\noutput = 10.0\n')
     found = measured(capsys, home, "mine:half", "mine:leader", *ASKED)
     told, silent = found.systems
-    assert told.figures.tasks["custom"].others["citation_precision"].mean == 0.3333
+    assert told.figures.tasks["custom"].others["citation_precision"].mean == 0.5  # by splits: all of a, none of b
     assert told.figures.pareto.usd_per_query == pytest.approx(30e-6)
     assert told.figures.pareto.tokens_per_query == 12
     assert told.figures.latency.known["end_to_end"] == 6 and told.figures.behaviour is None
@@ -167,6 +175,49 @@ def test_several_tasks_make_one_mean_and_lacking_nuggets_are_made(
     assert measured(capsys, home, "lists:everyone", *given).questions == found.questions
 
 
+def test_a_models_nuggets_are_made_by_the_tasks_prompt_and_are_part_of_what_was_measured(
+    capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    def judge(body: dict[str, Any]) -> Answer:
+        text = body["messages"][0]["content"]
+        made: dict[str, Any] = {"labels": ["support", "not_support"], "reason": "r"}
+        if "checklist" in text:
+            made = {"nuggets": ["It weakens bones."] if "weakens" in text else ["Rickets follow."]}
+        elif "Several reference answers" in text:
+            made = {"nuggets": [{"text": f"fact {n}", "facts": [n]} for n in (1, 2)]}
+        return said("", ("c", "final_result", json.dumps(made)), usage=(50, 5))
+
+    DATA["trec_biogen"](home.parent / "data")
+    written = write_corpus("trec_biogen", home.parent / "data", home.parent / "out")
+    assert call(capsys, "--home", home, *written.command.split()[1:], "--embedder", "none").code == 0
+    (home.parent / "lists.py").write_text("def bones(question):\n    return 'It weakens bones.'\n")
+    given = ("lists:bones", "--suite", "trec_biogen", "--data", "data", "--samples", 1)
+    with background_server(judge, models=("strict",)) as (url, seen):
+        found = measured(capsys, home, *given, "--judge", f"{url}#strict")
+    (task,) = found.tasks
+    asked = [request["messages"][0]["content"] for request in seen]
+    assert sum("For this task: The references are answers to a biomedical question" in text for text in asked) == 3
+    (note,) = [note for note in task.notes if note.startswith("nuggets of 1 questions made")]
+    assert "by strict (nuggetiser " in note and note.endswith("), 150 tokens read and 15 written")
+    assert found.questions[0].nuggets == ("fact 1", "fact 2")
+    other = measured(capsys, home, *given, "--name", "by-rule")
+    assert other.tasks[0].items_sha256 == task.items_sha256
+    assert other.tasks[0].nuggets_sha256 != task.nuggets_sha256 != ""
+    assert shared_tasks(*join([found, other]).columns) == ()
+
+
+def test_evidence_that_the_corpus_lacks_is_told(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    lines = [line | {"gold": ["prodct0.md"]} if line["key"] == "product0" else line for line in default_lines()]
+    write_questions(home.parent / "questions.jsonl", *lines)
+    found = measured(capsys, home, "mine:half", "mine:leader", *ASKED)
+    said_of = ("evidence of 1 questions is not in the corpus and counts as not found: prodct0.md",)
+    assert found.tasks[0].notes == said_of
+    assert found.tasks[0].nuggets_sha256 == ""
+    # A function that returns a text has no way to cite.
+    assert "citation_recall" in found.systems[0].figures.tasks["custom"].others
+    assert "citation_recall" not in found.systems[1].figures.tasks["custom"].others
+
+
 def test_an_endpoint_answers_by_itself(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     def answer(body: dict[str, Any]) -> Answer:
         return said(f"person{body['messages'][0]['content'].rpartition('product')[2].rstrip('?')}", usage=(100, 7))
@@ -198,6 +249,12 @@ def test_our_own_harness_over_a_scripted_endpoint(capsys: pytest.CaptureFixture[
     assert figures.behaviour.recall is not None and figures.behaviour.recall.recall == 1.0
     assert figures.pareto.tokens_per_query == 214
     assert found.questions[0].systems["chat"][0].searches == 1
+    assert ours.entry.url == url and identity_of(found) is Identity.RECOMPUTED
+    # The same model's name at another address is another system: nothing of the first is taken for its answers.
+    with background_server(reads_notes(), models=("hosted",)) as (elsewhere, seen):
+        configure(home.parent, elsewhere)
+        other = measured(capsys, home, "chat", *ASKED)
+    assert seen and other.systems[0].entry.name.startswith("chat~")
 
 
 def test_answers_are_judged_again_without_a_rollout(capsys: pytest.CaptureFixture[str], home: Path) -> None:
@@ -218,6 +275,12 @@ def test_answers_are_judged_again_without_a_rollout(capsys: pytest.CaptureFixtur
     scores = [run.systems[0].figures.score for run in (first, second)]
     assert [score.mean for score in scores if score] == [1.0, 0.0]
     assert second.systems[0].figures.judging.tokens_per_query["judge"].input == 25.0
+    agreed = call(capsys, "--home", home, "judge", "agree", first.sha256[:12], second.sha256[:12], "--json")
+    told = json.loads(agreed.out)
+    assert (told["first"], told["items"], told["left_out"]) == ("rule", 6, 0)
+    assert told["confusion"] == [[0, 0, 0], [0, 0, 0], [0, 6, 0]] and told["linear"]["value"] == 0.0
+    other = call(capsys, "--home", home, "judge", "agree", first.name, first.name, "--system", "mine:half")
+    assert other.code == 2 and "has no system 'mine:half'; there are: mine:leader" in other.err
     unknown = call(capsys, "--home", home, "eval", "mine:half", *ASKED, "--rejudge")
     assert unknown.code == 2 and "holds no rollouts of 'mine:half' as it is now; arms there: mine:leader" in unknown.err
 
@@ -225,7 +288,8 @@ def test_answers_are_judged_again_without_a_rollout(capsys: pytest.CaptureFixtur
 def test_the_table(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     text = call(capsys, "--home", home, "eval", "mine:leader", "mine:breaks", "mine:half", *ASKED).out
     assert "custom: 3 questions, 2 generations each" in text
-    assert "mine:half minus mine:leader: -0.250" in text
+    assert re.search(r"citation precision .*0\.500 \(.*\) of 2", text)  # of three questions, one answered without
+    assert "mine:half minus mine:leader: -0.250" in text and "mine:half minus mine:breaks: " in text
     assert "mine:breaks: 2 without an answer that counts: engine: mine:breaks: ValueError: no idea" in text
     assert "judge: rule (normalised match; it knows no paraphrase)" in text
     file = Path(text.partition("the whole document: ")[2].strip())

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from evals.items import Nugget
 from evals.report.document import EvaluationDocument
+from karl.evaluations.questions import read_items
 from tests.evals.task_data import DATA
 from tests.karl.eval_kit import ASKED, default_lines, make_home, rollouts, write_questions
 from tests.karl.kit import call
@@ -28,6 +30,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("nobody", *ASKED), "no system 'nobody': it is a checkpoint's or run's name in the store"),
         (("mine:leadr", *ASKED), "has no attribute 'leadr'"),
         (("mine:NUMBER", *ASKED), "is no function but int"),
+        (("http://me:secret@127.0.0.1:9/v1#m", *ASKED), "'http://127.0.0.1:9/v1#m': a key does not belong into"),
         (("http://127.0.0.1:9/v1", *ASKED), "which model? write http://127.0.0.1:9/v1#MODEL"),
         (("http://127.0.0.1:9/v1#m", *ASKED), "endpoint http://127.0.0.1:9/v1: no answer"),
         (("mine:leader",), "give either --suite"),
@@ -77,7 +80,11 @@ def test_missing_corpora_and_data_name_the_commands(capsys: pytest.CaptureFixtur
         ({"question": "q?", "anser": "a"}, ":2: unknown key 'anser'; did you mean 'answer'?"),
         ({"question": "", "answer": "a"}, ":2: key 'question': String should have at least 1 character"),
         ({"question": "q?", "answer": "a", "key": "product0"}, "'product0' is that of line 1 too; give another"),
-        ({"question": "q?", "nuggets": [{"txt": "a"}]}, ":2: key 'nuggets.0"),
+        ({"question": " \n", "answer": "a"}, ":2: key 'question': String should have at least 1 character"),
+        ({"question": "q?", "nuggets": [{"txt": "a"}]}, ":2: key 'nuggets.0.text': Field required"),
+        ({"question": "q?", "nuggets": ["a", " "]}, ":2: key 'nuggets.1.text': String should have at least 1"),
+        ({"question": "q?", "nuggets": ["a", None]}, ":2: key 'nuggets.1': Input should be a valid dictionary"),
+        ({"question": "q?", "nuggets": [{"text": "a", "aliases": [""]}]}, ":2: key 'nuggets.0.aliases.0': String"),
     ],
 )
 def test_wrong_questions_name_line_key_and_mend(
@@ -86,3 +93,14 @@ def test_wrong_questions_name_line_key_and_mend(
     write_questions(home.parent / "questions.jsonl", default_lines()[0], line)
     ended = call(capsys, "--home", home, "eval", "mine:leader", *ASKED)
     assert ended.code == 2 and "questions.jsonl:2: " in ended.err and message in ended.err
+
+
+def test_questions_are_lines_whatever_their_texts_hold(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    line = '{"key": 7, "question": "one\u2028two\x85three? ", "answer": 1987, '
+    line += '"nuggets": [1987, {"text": "b", "aliases": [3]}]}'
+    path.write_text(f"\ufeff{line}\r\n\n{line.replace('7,', '8,', 1)}\n", encoding="utf-8", newline="")
+    first, second = read_items(path)
+    assert (first.key, second.key, first.reference) == ("7", "8", "1987")
+    assert first.question == "one\u2028two\x85three?"
+    assert first.nuggets == (Nugget(text="1987"), Nugget(text="b", aliases=("3",)))

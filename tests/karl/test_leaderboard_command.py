@@ -52,6 +52,15 @@ def test_mistakes_are_explained(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "--link 'x': write NAME=https://" in made.err
 
 
+def test_a_mistake_leaves_the_file_that_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "mine.json"
+    out.write_text("an earlier one")
+    given = ("--organisation", "Us", "--weights", "open", "--code", "open", "--out", out, "--note", "x" * 501)
+    ended = call(capsys, "--home", tmp_path, "leaderboard", "make", DOCUMENT, *given)
+    assert ended.code == 2 and "note: String should have at most 500 characters" in ended.err
+    assert out.read_text() == "an earlier one"
+
+
 def test_the_hash_is_the_one_of_karl_eval() -> None:
     made = read_document(DOCUMENT)
     task, entry = made.tasks[0], made.systems[0].entry

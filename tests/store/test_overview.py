@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from store.models import EvalResult
-from store.queries import add_metrics, create_run, run_overviews, save_eval_result, series_names, set_run_state
+from store.queries import (
+    EVALUATION_SETUP,
+    add_metrics,
+    create_run,
+    run_overviews,
+    save_eval_result,
+    series_names,
+    set_run_state,
+)
 from store.queries.runs import finish_stage, iteration_row
 from store.session import Store
 from store.types import RunState, Stage
@@ -39,6 +47,9 @@ def test_overviews_newest_first_with_progress_and_rates(store: Store) -> None:
         )
         assert (one.base, one.newest) == (None, None)
         assert [run.name for run in run_overviews(session, limit=1)] == ["two"]
+        assert (two.progress, one.progress) == ("1/3", "0/?")
+        save_eval_result(session, EvalResult(run_id=first, arm="setup", split=EVALUATION_SETUP, figures={}))
+        assert [run.progress for run in run_overviews(session)] == ["1/3", "eval"]
 
 
 def test_series_last_written_first(store: Store) -> None:

@@ -141,3 +141,18 @@ def test_many_keys_pass_the_limit_of_bound_values(store: Store) -> None:
     with store.session() as session:
         assert len(set(save_rollouts(session, rows))) == 1203
     assert count(store, Rollout) == 1203
+
+
+def test_text_that_no_database_takes_costs_no_rollout(store: Store) -> None:
+    step = dataclasses.replace(a_rollout("r/1").steps[0], text="a\ud83d b\0")
+    failure = Failure(FailureKind.TOOL, "no \ude00", "Traceback \ude00")
+    record = dataclasses.replace(a_rollout("r/1"), answer="\ud83d", steps=[step], failure=failure)
+    with store.session() as session:
+        run_id, _ = a_run(session)
+        (rollout_id,) = save_rollouts(session, [(record, RolloutLinks(run_id=run_id))])
+    with store.session() as session:
+        trace = load_rollout(session, rollout_id)
+    row = trace.rollout
+    assert (row.answer, row.failure_reason, row.failure_kind) == ("\ufffd", "no \ufffd", FailureKind.TOOL)
+    assert trace.steps[0].text == "a\ufffd b\ufffd"
+    assert trace.steps[0].kind is step.kind

@@ -43,3 +43,13 @@ def test_a_bad_size(home: Path, capsys: pytest.CaptureFixture[str]):
     ended = call(capsys, "tui", "--svg", "runs.svg", "--size", "80")
     assert ended.code == 2
     assert "--size '80': give columns x rows" in ended.err
+
+
+def test_unknown_rooms_and_themes_name_the_known_ones(home: Path, capsys: pytest.CaptureFixture[str]):
+    ended = call(capsys, "tui", "--svg", "a.svg", "--room", "attic")
+    assert (ended.code, "--room 'attic': there are home, " in ended.err) == (2, True)
+    ended = call(capsys, "tui", "--svg", "a.svg", "--theme", "pink")
+    assert (ended.code, "karl-contrast, karl-dark, karl-light, karl-safe" in ended.err) == (2, True)
+    ended = call(capsys, "tui", "--svg", "a.svg", "--theme", "karl-light")
+    assert ended.code == 0
+    assert "#e3e0d7" in Path("a.svg").read_text(encoding="utf-8").lower()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from store.session import Store
 from tests.tui.kit import app_on, fill_done, fill_running, filled, shown, until
 from tui.screens.help import HelpScreen
@@ -46,6 +48,26 @@ async def test_a_new_run_leaves_the_cursor_where_it_was(store: Store):
         await until(pilot, "3 runs, 2 running")
         assert app.screen.query_one(RunTable).cursor_row == 2
         assert app.desk.run_id == done
+
+
+async def test_a_locked_database_is_told_and_read_when_it_is_free(store: Store):
+    filled(store)
+    patient = Store.open(store.url.render_as_string(), patience=0.1)
+    app = app_on(patient)
+    async with app.run_test(size=SMALL) as pilot:
+        await until(pilot, "2 runs, 1 running")
+        patient.close()  # the connection that it held: the lock below is against new ones, too
+        with sqlite3.connect(str(store.url.database), isolation_level=None) as locked:
+            store.close()
+            locked.execute("PRAGMA locking_mode=EXCLUSIVE")
+            locked.execute("BEGIN EXCLUSIVE")
+            locked.execute("UPDATE run SET state = 'DONE'")
+            await until(pilot, "cannot read, trying again", "database is locked", "notes-1-corpus")
+            locked.execute("COMMIT")
+        locked.close()
+        lines = await until(pilot, "2 runs, 0 running")
+        assert not any("cannot read" in line for line in lines)
+    patient.close()
 
 
 async def test_rooms_by_key_and_the_run_by_enter(store: Store):

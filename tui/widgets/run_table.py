@@ -61,7 +61,6 @@ class RunTable(DataTable[Text]):
 
 
 def _cells(run: RunOverview) -> list[Text]:
-    planned = "?" if run.planned is None else str(run.planned)
     left = (run.name, str(run.state), run.corpus)
-    right = (f"{run.done}/{planned}", rate(run.base), rate(run.newest))
+    right = (run.progress, rate(run.base), rate(run.newest))
     return [*map(Text, left), *(Text(cell, justify="right") for cell in right)]

@@ -9,6 +9,9 @@ from evals.fog.query import Condition, Draft, Query
 from evals.fog.regimes.phrases import asked, entity, has, join_and, uses
 from evals.fog.world import Line, World
 
+# An older note that says otherwise overrules nothing of these: who raised one concern may have raised another before.
+EVENTS = ("raised",)
+
 
 def plant(world: World) -> Draft:
     line = some_line(world)
@@ -16,7 +19,7 @@ def plant(world: World) -> Draft:
     target = add_customer(world, values)
     near = [_near_miss(world, values, number) for number in range(world.settings.distractors)]
     if world.chance(world.settings.conflicts):
-        relation = world.pick(list(values))
+        relation = world.pick(list(values), but=EVENTS)
         world.overrule((relation, target, _other(world, relation, values)))
     conditions = _conditions(world, values, line)
     question = f"Which customer {join_and([condition.text for condition in conditions])}?"
@@ -40,10 +43,12 @@ def _values(world: World, line: Line) -> dict[str, str]:
 
 
 def _near_miss(world: World, values: Mapping[str, str], number: int) -> str:
-    """A customer that fails one constraint, each constraint in turn; an archived note may say that it once met it."""
+    """A customer that fails one constraint, each constraint in turn; an archived note may say that it once met it,
+    where what it says can end.
+    """
     missed = list(values)[number % len(values)]
     customer = add_customer(world, {**values, missed: _other(world, missed, values)})
-    if world.chance(world.settings.conflicts):
+    if world.chance(world.settings.conflicts) and missed not in EVENTS:
         world.overrule((missed, customer, values[missed]))
     return customer
 

@@ -62,7 +62,7 @@ def plant(world: World) -> Draft:
         chains.append(_procedure(world, name, length=length, first=names[number - 1] if number else ""))
     _distract(world, names[-1], product, chains[-1])
     steps = [step for chain in chains for step in chain]
-    nuggets = tuple(Nugget(text=f"Step {number}: {step}") for number, step in enumerate(steps, 1))
+    nuggets = tuple(_nugget(number, step) for number, step in enumerate(steps, 1))
     paths: tuple[Path, ...] = tuple(("needs",) * left + ("steps",) for left in reversed(range(len(names))))
     question = f"What are all the steps, in order, to {names[-1]}?{_including(world)}"
     return Draft(
@@ -74,6 +74,11 @@ def plant(world: World) -> Draft:
         nuggets=nuggets,
         things="procedures",
     )
+
+
+def _nugget(number: int, step: str) -> Nugget:
+    """Also as an entry of a numbered list."""
+    return Nugget(text=f"Step {number}: {step}", aliases=(f"{number}. {step}",))
 
 
 def _including(world: World) -> str:

@@ -1,17 +1,18 @@
-"""Each later system against the first, paired by question; what moved; the questions that say most."""
+"""Each later system against the first, and all against all, paired by question; what moved; what says most."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from evals.report.blocks import Block, Heading, Paragraph, Table, table
 from evals.report.closed import Estimate
 from evals.report.document import ComparisonEntry, Generation
 from evals.report.joined import Joined, Pair, Row
-from evals.report.text import cut, percent, signed, words
+from evals.report.text import UNKNOWN, counted, cut, percent, signed, words
 
 TELLING = 5  # questions shown a pair and direction, in a report without a browser
 QUESTION_CHARS, ANSWER_CHARS = 160, 100
+BY_CHANCE = 20  # of 95% intervals, one in so many leaves out what is true
 STATES = ("unsolved", "partial", "solved")
 
 
@@ -21,7 +22,7 @@ def comparisons(joined: Joined) -> list[Block]:
     if not joined.pairs:
         return []
     found: list[Block] = [Heading("Comparisons")]
-    if not pairs:
+    if not any(pair.entry for pair in (*joined.pairs, *joined.others)):
         return [*found, Paragraph("No two systems can be compared: see the reasons above.", warning=True)]
     found.append(
         Paragraph(
@@ -29,7 +30,8 @@ def comparisons(joined: Joined) -> list[Block]:
             "where its interval leaves out zero."
         )
     )
-    found.append(_differences(joined, pairs))
+    found += [_differences(joined, pairs)] if pairs else []
+    found += _all(joined) if joined.others else []
     found += [_moved(pair, pair.entry) for pair in pairs if pair.entry]
     return found
 
@@ -68,6 +70,30 @@ def _differences(joined: Joined, pairs: Sequence[Pair]) -> Table:
     titles = [joined.title(task) for task in tasks]
     header = ("pair", "difference", "shown?", *titles, "won", "tied", "lost", "unpaired")
     return table("Difference of scores, percentage points, and questions", header, rows)
+
+
+def _all(joined: Joined) -> list[Block]:
+    """Row minus column. Of many differences that are none, some are shown."""
+    every = [pair for pair in (*joined.pairs, *joined.others) if pair.entry]
+    held = {(pair.first.label, pair.second.label): pair.entry.difference for pair in every if pair.entry}
+    labels = [column.label for column in joined.columns]
+    rows = [(row, *(_one_of_all(held, row, column) for column in labels)) for row in labels]
+    chance = (
+        f"{counted(len(every), 'pair')}: where two systems do not differ, about one pair in {BY_CHANCE} is shown to, "
+        "by chance alone."
+    )
+    caption = "All pairs: row minus column, percentage points; * where the interval leaves out zero"
+    return [table(caption, ("row minus column", *labels), rows), Paragraph(chance)]
+
+
+def _one_of_all(held: Mapping[tuple[str, str], Estimate], row: str, column: str) -> str:
+    """Of the pair or, with its sign turned, of the pair the other way round."""
+    own, turned = held.get((row, column)), held.get((column, row))
+    if turned is not None:
+        own = Estimate(mean=0.0 - turned.mean, low=0.0 - turned.high, high=0.0 - turned.low)
+    if own is None:
+        return UNKNOWN
+    return signed(own) + ("*" if own.low > 0 or own.high < 0 else "")
 
 
 def said(difference: Estimate) -> str:

@@ -24,10 +24,13 @@ def identity(joined: Joined) -> list[Block]:
 
 def _evaluations(joined: Joined) -> Table:
     rows = [
-        (Code(one.sha256), one.name, one.date, judge_name(one), str(one.settings.seed), one.karl)
+        (
+            *(Code(one.sha256), one.name, one.date, judge_name(one), str(one.settings.seed), one.karl),
+            one.machine or UNKNOWN,
+        )
         for one in joined.documents
     ]
-    return table("Evaluations", ("hash", "run", "date", "judge", "seed", "karl"), rows, words=True)
+    return table("Evaluations", ("hash", "run", "date", "judge", "seed", "karl", "machine"), rows, words=True)
 
 
 def _tasks(joined: Joined) -> Table:

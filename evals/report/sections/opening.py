@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from evals.report.blocks import Block, Bullets, Heading, Paragraph
 from evals.report.document import EvaluationDocument
 from evals.report.joined import Column, Joined
-from evals.report.text import UNKNOWN, counted, listed, sentence, short
+from evals.report.text import UNKNOWN, counted, listed, sentence, short, words
 
 FEW = 30  # questions; fewer make wide intervals
 LEGEND = (
@@ -85,11 +85,24 @@ def _differing(joined: Joined) -> Iterator[str]:
         if len(values) > 1:
             shown = ", ".join(UNKNOWN if value is None else f"{value:g}" for value in sorted(values, key=str))
             yield f"The evaluations differ in {name}: {shown}."
+    machines = {document.machine for document in joined.documents}
+    if len(machines) > 1:
+        shown = listed(sorted(machine or "a machine that is not named" for machine in machines))
+        yield f"Times were taken on machines that differ, and compare with care: {shown}."
     for task in joined.tasks:
         corpora = {one.corpus.sha256 for document in joined.documents for one in document.tasks if one.name == task}
         embedders = {one.corpus.embedder for document in joined.documents for one in document.tasks if one.name == task}
         if len(corpora) > 1 or len(embedders) > 1:
             yield f"{joined.title(task)} was searched in corpora that differ in content or embedder."
+
+
+def _lost_splits(column: Column) -> Iterator[tuple[str, list[str]]]:
+    """task -> splits that were asked, and that no generation has a score of; of tasks that have one."""
+    for name, own in column.result.figures.tasks.items():
+        asked = dict.fromkeys(question.split for question in column.questions([name]))
+        lost = [words(split) for split in asked if split not in own.splits]
+        if lost and own.score is not None:
+            yield name, lost
 
 
 def _shortfalls(column: Column) -> Iterator[str]:
@@ -98,6 +111,11 @@ def _shortfalls(column: Column) -> Iterator[str]:
     missing = [name for name, own in figures.tasks.items() if own.score is None]
     if missing:
         yield f"{column.label} has no score at all on {listed(missing)}, and therefore no overall score."
+    for name, lost in _lost_splits(column):
+        yield (
+            f"{column.label} on {name}: {listed(lost)} without any score: its mean is one of the other splits, and "
+            "compares with no other system's."
+        )
     for name, own in figures.tasks.items():
         gone = own.failed + own.unjudged
         if gone:
@@ -107,3 +125,5 @@ def _shortfalls(column: Column) -> Iterator[str]:
             )
     if figures.cost.usd_per_query is None and figures.cost.unpriced:
         yield f"{column.label}: no price is known of {listed(figures.cost.unpriced)}; its cost in USD is left out."
+    elif figures.cost.usd_per_query is None:
+        yield f"{column.label}: not all of its tokens were counted; its cost in USD is left out."

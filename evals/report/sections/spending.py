@@ -49,27 +49,35 @@ def spending(joined: Joined) -> list[Block]:
 
 
 def _items(column: Column) -> tuple[tuple[str, str], ...]:
-    return tuple((task.name, task.items_sha256) for task in column.document.tasks)
+    return tuple((task.name, task.judged_by) for task in column.document.tasks)
 
 
 def _tradeoff(
     columns: Sequence[tuple[int, Column]], name: str, unit: str, spent: Callable[[ParetoPoint], float | None]
 ) -> Sequence[Block]:
-    """Without a price, or a score, a system is left out, and that is said."""
+    """Without a price, counted tokens, or a score, a system is left out, and why is said."""
     spots: list[Spot] = []
-    left_out: list[str] = []
+    left_out: dict[str, list[str]] = {}
     for look, column in columns:
         figures = column.result.figures
         at = spent(figures.pareto)
         if figures.score is None or at is None:
-            left_out.append(column.label)
+            left_out.setdefault(_missing(column, unit), []).append(column.label)
         else:
             spots.append(Spot(look, column.label, figures.score.mean, figures.score.low, figures.score.high, at))
-    why = "no price of its model is known (`karl eval --prices FILE`)" if unit != SECONDS else "no time is known"
-    said = Paragraph(f"Left out of quality against {unit}: {listed(left_out)}; {why}, or it has no overall score.")
-    if not spots:
-        return [said]
-    return [_picture(spots, name=name, unit=unit), *([said] if left_out else [])]
+    said = [Paragraph(f"Left out of quality against {unit}: {listed(own)}; {why}.") for why, own in left_out.items()]
+    return [*([_picture(spots, name=name, unit=unit)] if spots else []), *said]
+
+
+def _missing(column: Column, unit: str) -> str:
+    figures = column.result.figures
+    if figures.score is None:
+        return "no overall score"
+    if unit == SECONDS:
+        return "no time is known"
+    if figures.cost.unpriced:
+        return "no price of its model is known (`karl eval --prices FILE`)"
+    return "not all of its tokens were counted"
 
 
 def _picture(spots: Sequence[Spot], *, name: str, unit: str) -> Figure:

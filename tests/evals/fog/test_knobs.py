@@ -134,6 +134,13 @@ def test_conflicts_are_older_documents_and_the_question_says_who_wins() -> None:
     assert max(map(versions.count, versions)) == 2
 
 
+def test_who_raised_a_concern_did_so_whatever_came_later() -> None:
+    """An older note would make a second right answer: nothing that is newer takes an event back."""
+    statements = [(fact.relation, fact.subject) for fact in fog_with(conflicts=1).facts]
+    raised = [one for one in statements if one[0] == "raised"]
+    assert len(raised) > 20 and len(raised) == len(set(raised))
+
+
 @pytest.mark.parametrize("tables", [1, 5])
 def test_tables_of_a_filing(tables: int) -> None:
     filings = [document for document in fog_with(tables=tables).documents if document.key.startswith("filings")]

@@ -91,6 +91,28 @@ def test_items_that_only_one_side_has_are_named() -> None:
         agreement(judgements([[S, S]]), judgements([[S]]))
 
 
+def test_what_one_judge_failed_on_is_left_out_and_counted_where_that_is_asked_for() -> None:
+    found = agreement(judgements([[S], [N], [S]]), judgements([[S], [N]]), common=True)
+    assert (found.items, found.left_out, found.same) == (2, 1, 1.0)
+    with pytest.raises(UsageError, match="no judged item in common"):
+        agreement(judgements([[S]]), {}, common=True)
+
+
+def test_other_answers_are_refused() -> None:
+    first, second = (
+        {key: one.model_copy(update={"answer_sha256": sha}) for key, one in judgements([[S]]).items()} for sha in "ab"
+    )
+    with pytest.raises(UsageError, match=r"judge other answers for 'q0' \(attempt 0\); judge the same stored answers"):
+        agreement(first, second)
+    assert agreement(first, judgements([[S]])).items == 1
+
+
+def test_lines_hold_whatever_a_judge_wrote(tmp_path: Path) -> None:
+    one = judgements([[S, N]])["q0", 0].model_copy(update={"reason": "one\u2028two\u2029three\x85four"})
+    write_judgements(tmp_path / "a.jsonl", [one])
+    assert read_judgements(tmp_path / "a.jsonl") == {("q0", 0): one}
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     write_judgements(first, judgements([[S, S, N], [P, N]]).values())
@@ -133,4 +155,7 @@ def test_the_same_item_twice_and_labels_that_do_not_fit(tmp_path: Path) -> None:
         read_judgements(path)
     write_judgements(path, [one.model_copy(update={"nuggets": ("n",)})])
     with pytest.raises(UsageError, match=r"b\.jsonl:1: completion.labels: 2 labels for 1 nuggets"):
+        read_judgements(path)
+    write_judgements(path, [one.model_copy(update={"nuggets": ()})])
+    with pytest.raises(UsageError, match=r"b\.jsonl:1: nuggets: none, so that nothing was judged"):
         read_judgements(path)

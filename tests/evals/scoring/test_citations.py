@@ -20,14 +20,14 @@ from store.types import Hit
         (["a", "b#3"], ["a", "b"], 1.0, 1.0),
         (["a#1"], ["a#11"], 0.0, 0.0),
         (["notes/a.md#x"], ["notes/a.md"], 0.0, 0.0),
-        ([], ["a"], 0.0, 0.0),
+        ([], ["a"], None, 0.0),
     ],
 )
-def test_citations(cited: list[str], gold: list[str], precision: float, recall: float) -> None:
+def test_citations(cited: list[str], gold: list[str], precision: float | None, recall: float) -> None:
     found = citation_score(cited, gold=gold)
     assert found is not None and (found.precision, found.recall) == (precision, recall)
     assert (found.judge, found.prompt_sha256, found.cited) == ("rule:citations", "", len(set(cited)))
-    assert found.f1 == pytest.approx(2 * precision * recall / (precision + recall) if precision + recall else 0.0)
+    assert found.f1 == pytest.approx(2 * precision * recall / (precision + recall) if precision and recall else 0.0)
 
 
 def test_retrieval_recall_is_over_everything_that_was_seen() -> None:

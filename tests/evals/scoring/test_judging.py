@@ -84,6 +84,7 @@ async def test_a_failure_is_returned_and_tried_again() -> None:
     assert [one.attempt for one in found.judgements] == [0, 2]
     assert [(one.item, one.attempt) for one in found.failures] == [("q1", 1)]
     assert "give exactly 2 labels" in found.failures[0].reason and (found.hits, found.misses) == (1, 2)
+    assert found.failures[0].usage == TokenUsage(1, 100, 10) and found.usage == TokenUsage(2, 200, 20)
     mended = await rejudge(ROWS, judge()[0], cache)
     assert len(mended.judgements) == 3 and mended.misses == 1
 
@@ -96,6 +97,15 @@ async def test_rules_judge_too_and_no_rows_are_no_error() -> None:
     ]
     assert found.judgements[0].completion.judge == "rule" and found.usage == TokenUsage()
     assert (await rejudge([], RuleJudge(), JudgementCache())).judgements == []
+
+
+async def test_what_a_rule_said_once_does_not_outlive_the_rule() -> None:
+    cache, row = JudgementCache(), ROWS[0]
+    said_before = ("not_support", "not_support")
+    cache.keep(cached(row.key(judge="rule", prompt_sha256="")).model_copy(update={"labels": said_before}))
+    found = await rejudge([row, row], RuleJudge(), cache)
+    assert found.judgements[0].completion.labels == ("support", "not_support")
+    assert len(cache) == 1 and not found.judgements[0].cached
 
 
 def cached(key: str) -> CachedScore:

@@ -59,6 +59,16 @@ async def test_several_references_are_joined_and_nothing_is_lost_on_the_way() ->
     assert set(found.prompts) == {"nuggetiser", "nugget_consolidator"} and found.usage.requests == 4
 
 
+async def test_many_references_are_joined_a_few_at_a_time() -> None:
+    """Three of 25 facts: the first two make 50 of at most 60; what is left of them goes with the third."""
+    lists = [{"nuggets": [f"{name}{n}" for n in range(25)]} for name in "abc"]
+    halves = joined(*[(f"ab{n}", [n, n + 25]) for n in range(1, 26)])
+    model, seen = nuggetiser(*lists, halves, joined(("all", list(range(1, 51)))))
+    found = await model.nuggetise(item("First.", "Second.", "Third."))
+    assert [one.text for one in found.nuggets] == ["all"] and len(seen) == 5
+    assert "50. b24" in seen[3] and "c0" not in seen[3] and "25. ab25\n26. c0" in seen[4]
+
+
 @pytest.mark.parametrize(
     "output", [joined(("a", [1]), ("b", [1, 2])), joined(("a", [1, 2, 3])), joined((" ", [1, 2])), joined()]
 )

@@ -17,6 +17,7 @@ from evals.scoring.quantities import Quantity, quantities, stated_scale
 
 FINANCEBENCH = Path(__file__).parents[4] / "shared" / "data" / "financebench" / "questions.jsonl"
 CAPEX = "What is the FY2018 capital expenditure amount (in USD millions) for 3M?"
+GROWTH = "What was the growth of revenue in FY2022, in percent?"
 RATE = "How does the effective tax rate in FY2022 compare to FY2021?"
 
 
@@ -64,6 +65,10 @@ SAME = [
     ("45 cents", "$0.45", ""),
     ("It fell 4% to $1,577 million.", "$1577.00", CAPEX),
     ("It fell by 13 to 969 stores.", "969", "How many stores?"),
+    ("Despite lower volumes revenue grew by 5.2%.", "5.2%", GROWTH),
+    ("It decreased by 5.2%.", "-5.2%", GROWTH),
+    ("It decreased by 5.2%.", "5.2%", "By how much did revenue decrease?"),
+    ("The decrease was 5.2%.", "a decrease of 5.2%", GROWTH),
     ("0.62% in 2022 and -14.76% in 2021", "FY2022: 0.62%, FY2021: -14.76%", RATE),
     ("It rose from -14.76% in FY2021 to 0.62% in FY2022.", "FY2022: 0.62%, FY2021: -14.76%", RATE),
 ]
@@ -97,6 +102,8 @@ OTHER = [
     ("-14.76% in 2022 and 0.62% in 2021", "FY2022: 0.62%, FY2021: -14.76%", RATE),
     ("0.62% in both years", "FY2022: 0.62%, FY2021: -14.76%", RATE),
     ("It was 5. First 7, then 9. So it is 8.", "7", "How many stores?"),
+    ("Revenue declined by 5.2%.", "5.2%", GROWTH),
+    ("After a rise in 2021, revenue fell -5.2%.", "5.2%", GROWTH),
 ]
 NOT_NUMERIC = [
     ("Yes, it improved by 12% to 34%.", ""),
