@@ -12,6 +12,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 from agents.errors import RolloutTimeoutError
 from graphs import schema
+from graphs.events import NodeEntered
 from graphs.functions import checked, node_function
 from graphs.harness import Harness
 from graphs.hot_loop import add_loop, find_loops
@@ -79,6 +80,7 @@ def _build(harness: Harness, name: str) -> Node:
         run = checked(node_function(harness.spec, name), harness.spec, name)
     else:
         run = _BUILDERS[type(node)](_view(harness, node), node)
+    run = _told(run, name)
     return run if node.limits.seconds is None else _limited(run, name, node.limits.seconds)
 
 
@@ -88,6 +90,16 @@ def _view(harness: Harness, node: NodeSpec) -> Harness:
         return harness
     spec = harness.spec.model_copy(update={"sampling": harness.spec.sampling_of(node)})
     return replace(harness, spec=spec, temperature=node.sampling.temperature)
+
+
+def _told(run: Node, name: str) -> Node:
+    async def told(state: GraphState) -> Update:
+        rollout = state.rollout
+        if rollout is not None and rollout.emit:
+            rollout.emit(NodeEntered(rollout.key, name))
+        return await run(state)
+
+    return told
 
 
 def _limited(run: Node, name: str, seconds: float) -> Node:

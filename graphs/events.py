@@ -14,6 +14,14 @@ from store.types import Failure, Hit
 
 
 @dataclass(frozen=True, slots=True)
+class NodeEntered:
+    """The rollout goes on in this node of its graph."""
+
+    rollout: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class TurnStarted:
     """The policy is about to be sampled."""
 
@@ -105,5 +113,16 @@ class Failed:
     failure: Failure
 
 
-Event = TurnStarted | Token | SearchStarted | Hits | ToolReplied | Compressed | AttemptFinished | AnswerGiven | Failed
+Event = (
+    NodeEntered
+    | TurnStarted
+    | Token
+    | SearchStarted
+    | Hits
+    | ToolReplied
+    | Compressed
+    | AttemptFinished
+    | AnswerGiven
+    | Failed
+)
 Emit = Callable[[Event], None]

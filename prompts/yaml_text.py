@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path as FilePath
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -28,8 +32,24 @@ _MENDS = {
 }
 
 
+_UNSAVED: ContextVar[Mapping[FilePath, str]] = ContextVar("unsaved", default=MappingProxyType({}))
+
+
+@contextmanager
+def unsaved(path: FilePath, text: str) -> Iterator[None]:
+    """Inside, whoever reads `path` in this thread or task reads `text`: an editor's, which nobody has saved yet."""
+    token = _UNSAVED.set({**_UNSAVED.get(), path.resolve(): text})
+    try:
+        yield
+    finally:
+        _UNSAVED.reset(token)
+
+
 def read_text(path: FilePath) -> str:
     """Without its byte order mark, every line ended by a newline alone. Raises: UsageError if it is no UTF-8 text."""
+    held = _UNSAVED.get()
+    if held and path.resolve() in held:
+        return held[path.resolve()]
     try:
         raw = path.read_bytes()
     except OSError as exc:

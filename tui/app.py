@@ -47,6 +47,21 @@ class KarlApp(App[None]):
         """Go to a room; what was open on top of the one that is left stays there."""
         self.switch_mode(name)
 
+    async def action_quit(self) -> None:
+        """At once, unless something is not saved yet."""
+        if not self.desk.unsaved:
+            self.exit()
+            return
+        from tui.screens.choice import ChoiceScreen
+
+        files = ", ".join(sorted(self.desk.unsaved))
+        choices = {"d": "Quit and lose them"}
+        self.push_screen(ChoiceScreen(f"Not saved yet: {files}", choices, stay="Stay"), self._quit_anyway)
+
+    def _quit_anyway(self, choice: str | None) -> None:
+        if choice:
+            self.exit()
+
     def action_help(self) -> None:
         from tui.screens.help import HelpScreen
 

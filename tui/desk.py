@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from karl.control.place import Settings
 from store.queries import RolloutFilter
@@ -22,6 +22,7 @@ class Desk:
     """run_id: the run that the rooms are about; None: none was picked, so the newest. rollout_id: the trace to open.
 
     filter: what another room wants to see in the traces; wish: what it wants to launch. Taken, they are None again.
+    unsaved: files whose texts were edited here and are not saved yet.
     """
 
     store: Store
@@ -30,6 +31,7 @@ class Desk:
     rollout_id: int | None = None
     filter: RolloutFilter | None = None
     wish: Wish | None = None
+    unsaved: set[str] = field(default_factory=set)
 
     @property
     def source(self) -> str:

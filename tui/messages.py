@@ -33,3 +33,32 @@ class FieldChanged(Message):
     """The user, or another room's wish, has changed a setting of a form."""
 
     name: str
+
+
+@dataclass
+class PieceSelected(Message):
+    """The user moved to another graph or prompt."""
+
+    key: str
+
+
+@dataclass
+class PieceOpened(Message):
+    """The user wants to edit this graph or prompt."""
+
+    key: str
+
+
+@dataclass
+class PlaceChosen(Message):
+    """The user wants to see this place of the text; both from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass
+class QuestionPut(Message):
+    """The user asks the edited graph."""
+
+    question: str

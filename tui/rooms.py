@@ -27,6 +27,7 @@ ROOMS = (
     Room("2", "launch", "Launch", "start a run, or the demo", "launch:LaunchScreen"),
     Room("3", "run", "Run", "one run: funnel, training, evaluation", "run:RunScreen"),
     Room("4", "traces", "Traces", "rollouts: filter, read step by step, compare", "traces:TracesScreen"),
+    Room("5", "graphs", "Graphs", "graphs and prompts: drawn, edited, checked, tried", "graphs:GraphsScreen"),
     Room("6", "ask", "Ask", "questions to a checkpoint, or to two with a vote", "ask:AskScreen"),
     Room("7", "evals", "Evals", "scores, pairs, Pareto, max@k, behaviour, failures", "evals:EvalsScreen"),
 )

@@ -61,6 +61,11 @@ def counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in ordered)
 
 
+def some(number: int, what: str) -> str:
+    """`1 error`, `2,000 errors`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def local_time(moment: datetime, *, form: str = "%Y-%m-%d %H:%M") -> str:
     """SQLite gives times back without their zone: they are UTC."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphs.events import AttemptFinished, Compressed, Hits, SearchStarted, Token, ToolReplied, TurnStarted
+from graphs.events import AttemptFinished, Compressed, Hits, NodeEntered, SearchStarted, Token, ToolReplied, TurnStarted
 from graphs.events import Event as GraphEvent
 from karl.api.results import Answer, Citation, Timings, Usage
 from karl.arena.telling import Cited, Told, tell
@@ -106,6 +106,7 @@ __all__ = [
     "Hit",
     "Hits",
     "Loading",
+    "NodeEntered",
     "Ready",
     "SearchStarted",
     "Spoke",

@@ -21,6 +21,7 @@ from karl import (
     Finished,
     Graph,
     Hits,
+    NodeEntered,
     SearchStarted,
     Token,
     ToolReplied,
@@ -55,8 +56,10 @@ def kinds(seen: list[Event | Finished]) -> str:
 async def test_everything_is_told_in_order(home: Path) -> None:
     async with load(home) as graph:
         seen = await events(graph)
-    search = "TurnStarted Token SearchStarted Hits ToolReplied"
-    assert kinds(seen) == f"{search} {search} TurnStarted Token AnswerGiven Finished"
+    turn, tool = "NodeEntered TurnStarted Token", "NodeEntered SearchStarted Hits ToolReplied"
+    assert kinds(seen) == f"{turn} {tool} {turn} {tool} {turn} AnswerGiven Finished"
+    nodes = [event.node for event in seen if isinstance(event, NodeEntered)]
+    assert nodes == ["think", "search", "think", "search", "think"]
     assert [event.turn for event in seen if isinstance(event, TurnStarted)] == [1, 2, 3]
     assert [event.text for event in seen if isinstance(event, Token)] == list(TURNS)
     assert [event.query for event in seen if isinstance(event, SearchStarted)] == ["mira", "falcon oslo"]
