@@ -32,6 +32,7 @@ from store.queries.corpora import (
     corpus_sha256,
     documents,
 )
+from store.queries.curves import curve, curve_names, series_names
 from store.queries.datasets import (
     DatasetGroup,
     DatasetRow,
@@ -64,9 +65,8 @@ from store.queries.metrics import (
     forget_metrics,
     metric_names,
     series,
-    series_names,
 )
-from store.queries.overview import RunOverview, run_overview, run_overviews
+from store.queries.overview import RunOverview, neighbour, run_overview, run_overviews
 from store.queries.pace import Pace, PacedRun, Spent, pace, paced_runs
 from store.queries.progress import begin_progress, progress_of_run, set_progress, stage_progress
 from store.queries.rollout_list import RolloutFilter, RolloutLine, rollout_lines, rollout_total
@@ -80,9 +80,13 @@ from store.queries.runs import (
     runs,
     set_run_state,
 )
+from store.queries.spending import Finished, Outcome, Spending, newest_rollouts, outcomes, spending
 from store.queries.tasks import (
+    DROPPED,
     Funnel,
+    fates_by_iteration,
     funnel,
+    reached,
     save_candidates,
     save_judgements,
     save_tasks,
@@ -94,6 +98,7 @@ from store.queries.traces import RolloutTrace, SegmentArrays, load_rollout, segm
 
 __all__ = [
     "BROKEN_EDIT",
+    "DROPPED",
     "ArenaColumn",
     "ArenaRecord",
     "CheckpointLine",
@@ -102,9 +107,11 @@ __all__ = [
     "DatasetGroup",
     "DatasetRow",
     "Evaluated",
+    "Finished",
     "Funnel",
     "GroupMember",
     "MetricPoint",
+    "Outcome",
     "Pace",
     "PacedRun",
     "RolloutFilter",
@@ -113,6 +120,7 @@ __all__ = [
     "RolloutTrace",
     "RunOverview",
     "SegmentArrays",
+    "Spending",
     "Spent",
     "StoredAnswer",
     "TokenCheck",
@@ -138,6 +146,8 @@ __all__ = [
     "corpus_counts",
     "corpus_sha256",
     "create_run",
+    "curve",
+    "curve_names",
     "dataset_by_name",
     "dataset_groups",
     "dataset_questions",
@@ -149,6 +159,7 @@ __all__ = [
     "evaluated_pages",
     "evaluation_arms",
     "failure_counts",
+    "fates_by_iteration",
     "finish_stage",
     "forget_metrics",
     "freeze_dataset",
@@ -159,10 +170,14 @@ __all__ = [
     "load_rollout",
     "metric_names",
     "names_of_chunks",
+    "neighbour",
     "newest_checkpoint",
+    "newest_rollouts",
+    "outcomes",
     "pace",
     "paced_runs",
     "progress_of_run",
+    "reached",
     "rollout_id_by_key",
     "rollout_keys",
     "rollout_lines",
@@ -186,6 +201,7 @@ __all__ = [
     "set_progress",
     "set_rewards",
     "set_run_state",
+    "spending",
     "stage_progress",
     "stored_answers",
     "task_keys",
