@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
+from store.queries import RolloutFilter
+
 
 @dataclass
 class RunSelected(Message):
@@ -33,3 +35,10 @@ class FieldChanged(Message):
     """The user, or another room's wish, has changed a setting of a form."""
 
     name: str
+
+
+@dataclass
+class RolloutsWanted(Message):
+    """The user wants to see the rollouts behind a number."""
+
+    filter: RolloutFilter

@@ -17,7 +17,11 @@ from store.errors import UsageError
 from store.models import EvalResult, Run
 from store.session import Session, Store
 
-SETUP, SYSTEM, DOCUMENT = "setup", "system", "document"  # splits under which the store keeps what is no arm's figures
+SETUP, SYSTEM, DOCUMENT = (
+    queries.EVALUATION,
+    "system",
+    "document",
+)  # splits under which the store keeps what is no arm's figures
 
 
 def open_evaluation(

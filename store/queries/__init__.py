@@ -12,9 +12,11 @@ from store.queries.arena import (
 from store.queries.attempts import Closing, attempts_of_arm, closing_turns
 from store.queries.checkpoint_list import CheckpointLine, checkpoint_lines
 from store.queries.checkpoints import (
+    EVALUATION,
     checkpoint_by_name,
     checkpoints,
     eval_results,
+    is_evaluation,
     newest_checkpoint,
     save_checkpoint,
     save_eval_result,
@@ -82,7 +84,6 @@ from store.queries.runs import (
 )
 from store.queries.spending import Finished, Outcome, Spending, newest_rollouts, outcomes, spending
 from store.queries.tasks import (
-    DROPPED,
     Funnel,
     fates_by_iteration,
     funnel,
@@ -98,7 +99,7 @@ from store.queries.traces import RolloutTrace, SegmentArrays, load_rollout, segm
 
 __all__ = [
     "BROKEN_EDIT",
-    "DROPPED",
+    "EVALUATION",
     "ArenaColumn",
     "ArenaRecord",
     "CheckpointLine",
@@ -165,6 +166,7 @@ __all__ = [
     "freeze_dataset",
     "funnel",
     "groups",
+    "is_evaluation",
     "iteration_row",
     "iterations",
     "load_rollout",

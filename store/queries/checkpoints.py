@@ -12,6 +12,7 @@ from store.models import Checkpoint, EvalResult, Run
 from store.queries.common import alternatives, table_of
 from store.types import Algorithm
 
+EVALUATION = "setup"  # the split under which a run of `karl eval` keeps what it was asked to measure
 Row = TypeVar("Row", Checkpoint, EvalResult)
 
 
@@ -82,6 +83,13 @@ def newest_checkpoint(
         query = query.where(table.c.algorithm == algorithm)
     newest = query.order_by(table.c.run_id.desc(), table.c.policy_version.desc(), table.c.id.desc()).limit(1)
     return session.execute(newest).scalar_one_or_none()
+
+
+def is_evaluation(session: Session, run_id: int) -> bool:
+    """Is it a run of `karl eval`? Such a run keeps what it was asked to measure."""
+    table = table_of(EvalResult)
+    query = select(table.c.id).where(table.c.run_id == run_id, table.c.split == EVALUATION)
+    return session.connection().execute(query.limit(1)).first() is not None
 
 
 def eval_results(session: Session, run_id: int, *, split: str = "held_out") -> list[EvalResult]:
