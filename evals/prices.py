@@ -17,6 +17,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from store.errors import UsageError
 
+FILE = "prices.toml"  # beside karl.toml, where no other is given
+
 
 class Price(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """USD a million tokens. A model of one's own may cost 0: say so."""
@@ -34,6 +36,12 @@ class PriceTable(BaseModel, frozen=True, extra="forbid"):
     """Model -> price, by the exact name that rollouts and judges carry."""
 
     models: dict[str, Price] = Field(default_factory=dict)
+
+
+def prices_in(folder: Path) -> PriceTable:
+    """Of its `prices.toml`; without one no model has a price. Raises: as `load_prices`."""
+    path = folder / FILE
+    return load_prices(path) if path.is_file() else PriceTable()
 
 
 def load_prices(path: Path) -> PriceTable:

@@ -87,7 +87,7 @@ class Collector:
         with self.store.session() as session:
             held = queries.rollout_keys(session, run_id, prefix=_common_start(units), failed=False)
         missing = [unit for unit in units if unit.key not in held]
-        progress.advance(len(units) - len(missing))
+        progress.skip(len(units) - len(missing))
         todo = iter(missing)
         progress.under_way(min(self.concurrency, len(missing)))
         self._streak.clear()

@@ -8,6 +8,10 @@ from typing import Protocol
 
 
 class Progress(Protocol):
+    def skip(self, count: int) -> None:
+        """So many were done by an earlier start: they count as done, but say nothing of how fast it goes."""
+        ...
+
     def advance(self, count: int = 1, note: str = "", total: int | None = None) -> None: ...
 
     def reach(self, done: int, total: int) -> None: ...
@@ -24,6 +28,9 @@ class Reporter(Protocol):
 
 
 class SilentProgress:
+    def skip(self, count: int) -> None:
+        """Nobody watches."""
+
     def advance(self, count: int = 1, note: str = "", total: int | None = None) -> None:
         """Nobody watches."""
 

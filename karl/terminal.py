@@ -35,6 +35,9 @@ class _Bar:
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress, self._task = progress, task
 
+    def skip(self, count: int) -> None:
+        self._progress.reset(self._task, completed=count)
+
     def advance(self, count: int = 1, note: str = "", total: int | None = None) -> None:
         self._progress.update(self._task, advance=count, note=note, total=total)
 
@@ -52,6 +55,9 @@ class _Lines:
         self._console, self._title, self._total, self._done = console, title, total, done
         self._began = self._said = time.monotonic()
         self._first, self._note = done, ""
+
+    def skip(self, count: int) -> None:
+        self._done, self._first = self._done + count, self._first + count
 
     def advance(self, count: int = 1, note: str = "", total: int | None = None) -> None:
         self._done += count

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
+from store.queries import RolloutFilter
+
 
 @dataclass
 class RunSelected(Message):
@@ -62,3 +64,10 @@ class QuestionPut(Message):
     """The user asks the edited graph."""
 
     question: str
+
+
+@dataclass
+class RolloutsWanted(Message):
+    """The user wants to see the rollouts behind a number."""
+
+    filter: RolloutFilter

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.structured import JudgeSettings
-from evals.prices import PriceTable, load_prices
+from evals.prices import PriceTable, load_prices, prices_in
 from evals.report.document import EvaluationDocument
 from karl.endpoints import check_judge
 from karl.evaluations.config import EvalConfig
@@ -34,7 +34,6 @@ from store.session import Store
 
 RULE = "rule"
 JUDGE_KEY = "KARL_JUDGE_KEY"
-PRICES = "prices.toml"  # beside karl.toml, where no other is given
 
 
 def with_judge(settings: Settings, judge: str | None) -> Settings:
@@ -123,5 +122,4 @@ def _prices(config: EvalConfig) -> PriceTable:
     """Raises: UsageError for a file that can't be read."""
     if config.prices is not None:
         return load_prices(config.prices.expanduser())
-    beside = Path.cwd() / PRICES
-    return load_prices(beside) if beside.is_file() else PriceTable()
+    return prices_in(Path.cwd())

@@ -33,6 +33,7 @@ from store.queries.corpora import (
     corpus_sha256,
     documents,
 )
+from store.queries.curves import curve, curve_names, series_names
 from store.queries.datasets import (
     DatasetGroup,
     DatasetRow,
@@ -74,9 +75,8 @@ from store.queries.metrics import (
     forget_metrics,
     metric_names,
     series,
-    series_names,
 )
-from store.queries.overview import EVALUATION_SETUP, RunOverview, run_overview, run_overviews
+from store.queries.overview import EVALUATION_SETUP, RunOverview, neighbour, run_overview, run_overviews
 from store.queries.pace import Pace, PacedRun, Spent, pace, paced_runs
 from store.queries.progress import begin_progress, progress_of_run, set_progress, stage_progress
 from store.queries.rollout_list import (
@@ -96,9 +96,12 @@ from store.queries.runs import (
     runs,
     set_run_state,
 )
+from store.queries.spending import Finished, Outcome, Spending, newest_rollouts, outcomes, spending
 from store.queries.tasks import (
     Funnel,
+    fates_by_iteration,
     funnel,
+    reached,
     save_candidates,
     save_judgements,
     save_tasks,
@@ -122,10 +125,12 @@ __all__ = [
     "DatasetRow",
     "Evaluated",
     "EvaluatedRun",
+    "Finished",
     "Funnel",
     "GroupMember",
     "Judged",
     "MetricPoint",
+    "Outcome",
     "Pace",
     "PacedRun",
     "RolloutFilter",
@@ -136,6 +141,7 @@ __all__ = [
     "SegmentArrays",
     "SegmentHead",
     "Shortfall",
+    "Spending",
     "Spent",
     "StoredAnswer",
     "TokenCheck",
@@ -162,6 +168,8 @@ __all__ = [
     "corpus_counts",
     "corpus_sha256",
     "create_run",
+    "curve",
+    "curve_names",
     "dataset_by_name",
     "dataset_groups",
     "dataset_questions",
@@ -174,6 +182,7 @@ __all__ = [
     "evaluated_runs",
     "evaluation_arms",
     "failure_counts",
+    "fates_by_iteration",
     "finish_stage",
     "forget_metrics",
     "freeze_dataset",
@@ -185,11 +194,15 @@ __all__ = [
     "load_rollout",
     "metric_names",
     "names_of_chunks",
+    "neighbour",
     "newest_checkpoint",
     "newest_rollout_id",
+    "newest_rollouts",
+    "outcomes",
     "pace",
     "paced_runs",
     "progress_of_run",
+    "reached",
     "rollout_id_by_key",
     "rollout_keys",
     "rollout_lines",
@@ -219,6 +232,7 @@ __all__ = [
     "set_run_state",
     "shortfall_total",
     "shortfalls",
+    "spending",
     "stage_progress",
     "stored_answers",
     "task_keys",

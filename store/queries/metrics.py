@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlmodel import Session
 
 from store.errors import KarlError
@@ -88,10 +88,3 @@ def metric_names(session: Session, run_id: int) -> dict[str, list[str]]:
     for row in session.connection().execute(query.order_by(table.c.series, table.c.name)):
         found.setdefault(row.series, []).append(row.name)
     return found
-
-
-def series_names(session: Session, run_id: int) -> list[str]:
-    """The run's series, the one written to last first."""
-    table = table_of(Metric)
-    query = select(table.c.series).where(table.c.run_id == run_id, table.c.series != "").group_by(table.c.series)
-    return list(session.connection().execute(query.order_by(func.max(table.c.id).desc())).scalars())

@@ -62,6 +62,14 @@ def run_overview(session: Session, run_id: int | None) -> RunOverview | None:
     return next(iter(run_overviews(session, limit=1)), None)
 
 
+def neighbour(session: Session, run_id: int, *, newer: bool) -> int | None:
+    """The run made next after this one, or before it; None: it is the last, or the first."""
+    table = table_of(Run)
+    found = func.min(table.c.id) if newer else func.max(table.c.id)
+    beyond = table.c.id > run_id if newer else table.c.id < run_id
+    return session.connection().execute(select(found).where(beyond)).scalar()
+
+
 def _query() -> Select[*tuple[Any, ...]]:
     run, corpus, results = table_of(Run), table_of(Corpus), table_of(EvalResult)
     return (

@@ -18,12 +18,22 @@ def begin_progress(session: Session, run_id: int, *, title: str, total: int, don
 
 
 def set_progress(
-    session: Session, run_id: int, *, title: str, done: int, total: int, under_way: int, note: str, over: bool
+    session: Session,
+    run_id: int,
+    *,
+    title: str,
+    done: int,
+    first: int,
+    total: int,
+    under_way: int,
+    note: str,
+    over: bool,
 ) -> None:
     """Of a stage that has begun; another is left alone."""
     row = stage_progress(session, run_id, title=title)
     if row is not None:
-        row.done, row.total, row.under_way, row.note, row.over = done, total, under_way, note, over
+        row.done, row.first, row.total = done, first, total
+        row.under_way, row.note, row.over = under_way, note, over
         row.updated_at = now()
 
 

@@ -139,10 +139,7 @@ def funnel(session: Session, run_id: int, *, iteration: int) -> Funnel:
         .group_by(table.c.fate, table.c.reason)
     )
     rows = [(fate, reason, count) for fate, reason, count in session.connection().execute(query)]
-    counts = {
-        stage: sum(count for fate, _, count in rows if REACHED[fate] >= level)
-        for level, stage in enumerate(STAGES, start=1)
-    }
+    counts = reached((fate, count) for fate, _, count in rows)
     by_fate = {fate: [(reason, count) for f, reason, count in rows if f is fate] for fate in DROPPED}
     return Funnel(
         counts=counts,
@@ -151,3 +148,24 @@ def funnel(session: Session, run_id: int, *, iteration: int) -> Funnel:
             str(fate): dict(sorted(found, key=lambda r: (-r[1], r[0]))) for fate, found in by_fate.items() if found
         },
     )
+
+
+def reached(fates: Iterable[tuple[Fate, int]]) -> dict[str, int]:
+    """Questions by fate -> stage -> questions that got at least that far, in order."""
+    listed = list(fates)
+    return {
+        stage: sum(count for fate, count in listed if REACHED[fate] >= level)
+        for level, stage in enumerate(STAGES, start=1)
+    }
+
+
+def fates_by_iteration(session: Session, run_id: int) -> dict[int, dict[Fate, int]]:
+    """iteration -> fate -> questions, of all iterations from one index; held-out questions are left out."""
+    table, found = table_of(Task), dict[int, dict[Fate, int]]()
+    query = select(table.c.iteration, table.c.fate, func.count()).where(
+        table.c.run_id == run_id, table.c.fate != Fate.HELD_OUT
+    )
+    grouped = query.group_by(table.c.iteration, table.c.fate).order_by(table.c.iteration)
+    for iteration, fate, count in session.connection().execute(grouped):
+        found.setdefault(iteration, {})[fate] = count
+    return found

@@ -23,7 +23,7 @@ def add_progress(session: Session, run_id: int, *, title: str = "iteration 2: so
     """Begun a minute ago with 100 done: (done - 100) / 60 a second, out of 1,000."""
     begin_progress(session, run_id, title=title, total=1_000, done=100)
     session.flush()
-    set_progress(session, run_id, title=title, done=done, total=1_000, under_way=8, note="", over=False)
+    set_progress(session, run_id, title=title, done=done, first=100, total=1_000, under_way=8, note="", over=False)
     row = stage_progress(session, run_id, title=title)
     assert row is not None
     row.began_at, row.updated_at = now() - timedelta(seconds=60), now()

@@ -243,7 +243,7 @@ async def test_rooms_by_key_and_the_run_by_enter(store: Store):
     async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "[1 Home]", "2 runs, 1 running")
         await pilot.press("down", "enter")
-        await until(pilot, "[3 Run]", "notes-1: done, started")
+        await until(pilot, "[3 Run]", "notes-1: done, iteration 1 of 1")
         assert isinstance(app.screen, RunScreen)
         await pilot.press("1")
         await until(pilot, "[1 Home]")
@@ -267,10 +267,10 @@ async def test_the_palette_offers_rooms_actions_and_themes(store: Store):
 async def test_keys_help_and_quit(store: Store):
     filled(store)
     app = app_on(store, room="run")
-    async with app.run_test(size=SMALL, notifications=True) as pilot:
+    async with app.run_test(size=(80, 40), notifications=True) as pilot:
         await until(pilot, "filings-1: running")
         await pilot.press("question_mark")
-        await until(pilot, "quit; runs go on", "Next training")
+        await until(pilot, "quit; runs go on", "the next training of the run")
         assert isinstance(app.screen, HelpScreen)
         await pilot.press("question_mark")
         await until(pilot, "filings-1: running")

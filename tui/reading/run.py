@@ -5,143 +5,156 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
+from karl.control.place import Settings
+from karl.control.processes import standing
 from store import queries
-from store.models import EvalResult
-from store.queries import Funnel, RunOverview
+from store.models import StageProgress
+from store.queries import RunOverview
 from store.session import Session, Store
-from store.types import RunState, Stage
-from tui.reading.figures import Figure
+from store.types import RunState
+from tui.reading.evaluation import EvaluationView, read_evaluation
+from tui.reading.questions import IterationView, read_iterations
+from tui.reading.spending import FailureRow, SpendingView, failures, read_spending
+from tui.reading.stages import StageView, StageWatch
+from tui.reading.throughput import Throughput, throughput
+from tui.reading.times import seconds_since
+from tui.reading.training import TrainingView, read_training
 
-# metric -> its name on the screen, in the order of the screen
-CURVES = {"loss": "loss", "logratio_winners": "winners", "logratio_losers": "losers"}
-
-
-@dataclass(frozen=True, slots=True)
-class IterationView:
-    number: int
-    stage: Stage
-    done: bool
-    seconds: float
-    funnel: Funnel
+SHARE = 0.1  # of the time that reading the sums of a big run may take
+SILENT = 60.0  # seconds without a word after which nobody is believed to train
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingView:
-    """One series. names: all series of the run, the newest first; curves: label -> values in order of steps."""
+class Wanted:
+    """What the user looks at. selected None: the newest run; move: to the next newer run (1) or the one before (-1);
+    series None: the newest training; metrics: of which curves are drawn."""
 
-    series: str
-    names: list[str]
-    last_step: int
-    curves: dict[str, list[float]]
-
-
-@dataclass(frozen=True, slots=True)
-class ArmView:
-    """One policy on the held-out questions. A figure that its evaluation does not have is None."""
-
-    arm: str
-    temperature: float
-    k: str  # "8" of max@8
-    pass_at_1: Figure | None
-    max_at_k: Figure | None
-    searches: Figure | None
+    selected: int | None = None
+    move: int = 0
+    series: str | None = None
+    metrics: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class RunDetail:
-    run_id: int
     iterations: list[IterationView]
+    spending: SpendingView
+    failures: tuple[FailureRow, ...]
     training: TrainingView | None
-    arms: list[ArmView]
-    failures: dict[str, int]
+    evaluation: EvaluationView
 
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run with its detail. None for both: there is no run."""
+    """A run with its detail; no run: run and detail are None. asked: the run that was selected when it was read;
+    gone: it is no longer there, and this is another.
 
-    run: RunOverview | None
-    detail: RunDetail | None
+    standing: the run's state, or `paused` or `lost`; heard: when it last wrote anything.
+    """
+
+    asked: int | None
+    gone: bool = False
+    run: RunOverview | None = None
+    standing: str = ""
+    heard: datetime | None = None
+    stages: tuple[StageView, ...] = ()
+    throughput: Throughput | None = None
+    detail: RunDetail | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """key: what was asked for; stamp: how the run was then."""
+
+    key: object
+    stamp: object
+    detail: RunDetail
 
 
 class RunReader:
     """Reads one run of a store. Not for two threads at once."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._kept: tuple[object, RunDetail] | None = None
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store, self._settings = store, settings
+        self._watch, self._watched = StageWatch(), 0
+        self._kept: _Kept | None = None
+        self._next = 0.0  # when the sums may be read again
 
-    def read(self, *, selected: int | None = None, series: str | None = None, afresh: bool = False) -> RunView:
-        """selected None: the newest run; series: which training, None: the newest. A run that rests is read once,
-        unless `afresh`.
+    def read(self, wanted: Wanted, *, afresh: bool = False) -> RunView:
+        """A run that rests is read once, unless `afresh`; the sums of a big one as often as that costs little.
 
         Raises: KarlError when the database refuses.
         """
         with self._store.session() as session:
-            run = queries.run_overview(session, selected)
-            detail = self._detail(session, run, series=series, afresh=afresh) if run else None
-        return RunView(run, detail)
+            run = queries.run_overview(session, _target(session, wanted))
+            if run is None:
+                return RunView(wanted.selected)
+            rows = queries.progress_of_run(session, run.run_id)
+            stands = standing(self._settings, run.name, run.state)
+            newest = queries.newest_rollouts(session, run.run_id) if run.state is RunState.RUNNING else []
+            return RunView(
+                asked=wanted.selected,
+                gone=wanted.selected is not None and not wanted.move and wanted.selected != run.run_id,
+                run=run,
+                standing=stands,
+                heard=max(run.updated_at, *(row.updated_at for row in rows)) if rows else run.updated_at,
+                stages=tuple(self._stages(run, rows, live=_lives(run, stands, rows))),
+                throughput=throughput(newest, began=_began(rows)),
+                detail=self._detail(session, run, rows, wanted, afresh=afresh),
+            )
 
-    def _detail(self, session: Session, run: RunOverview, *, series: str | None, afresh: bool) -> RunDetail:
-        """Counting a big run's rollouts each second for the same result would keep a core busy."""
-        place = (run.run_id, run.state, run.updated_at, series)
-        if self._kept and self._kept[0] == place and run.state is not RunState.RUNNING and not afresh:
-            return self._kept[1]
-        detail = read_detail(session, run.run_id, series=series)
-        self._kept = (place, detail)
+    def _stages(self, run: RunOverview, rows: Sequence[StageProgress], *, live: bool) -> list[StageView]:
+        if self._watched != run.run_id:
+            self._watch, self._watched = StageWatch(), run.run_id
+        return self._watch.views(rows, live=live)
+
+    def _detail(
+        self, session: Session, run: RunOverview, rows: Sequence[StageProgress], wanted: Wanted, *, afresh: bool
+    ) -> RunDetail:
+        key = (run.run_id, wanted.series, wanted.metrics)
+        # The progress too: `karl train` writes to a run that is done.
+        stamp = (run.state, run.updated_at, rows[0].updated_at if rows else None)
+        kept = self._kept
+        if kept is not None and kept.key == key and not afresh:
+            rests = run.state is not RunState.RUNNING and kept.stamp == stamp
+            if rests or time.monotonic() < self._next:
+                return kept.detail
+        began = time.monotonic()
+        detail = read_detail(session, run.run_id, wanted)
+        self._next = began + (time.monotonic() - began) / SHARE
+        self._kept = _Kept(key, stamp, detail)
         return detail
 
 
-def read_detail(session: Session, run_id: int, *, series: str | None) -> RunDetail:
+def read_detail(session: Session, run_id: int, wanted: Wanted) -> RunDetail:
+    outcomes = queries.outcomes(session, run_id)
     return RunDetail(
-        run_id=run_id,
         iterations=read_iterations(session, run_id),
-        training=read_training(session, run_id, series=series),
-        arms=[arm_view(result) for result in queries.eval_results(session, run_id)],
-        failures=queries.failure_counts(session, run_id),
+        spending=read_spending(session, run_id),
+        failures=failures(outcomes),
+        training=read_training(session, run_id, series=wanted.series, metrics=wanted.metrics),
+        evaluation=read_evaluation(session, run_id, outcomes),
     )
 
 
-def read_iterations(session: Session, run_id: int) -> list[IterationView]:
-    return [
-        IterationView(
-            number=row.number,
-            stage=row.stage,
-            done=row.done,
-            seconds=sum(row.seconds.values()),
-            funnel=queries.funnel(session, run_id, iteration=row.number),
-        )
-        for row in queries.iterations(session, run_id)
-    ]
+def _target(session: Session, wanted: Wanted) -> int | None:
+    """At either end of the runs it stays where it is."""
+    if wanted.selected is None or not wanted.move:
+        return wanted.selected
+    return queries.neighbour(session, wanted.selected, newer=wanted.move > 0) or wanted.selected
 
 
-def read_training(session: Session, run_id: int, *, series: str | None) -> TrainingView | None:
-    """None: nothing was trained yet. An unknown series gives the newest."""
-    names = queries.series_names(session, run_id)
-    if not names:
-        return None
-    chosen = series if series in names else names[0]
-    points = {label: queries.series(session, run_id, series=chosen, name=metric) for metric, label in CURVES.items()}
-    curves = {label: [value for _, value in found] for label, found in points.items() if found}
-    last_step = max((found[-1][0] for found in points.values() if found), default=0)
-    return TrainingView(series=chosen, names=names, last_step=last_step, curves=curves)
+def _lives(run: RunOverview, stands: str, rows: Sequence[StageProgress]) -> bool:
+    if run.state is RunState.RUNNING:
+        return stands == RunState.RUNNING
+    # `karl train` on the datasets of a run that has ended.
+    return bool(rows) and not rows[0].over and seconds_since(rows[0].updated_at) < SILENT
 
 
-def arm_view(result: EvalResult) -> ArmView:
-    widest = next((name for name in result.figures if name.startswith("max@")), "max@k")
-    return ArmView(
-        arm=result.arm,
-        temperature=result.temperature,
-        k=widest.removeprefix("max@"),
-        pass_at_1=_figure(result.figures, "pass@1"),
-        max_at_k=_figure(result.figures, widest),
-        searches=_figure(result.figures, "searches"),
-    )
-
-
-def _figure(figures: Mapping[str, Any], name: str) -> Figure | None:
-    return Figure(**figures[name]) if name in figures else None
+def _began(rows: Sequence[StageProgress]) -> datetime | None:
+    return next((row.began_at for row in rows if not row.over), None)

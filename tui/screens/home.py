@@ -14,15 +14,12 @@ from textual.containers import Container
 from textual.widgets import Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
-from karl.control import launch, processes
 from karl.control.checkup import SECONDS, Checkup
 from store.types import RunState
 from tui.desk import Wish
 from tui.messages import CorpusOpened, RunOpened, RunSelected
 from tui.reading.home import HomeReader, HomeView, RunLine
-from tui.screens.base import RoomScreen
-from tui.screens.stop import StopScreen
-from tui.screens.words import WordsScreen
+from tui.screens.run_control import Controlled, RunControlScreen
 from tui.widgets.checkpoint_table import CheckpointTable
 from tui.widgets.corpus_table import CorpusTable
 from tui.widgets.health import HealthPanel
@@ -39,13 +36,10 @@ or, with your own documents:
     karl run --corpus NAME"""
 
 
-class HomeScreen(RoomScreen):
+class HomeScreen(RunControlScreen):
     ROOM = "home"
     CSS_PATH = "home.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("p", "pause", "Pause", tooltip="hold the run, or let it go on"),
-        Binding("x", "stop", "Stop", tooltip="stop the run; asks first"),
-        Binding("c", "resume", "Go on", tooltip="go on with a run that has stopped, failed or lost its process"),
         Binding("n", "again", "Run again", tooltip="start a run like this one, with changes"),
     ]
 
@@ -70,9 +64,7 @@ class HomeScreen(RoomScreen):
         self.set_interval(SECONDS, self._check_again)
 
     def commands(self) -> Iterator[SystemCommand]:
-        yield SystemCommand("Pause or wake the run", "hold its processes, or let them go on", self.action_pause)
-        yield SystemCommand("Stop the run", "after what is under way, or at once", self.action_stop)
-        yield SystemCommand("Go on with the run", "where it stopped, failed or was killed", self.action_resume)
+        yield from super().commands()
         yield SystemCommand("Run again with changes", "a new run with this one's settings", self.action_again)
         yield SystemCommand("Check the health again", "what `karl doctor` checks", self.action_read_afresh)
 
@@ -144,81 +136,13 @@ class HomeScreen(RoomScreen):
         self.app.switch_mode("launch")
 
     def action_again(self) -> None:
-        line = self._chosen()
-        if line is not None:
-            self.desk.wish = Wish(like=line.run.run_id)
-            self.app.switch_mode("launch")
-
-    # -- run control -------------------------------------------------------------------------------------------------
-
-    def action_pause(self) -> None:
-        line = self._chosen(str(RunState.RUNNING), processes.PAUSED)
-        if line is None:
-            return
-        paused = line.standing == processes.PAUSED
-        act = processes.wake if paused else processes.pause
-        told = "goes on" if paused else "is paused; p wakes it"
-        self._act(partial(act, self.desk.settings, line.run.name), f"run {line.run.name} {told}")
-
-    def action_stop(self) -> None:
-        line = self._chosen(str(RunState.RUNNING), processes.PAUSED)
-        if line is not None:
-            self.app.push_screen(StopScreen(line.run.name), partial(self._stop, line.run.name))
-
-    def _stop(self, run: str, choice: bool | None) -> None:
-        """choice: whether at once; None: it goes on."""
-        if choice is not None:
-            told = "ends" if choice else "stops when what is under way is finished"
-            self._act(partial(processes.stop, self.desk.settings, run, at_once=choice), f"run {run} {told}")
-
-    def action_resume(self) -> None:
-        line = self._chosen(str(RunState.STOPPED), str(RunState.FAILED), processes.LOST)
-        if line is None:
-            return
-        if line.run.planned is None:
-            self.notify(f"run {line.run.name} is not of `karl run`: the command that started it goes on with it")
-            return
-        self.notify(f"run {line.run.name} is being started", markup=False)
-        work = partial(self._resume, line.run.name)
-        self.run_worker(work, name="resume", group="act", thread=True, exit_on_error=False)
-
-    def _resume(self, run: str) -> tuple[str, launch.Look]:
-        settings, worker = self.desk.settings, get_current_worker()
-        launched = launch.resume(settings, run)
-        return run, launch.wait(settings, launched, cancelled=lambda: worker.is_cancelled, seen=lambda _: None)
-
-    def _act(self, work: Callable[[], None], told: str) -> None:
-        def acted() -> str:
-            work()
-            return told
-
-        self.run_worker(acted, name="act", group="act", thread=True, exit_on_error=False)
-
-    @on(Worker.StateChanged)
-    def _acted(self, event: Worker.StateChanged) -> None:
-        if event.worker.group != "act" or event.state not in (WorkerState.SUCCESS, WorkerState.ERROR):
-            return
-        if event.state is WorkerState.ERROR:
-            self.notify(str(event.worker.error), severity="error", markup=False)
-        elif event.worker.name == "act":
-            self.notify(str(event.worker.result), markup=False)
-        elif event.worker.result is not None:
-            self._resumed(*event.worker.result)
-        self.read(afresh=True)
-
-    def _resumed(self, run: str, seen: launch.Look) -> None:
-        if seen.run is not None:
-            self.notify(f"run {run} goes on", markup=False)
-        elif seen.code is not None:
-            self.app.push_screen(WordsScreen(f"run {run} did not go on", seen.said))
-
-    def _chosen(self, *standings: str) -> RunLine | None:
-        """The run under the cursor, if it stands so; says why not otherwise."""
         line = self._runs.get(self.desk.run_id or 0)
         if line is None:
             self.notify("there is no run yet")
-            return None
-        if standings and line.standing not in standings:
-            self.notify(f"run {line.run.name} is {line.standing}", severity="warning", markup=False)
-            return None
-        return line
+        else:
+            self.desk.wish = Wish(like=line.run.run_id)
+            self.app.switch_mode("launch")
+
+    def controlled(self) -> Controlled | None:
+        line = self._runs.get(self.desk.run_id or 0)
+        return Controlled(line.run.name, line.standing, line.run.planned) if line is not None else None

@@ -8,8 +8,8 @@ from rich.text import Text
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from tui.reading.run import IterationView
-from tui.text import bar, counted
+from tui.reading.questions import IterationView
+from tui.text import bar
 
 LABEL = 14
 NARROWEST = 20  # cells of an iteration: "2 deduplicate 104 s"
@@ -30,21 +30,20 @@ class FunnelPanel(Widget):
 
 
 def funnel_lines(iterations: Sequence[IterationView], *, width: int) -> list[str]:
-    """A line of headings, a line a stage, and what the newest iteration dropped; each at most `width` cells."""
+    """A line of headings and a line a stage, each at most `width` cells."""
     if not iterations:
         return [EMPTY]
     room = max(1, (width - LABEL) // NARROWEST)
     shown = iterations[-room:]
     cell = min(WIDEST, max(NARROWEST, (width - LABEL) // len(shown)))
-    most = max(max(view.funnel.counts.values()) for view in shown)
+    most = max(max(view.counts.values()) for view in shown)
     heading = f"{'iteration':<{LABEL}}" + "".join(f"{_heading(view):<{cell}}" for view in shown)
     stages = [
         f"{stage.replace('_', ' '):<{LABEL}}"
-        + "".join(_cell(view.funnel.counts[stage], most=most, width=cell) for view in shown)
-        for stage in shown[-1].funnel.counts
+        + "".join(_cell(view.counts[stage], most=most, width=cell) for view in shown)
+        for stage in shown[-1].counts
     ]
-    dropped = counted(shown[-1].funnel.dropped)
-    return [line.rstrip() for line in (heading, *stages)] + ([f"dropped: {dropped}"] if dropped else [])
+    return [line.rstrip() for line in (heading, *stages)]
 
 
 def _heading(view: IterationView) -> str:

@@ -1,56 +1,85 @@
-"""A training as curves: loss and, where there are any, the log-ratios of winners and losers."""
+"""A training as live plots: the charts that the user has chosen, those of which something is known."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from statistics import fmean
+from collections.abc import Collection
 
+from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
-from textual.widgets import Label, Sparkline, Static
+from textual.containers import Grid, Vertical
+from textual.widgets import Static
 
-from tui.reading.run import CURVES, TrainingView
+from tui.reading.charts import Chart, charts_of
+from tui.reading.training import Points, TrainingView
 from tui.text import number
+from tui.widgets.plot import COLOURS, SIGNS, Line, Plot
+
+EMPTY = "nothing was trained yet"
 
 
-class Curve(Horizontal):
-    """Name, sparkline over the steps, last value with the lowest and the highest."""
+class ChartPanel(Vertical):
+    """Title with the last values, and the plot; each curve's sign and colour stand before its name."""
 
-    def __init__(self, label: str) -> None:
-        super().__init__(id=f"curve-{label}")
-        self._label = label
+    def __init__(self, chart: Chart) -> None:
+        super().__init__()
+        self._chart = chart
+        self._caption, self._plot = Static(), Plot()
 
     def compose(self) -> ComposeResult:
-        yield Label(self._label, classes="name", markup=False)
-        # The mean of the steps under a cell: a single outlier must not look like the whole.
-        yield Sparkline(summary_function=fmean)
-        yield Label(classes="value", markup=False)
+        yield self._caption
+        yield self._plot
 
-    def show(self, values: Sequence[float] | None) -> None:
-        self.display = bool(values)
-        if values:
-            self.query_one(Sparkline).data = values
-            self.query_one(".value", Label).update(
-                f"{number(values[-1])} ({number(min(values))}..{number(max(values))})"
-            )
+    def show(self, curves: dict[str, Points]) -> None:
+        self._plot.show([Line(self._chart.label(name), points) for name, points in curves.items()])
+        self._caption.update(self._heading(curves))
+
+    def _heading(self, curves: dict[str, Points]) -> Text:
+        text = Text(self._chart.title, style="bold", no_wrap=True, overflow="ellipsis")
+        for place, (name, points) in enumerate(curves.items()):
+            label = self._chart.label(name)
+            if label:
+                text.append(f" {SIGNS[place % len(SIGNS)]} ", self._colour(place))
+                text.append(label, "none")
+            text.append(f" {_value(points[-1][1])}", "none")
+        return text
+
+    def _colour(self, place: int) -> str:
+        return self.app.theme_variables[COLOURS[place % len(COLOURS)]]
 
 
 class TrainingPanel(Vertical):
-    """The series that `TrainingView` names; a word in its place where nothing was trained yet."""
-
     def compose(self) -> ComposeResult:
-        yield Static("nothing was trained yet", id="untrained")
-        for label in CURVES.values():
-            yield Curve(label)
+        yield Static(EMPTY, id="untrained")
+        yield Grid(id="charts")
 
     def on_mount(self) -> None:
-        self.show(None)
+        self._panels: dict[str, ChartPanel] = {}
+        self.show(None, titles=())
 
-    def show(self, training: TrainingView | None) -> None:
-        self.query_one("#untrained").display = training is None
-        for label in CURVES.values():
-            self.query_one(f"#curve-{label}", Curve).show(training.curves.get(label) if training else None)
+    def show(self, training: TrainingView | None, *, titles: Collection[str]) -> None:
+        """`titles`: of the charts that shall be drawn."""
         self.border_title = _title(training)
+        self.query_one("#untrained").display = training is None
+        wanted = [] if training is None else [c for c in charts_of(training.curves) if c.title in titles]
+        self._lay(wanted)
+        for chart in wanted:
+            assert training is not None
+            curves = {name: training.curves[name] for name in chart.metrics if training.curves.get(name)}
+            self._panels[chart.title].show(curves)
+
+    def _lay(self, charts: list[Chart]) -> None:
+        grid, titles = self.query_one("#charts"), [chart.title for chart in charts]
+        for chart in charts:
+            if chart.title not in self._panels:
+                self._panels[chart.title] = ChartPanel(chart)
+                grid.mount(self._panels[chart.title])
+        for title, panel in self._panels.items():
+            panel.display = title in titles
+        grid.display = bool(charts)
+
+
+def _value(value: float) -> str:
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else number(value)
 
 
 def _title(training: TrainingView | None) -> str:
@@ -58,4 +87,4 @@ def _title(training: TrainingView | None) -> str:
         return "training"
     place = training.names.index(training.series) + 1
     others = f" ({place} of {len(training.names)})" if len(training.names) > 1 else ""
-    return f"training {training.series}{others}, step {training.last_step}: last (lowest..highest)"
+    return Text(f"training {training.series}{others}, step {training.last_step:,}").markup
