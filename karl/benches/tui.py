@@ -94,7 +94,7 @@ def _write(file: Path, over: threading.Event) -> None:
         with store.session() as session:
             queries.save_rollouts(session, [(one, links) for one in made])
             queries.set_progress(
-                session, run_id, title=title, done=done, total=100_000, under_way=64, note="", over=False
+                session, run_id, title=title, first=0, done=done, total=100_000, under_way=64, note="", over=False
             )
     store.close()
 

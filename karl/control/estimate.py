@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from evals.prices import PriceTable, load_prices
+from evals.prices import PriceTable
 from karl.run_config import RunConfig
 from store import queries
 from store.queries import Pace
@@ -86,12 +85,6 @@ def estimate(rollouts: Mapping[str, int], like: Pace | None, *, model: str, pric
         usd=usd,
         priced=price is not None,
     )
-
-
-def prices_here() -> PriceTable:
-    """Raises: UsageError for a file that cannot be read."""
-    beside = Path.cwd() / PRICES
-    return load_prices(beside) if beside.is_file() else PriceTable()
 
 
 def _role(kind: str) -> Role:

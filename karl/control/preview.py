@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from karl.control.estimate import Estimate, earlier, estimate, prices_here, rollouts_of
+from evals.prices import prices_in
+from karl.control.estimate import Estimate, earlier, estimate, rollouts_of
 from karl.control.form import Draft, parse, settings_for, shown_command
 from karl.control.in_effect import StageGraph, graphs_in_effect
 from karl.control.problems import problems_of
@@ -65,7 +66,7 @@ def _estimate(
         like = earlier(session, config, model=model)
     stages = [one.stage for one in graphs]
     rollouts = rollouts_of(config, stages=stages, asked=_asked(draft, config), epochs=_epochs(config))
-    return estimate(rollouts, like, model=model, prices=prices_here())
+    return estimate(rollouts, like, model=model, prices=prices_in(Path.cwd()))
 
 
 def _asked(draft: Draft, config: RunConfig) -> int | None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from textual.screen import Screen
 from textual.widgets import Input
 
 from store.queries import RolloutLinks, begin_progress, save_rollouts, set_progress, set_run_state
@@ -16,7 +15,6 @@ from tests.evals.report_kit import HOSTILE, document
 from tests.store.records import a_rollout
 from tests.tui.evals_kit import evaluated_run, home_of, keep, keep_reports
 from tests.tui.kit import app_on, shown, until
-from tui.rooms import ROOMS
 from tui.widgets.evaluation_list import EvaluationList
 from tui.widgets.failure_list import FailureList
 
@@ -140,8 +138,6 @@ async def test_failures_are_narrowed_and_their_traces_opened(store: Store):
     with store.session() as session:
         (rollout_id,) = save_rollouts(session, [(a_rollout(key), RolloutLinks())])
     app = app_on(store, room="evals")
-    if "traces" not in {room.name for room in ROOMS}:
-        app.add_mode("traces", Screen[None])
     async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "eval-test", "unjudged")
         await pilot.press("slash")
@@ -152,12 +148,7 @@ async def test_failures_are_narrowed_and_their_traces_opened(store: Store):
         await until(pilot, "this store does not hold the trace")
         assert app.desk.rollout_id is None
         await pilot.press("up", "enter")
-        for _ in range(50):
-            if app.desk.rollout_id is not None:
-                break
-            await pilot.pause(0.1)
-        assert app.desk.rollout_id == rollout_id
-        assert app.current_mode == "traces"
+        await until(pilot, "[4 Traces]", f"rollout {rollout_id}")
 
 
 async def test_escape_leaves_filter_and_parts(store: Store):

@@ -202,7 +202,7 @@ async def test_a_locked_database_is_told_and_read_when_it_is_free(store: Store):
             locked.execute("PRAGMA locking_mode=EXCLUSIVE")
             locked.execute("BEGIN EXCLUSIVE")
             locked.execute("UPDATE run SET state = 'DONE'")
-            await until(pilot, "cannot read, trying again", "database is locked", "notes-1-corpus")
+            await until(pilot, "cannot read, trying again", "database is locked", "filings-1", "notes-1")
             locked.execute("COMMIT")
         locked.close()
         lines = await until(pilot, "2 runs, 0 running")

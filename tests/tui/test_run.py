@@ -6,17 +6,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from textual.pilot import Pilot
-from textual.screen import Screen
 
 from store.models import EvalResult
-from store.queries import EVALUATION_SETUP, RolloutFilter, add_metrics, save_eval_result, set_run_state
+from store.queries import EVALUATION_SETUP, add_metrics, save_eval_result, set_run_state
 from store.session import Store
-from store.types import FailureKind, Fate, RolloutStatus, RunState
+from store.types import RunState
 from tests.tui.kit import add_arm, add_losses, app_on, fill_done, fill_running, filled, shown, until
 from tests.tui.run_kit import add_kinds, add_progress, add_rollouts, date, owned
-from tui.app import KarlApp
-from tui.rooms import ROOMS
 from tui.screens.run import RunScreen
 from tui.widgets.counts import CountTable
 
@@ -29,20 +25,6 @@ def words(lines: list[str], first: str) -> list[str]:
     """The words of the first line that begins with the words `first`, up to the right half of a wide screen."""
     left = (line[:LEFT].split() for line in lines)
     return next(found for found in left if found[: len(first.split())] == first.split())
-
-
-def traces_wanted(app: KarlApp) -> None:
-    """Another room's screen in this test: what it is asked for is on the desk."""
-    if "traces" not in [room.name for room in ROOMS]:
-        app.add_mode("traces", Screen)
-
-
-async def until_filter(pilot: Pilot[None], app: KarlApp) -> RolloutFilter:
-    for _ in range(50):
-        if app.desk.filter is not None:
-            return app.desk.filter
-        await pilot.pause(0.05)
-    raise AssertionError("no filter on the desk")
 
 
 async def test_an_empty_store_and_the_first_run(store: Store):
@@ -204,27 +186,23 @@ async def test_a_resting_run_is_read_again_when_asked_or_trained_on(store: Store
 
 async def test_enter_on_a_failure_opens_its_rollouts(store: Store):
     with store.session() as session:
-        run_id = fill_done(session)
+        fill_done(session)
     app = app_on(store, room="run")
     async with app.run_test(size=SMALL) as pilot:
-        traces_wanted(app)
         await until(pilot, "notes-1: done")
         app.screen.query_one("#failures").query_one(CountTable).focus()
         await pilot.press("down", "enter")
-        wanted = await until_filter(pilot, app)
-        assert wanted == RolloutFilter(run_id=run_id, status=RolloutStatus.FAILED, failure_kind=FailureKind.TOOL)
-        assert app.current_mode == "traces"
+        await until(pilot, "[4 Traces]", "status:failed", "kind:tool", "1 rollout")
 
 
 async def test_enter_on_a_fate_opens_its_rollouts_of_the_iteration(store: Store):
-    _, run_id = filled(store)
+    filled(store)
     app = app_on(store, room="run")
     async with app.run_test(size=LARGE) as pilot:
-        traces_wanted(app)
         await until(pilot, "filings-1: running", "all wrong")
         app.screen.query_one("#fates").query_one(CountTable).focus()
         await pilot.press("down", "down", "right", "right", "enter")
-        assert await until_filter(pilot, app) == RolloutFilter(run_id=run_id, iteration=1, fate=Fate.ALL_WRONG)
+        await until(pilot, "[4 Traces]", "iter:1", "fate:all_wrong")
 
 
 async def test_an_evaluation_of_its_own_is_told_apart(store: Store):

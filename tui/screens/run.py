@@ -137,7 +137,7 @@ class RunScreen(RunControlScreen):
     def controlled(self) -> Controlled | None:
         if self._view is None or self._view.run is None:
             return None
-        run, detail = self._view.run, self._view.detail
+        run = self._view.run
         return Controlled(run.name, self._view.standing, None if run.evaluation else run.planned)
 
     def action_move(self, step: int) -> None:
