@@ -118,7 +118,9 @@ async def test_a_running_evaluation_shows_how_far_it_is(store: Store):
     with store.session() as session:
         run_id = evaluated_run(session)
         begin_progress(session, run_id, title="oapl-1: notes", total=40, done=0)
-        set_progress(session, run_id, title="oapl-1: notes", done=10, total=40, under_way=8, note="", over=False)
+        set_progress(
+            session, run_id, title="oapl-1: notes", first=0, done=10, total=40, under_way=8, note="", over=False
+        )
     app = app_on(store, room="evals")
     async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "█████                10/40 25%, 8 under way  oapl-1: notes", "running")
