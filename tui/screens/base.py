@@ -6,6 +6,7 @@ reads nothing; what goes wrong is told in the status line and tried again, while
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -14,12 +15,13 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Footer
 from textual.worker import Worker, WorkerState
 
 from tui.desk import Desk
 from tui.rooms import ROOMS
 from tui.widgets.room_bar import RoomBar
+from tui.widgets.told import Told
 
 SECONDS = 1.0  # between two readings
 SLOW = 2.0  # seconds after which a reading that has not come back is told
@@ -60,7 +62,7 @@ class RoomScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield RoomBar(ROOMS, here=self.ROOM)
-        yield Static(id="status", markup=False)
+        yield Told(id="status")
         yield from self.compose_room()
         yield Footer()
 
@@ -107,6 +109,9 @@ class RoomScreen(Screen[None]):
         if event.state is WorkerState.SUCCESS:
             self.say(self.show(event.worker.result))
             self.readings += 1
+            if self.readings == 1:
+                # What a room has loaded stays: to look for garbage in it again and again takes longer than a frame.
+                gc.freeze()
         elif event.state is WorkerState.ERROR:
             self.say(f"cannot read, trying again: {event.worker.error}", failed=True)
         if self._asked_meanwhile:
@@ -114,9 +119,9 @@ class RoomScreen(Screen[None]):
 
     def say(self, text: str, *, failed: bool = False) -> None:
         """In the status line."""
-        status = self.query_one("#status", Static)
+        status = self.query_one("#status", Told)
         status.set_class(failed, "failed")
-        status.update(text)
+        status.say(text)
 
     def action_read_afresh(self) -> None:
         self.read(afresh=True)

@@ -12,7 +12,6 @@ from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.events import Resize
-from textual.widgets import Static
 
 from tui.messages import RolloutsWanted
 from tui.reading.charts import USUAL_TITLES, metrics_of
@@ -28,6 +27,7 @@ from tui.widgets.opened import failure_counts, fate_counts
 from tui.widgets.pace import PacePanel
 from tui.widgets.spending import SpendingPanel
 from tui.widgets.stages import StagesPanel
+from tui.widgets.told import Told
 from tui.widgets.training import TrainingPanel
 
 EMPTY = "No run yet: `karl demo` makes one."
@@ -54,7 +54,7 @@ class RunScreen(RunControlScreen):
 
     def compose_room(self) -> ComposeResult:
         with VerticalScroll(id="detail"):
-            yield Static(EMPTY, id="headline")
+            yield Told(EMPTY, id="headline")
             with VerticalScroll(id="left"):
                 yield StagesPanel(id="stages")
                 yield PacePanel(id="pace")
@@ -86,6 +86,10 @@ class RunScreen(RunControlScreen):
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
+    def come_back(self) -> None:
+        """A run that rests is not counted again."""
+        self.read()
+
     def reading(self, *, afresh: bool) -> Callable[[], Any]:
         self._reader = self._reader or RunReader(self.desk.store, self.desk.settings)
         if self._view is not None and self._view.run is not None and self.desk.run_id != self._view.run.run_id:
@@ -101,14 +105,15 @@ class RunScreen(RunControlScreen):
         before, self._view = self._view, view
         self._display_parts(view.run is not None)
         if view.run is None or view.detail is None:
-            self.query_one("#headline", Static).update(EMPTY)
+            self.query_one("#headline", Told).say(EMPTY)
             return f"no run  {self.desk.source}"
         if before is None or before.run is None or before.run.run_id != view.run.run_id:
             self._begin(view)
-        self.query_one("#headline", Static).update(headline(view))
+        self.query_one("#headline", Told).say(headline(view))
         self.query_one(StagesPanel).stages = view.stages
         self.query_one(PacePanel).show(view)
-        self._show_detail(view.run.run_id, view.detail)
+        if before is None or before.detail is not view.detail:  # of a run that rests it is the one that was kept
+            self._show_detail(view.run.run_id, view.detail)
         return f"{view.run.name}: {view.standing}  read {datetime.now().astimezone():%H:%M:%S}  {self.desk.source}"
 
     def _begin(self, view: RunView) -> None:

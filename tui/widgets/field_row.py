@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Input, Label, Select, Static
+from textual.widgets import Input, Label, Select
 
 from karl.control.form import FormField
 from karl.control.offers import Offer
 from tui.messages import FieldChanged
 from tui.widgets.choice import Choice
+from tui.widgets.told import Told
 
 
 class FieldRow(Vertical):
@@ -34,7 +34,7 @@ class FieldRow(Vertical):
         with Horizontal():
             yield Label(self.field.label, markup=False)
             yield self._editor
-        yield Static(classes="problem", markup=False)
+        yield Told(classes="problem")
 
     def on_mount(self) -> None:
         self.complain("")
@@ -60,7 +60,7 @@ class FieldRow(Vertical):
     def complain(self, problem: str) -> None:
         """What is wrong with the text; "" for nothing."""
         self.set_class(bool(problem), "wrong")
-        self.query_one(".problem", Static).update(Text(f"✗ {problem}") if problem else "")
+        self.query_one(".problem", Told).say(f"✗ {problem}" if problem else "")
 
     @on(Input.Changed)
     @on(Select.Changed)

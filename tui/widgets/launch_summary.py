@@ -7,26 +7,26 @@ from collections.abc import Iterator
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
-from textual.widgets import Static
 
 from karl.control.estimate import Estimate
 from karl.control.in_effect import BUILT_IN, StageGraph
 from karl.control.preview import Preview
 from tui.text import amount, duration
+from tui.widgets.told import Told
 
 
 class LaunchSummary(VerticalScroll):
     """Scrolls where not all of it fits."""
 
     def compose(self) -> ComposeResult:
-        yield Static("nothing is filled in yet", markup=False)
+        yield Told("nothing is filled in yet")
 
     def on_mount(self) -> None:
         self.border_title = "what it comes to (y copies the command)"
 
     def show(self, preview: Preview) -> None:
         parts = [part for part in (_command(preview), _problems(preview), _estimate(preview), _graphs(preview)) if part]
-        self.query_one(Static).update(Text("\n\n").join(parts))
+        self.query_one(Told).say(Text("\n\n").join(parts))
 
 
 def _command(preview: Preview) -> Text | None:

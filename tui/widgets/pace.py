@@ -18,27 +18,27 @@ class PacePanel(Static):
     """The rates are those of the newest rollouts; none where the last is long ago, for its time."""
 
     def on_mount(self) -> None:
-        self.border_title = TITLE
+        self.border_title, self._figures = TITLE, dict[str, str]()
 
     def show(self, view: RunView) -> None:
         rates, under_way = view.throughput, sum(stage.under_way for stage in view.stages)
         quiet = seconds_since(rates.newest) if rates is not None else 0.0
         if rates is None or quiet > max(OLD, 2 * rates.seconds):
             self.border_title = TITLE
+            self._figures = {}
             self.update(f"{EMPTY}{f'; {under_way:,} under way' if under_way else ''}")
             return
         self.border_title = f"{TITLE} over {duration(rates.seconds)}, until {duration(quiet)} ago"
-        self.update(
-            _table(
-                {
-                    "rollouts/s": f"{rates.rollouts:,.1f}",
-                    "sampled tokens/s": amount(rates.sampled),
-                    "read tokens/s": amount(rates.read),
-                    "searches/s": f"{rates.searches:,.1f}",
-                    "under way": f"{under_way:,}" if under_way else "",
-                }
-            )
-        )
+        figures = {
+            "rollouts/s": f"{rates.rollouts:,.1f}",
+            "sampled tokens/s": amount(rates.sampled),
+            "read tokens/s": amount(rates.read),
+            "searches/s": f"{rates.searches:,.1f}",
+            "under way": f"{under_way:,}" if under_way else "",
+        }
+        if figures != self._figures:
+            self._figures = figures
+            self.update(_table(figures))
 
 
 def _table(figures: dict[str, str]) -> Table:
