@@ -6,7 +6,7 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,24 +40,30 @@ class Terminal:
     def lines(self) -> list[str]:
         return self.tmux("capture-pane", "-p", "-t", "karl").splitlines()
 
+    def wait(self, happened: Callable[[], bool], *, patience: float) -> bool:
+        """Whether it happened within `patience` seconds."""
+        end = time.monotonic() + patience
+        while not (done := happened()) and time.monotonic() < end:
+            time.sleep(POLL)
+        return done
+
     def until(self, *said: str, patience: float = 60.0) -> list[str]:
         """Wait until every text is on the screen. Raises: AssertionError with the screen."""
-        end = time.monotonic() + patience
-        while time.monotonic() < end:
-            lines = self.lines()
-            if all(any(text in line for line in lines) for text in said):
-                return lines
-            time.sleep(POLL)
-        raise AssertionError(f"{said} never came on the screen:\n" + "\n".join(self.lines()))
+        if not self.wait(lambda: self._shows(said), patience=patience):
+            raise AssertionError(f"{said} never came on the screen:\n" + "\n".join(self.lines()))
+        return self.lines()
+
+    def _shows(self, said: Sequence[str]) -> bool:
+        lines = self.lines()
+        return all(any(text in line for line in lines) for text in said)
 
     def until_gone(self, *, patience: float = 30.0) -> None:
         """Wait until the program has ended. Raises: AssertionError with the screen."""
-        end = time.monotonic() + patience
-        while time.monotonic() < end:
-            if self.tmux("display-message", "-p", "-t", "karl", "#{pane_dead}").strip() == "1":
-                return
-            time.sleep(POLL)
-        raise AssertionError("the program has not ended:\n" + "\n".join(self.lines()))
+        if not self.wait(self._dead, patience=patience):
+            raise AssertionError("the program has not ended:\n" + "\n".join(self.lines()))
+
+    def _dead(self) -> bool:
+        return self.tmux("display-message", "-p", "-t", "karl", "#{pane_dead}").strip() == "1"
 
     def exit_code(self) -> int:
         return int(self.tmux("display-message", "-p", "-t", "karl", "#{pane_dead_status}"))
@@ -69,9 +75,30 @@ def terminal(
 ) -> Iterator[Terminal]:
     """The command in a terminal of this size, killed at the end if it is still there."""
     opened = Terminal(socket)
-    variables = [part for name, value in environment.items() for part in ("-e", f"{name}={value}")]
+    # The terminal says how large it is; a variable that says otherwise would be believed.
+    own = {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")}
+    variables = [part for name, value in own.items() for part in ("-e", f"{name}={value}")]
     size = ["-x", str(columns), "-y", str(rows)]
-    opened.tmux("-f", "/dev/null", "new-session", "-d", "-s", "karl", *size, "-c", str(cwd), *variables, "sleep 600")
+    opened.tmux(
+        "-f",
+        "/dev/null",
+        "start-server",
+        ";",
+        "set-option",
+        "-g",
+        "default-size",
+        f"{columns}x{rows}",
+        ";",
+        "new-session",
+        "-d",
+        "-s",
+        "karl",
+        *size,
+        "-c",
+        str(cwd),
+        *variables,
+        "sleep 600",
+    )
     try:
         # Set before the program is there: one that ends at once would take the pane with it.
         opened.tmux("set-option", "-t", "karl", "remain-on-exit", "on")

@@ -145,4 +145,6 @@ def _about(detail: Detail) -> str:
     hides = "".join(f"\nhides {path}" for path in piece.shadows)
     if problem := piece.problem or detail.problem:
         return f"! broken: {problem}{hides}"
-    return f"{piece.about}\n{piece.path}{hides}"
+    # Of a built-in file the name says enough: where the package lies is no place to edit.
+    where = f"comes with karl: {'/'.join(piece.path.parts[-2:])}" if piece.built_in else str(piece.path)
+    return f"{piece.about}\n{where}{hides}"
