@@ -63,6 +63,10 @@ class VectorIndex(Protocol):
 
     def stats(self) -> IndexStats: ...
 
+    def version(self) -> int:
+        """Another number after the contents changed, by this object or by another process. Asked before each search."""
+        ...
+
     @property
     def mean_chars(self) -> float:
         """Of a chunk's text: a token budget for passages is divided by it."""

@@ -33,6 +33,10 @@ class ChunkTexts(Protocol):
 
     def get(self, chunk_ids: Sequence[int]) -> dict[int, ChunkText]: ...
 
+    def refresh(self, chunk_ids: Sequence[int]) -> None:
+        """These are new or changed."""
+        ...
+
 
 class StoredTexts:
     """Safe across threads."""
@@ -58,6 +62,15 @@ class StoredTexts:
             for part in slices(missing):
                 held.update(self._load(part))
             return {chunk_id: held[chunk_id] for chunk_id in chunk_ids if chunk_id in held}
+
+    def refresh(self, chunk_ids: Sequence[int]) -> None:
+        with self._lock:
+            self.chars = self._size()
+            for chunk_id in chunk_ids:
+                self._held.pop(chunk_id, None)
+            if self._complete:
+                for part in slices(chunk_ids):
+                    self._held.update(self._load(part))
 
     def _size(self) -> int:
         table = table_of(Chunk)
