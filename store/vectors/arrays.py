@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 
 def save_array(path: Path, array: NDArray[Any]) -> None:
     """Raises: OSError, for a full disk too."""
+    header = np.lib.format.header_data_from_array_1_0(array)
     with path.open("wb") as file:
-        np.save(file, array)
+        # np.save hides the reason of a write that failed.
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(array.tobytes("F" if header["fortran_order"] else "C"))
         file.flush()
         os.fsync(file.fileno())
 
