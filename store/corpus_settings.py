@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 
@@ -15,6 +17,13 @@ class FusionWeights(BaseModel, frozen=True, extra="forbid"):
     """Cormack et al. 2009 use 60 for many rankings; of two, 20 lets a first rank of either count."""
 
 
+class IndexSettings(BaseModel, frozen=True, extra="forbid"):
+    """The index in process."""
+
+    vectors: Literal["auto", "flat", "hnsw", "ivf"] = "auto"
+    """auto: exact up to 20,000 vectors, a graph up to 250,000, cells above. Up to 1,000 are always exact."""
+
+
 class CorpusSettings(BaseModel, frozen=True, extra="forbid"):
     """Settings of one corpus."""
 
@@ -24,3 +33,5 @@ class CorpusSettings(BaseModel, frozen=True, extra="forbid"):
     """"none" (BM25 only), "minilm" (packaged, offline), or the name or path of a sentence-transformers model."""
     fusion: FusionWeights = FusionWeights()
     """Weights of the hybrid ranking; without an embedder only BM25 counts."""
+    index: IndexSettings = IndexSettings()
+    """How vectors are searched in process; another choice builds the index anew."""

@@ -14,6 +14,7 @@ from store.vectors.flat import Flat
 from store.vectors.ranking import Ranking, top
 
 EXACT_UP_TO = 20_000  # two cores search as many in a millisecond a query
+ALWAYS_EXACT = 1_000  # too few to cluster, and additions are mostly so short
 GRAPH_UP_TO = 250_000  # above, HNSW would take more than a minute to build; cells take a tenth of it
 KINDS = {"flat": Flat, "hnsw": Graph, "ivf": Cells}
 
@@ -30,9 +31,8 @@ class Dense:
     @classmethod
     def build(cls, vectors_VD: NDArray[np.float32], *, owners_V: NDArray[np.int32], kind: str = "auto") -> Self:
         """Unit rows: the inner product is the cosine."""
-        chosen = kind_for(len(vectors_VD)) if kind == "auto" else kind
         rows = np.ascontiguousarray(vectors_VD, dtype=np.float32)
-        return cls(KINDS[chosen].build(rows), owners_V=owners_V)
+        return cls(KINDS[kind_for(len(rows), kind=kind)].build(rows), owners_V=owners_V)
 
     @property
     def kind(self) -> str:
@@ -82,6 +82,8 @@ class Dense:
         raise ValueError(f"{folder}: no vectors")
 
 
-def kind_for(size: int) -> str:
+def kind_for(size: int, *, kind: str = "auto") -> str:
     """flat: exact; hnsw: robust and fast; ivf: the only one of the three that builds a million in minutes."""
+    if kind != "auto":
+        return kind if size > ALWAYS_EXACT else "flat"
     return "flat" if size <= EXACT_UP_TO else "hnsw" if size <= GRAPH_UP_TO else "ivf"

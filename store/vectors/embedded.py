@@ -42,8 +42,8 @@ class EmbeddedIndex:
 
     def build(self, entries: Iterable[IndexEntry], *, progress: Progress | None = None) -> IndexStats:
         """Replace the contents. Equal scores rank in the order of chunk ids, whatever the order of `entries`."""
-        added = self._segment(entries, progress=progress)
-        return self._use(Snapshot([added] if added else []))
+        empty = Snapshot(vectors_kind=self.snapshot.vectors_kind)
+        return self._use(empty.changed(self._segment(entries, progress=progress), gone=()))
 
     def add(self, entries: Iterable[IndexEntry], *, progress: Progress | None = None) -> IndexStats:
         """Costs what the new chunks cost. BM25 ranks as a fresh build would: weights follow from the whole corpus."""
@@ -64,7 +64,10 @@ class EmbeddedIndex:
 
     def _segment(self, entries: Iterable[IndexEntry], *, progress: Progress | None) -> Segment | None:
         by_id = ordered(entries)
-        return Segment.build(by_id, embedder=self.embedder, progress=progress) if by_id else None
+        if not by_id:
+            return None
+        kind = self.snapshot.vectors_kind
+        return Segment.build(by_id, embedder=self.embedder, progress=progress, kind=kind)
 
     def _use(self, snapshot: Snapshot) -> IndexStats:
         with self._swap:
@@ -122,10 +125,10 @@ class EmbeddedIndex:
         lexical, cosine = _by_id(bm25), _by_id(dense)
         return [
             Hit(
-                chunk_id, *found[chunk_id][:3], score, found[chunk_id].page, cosine.get(chunk_id), lexical.get(chunk_id)
+                chunk_id, text.key, text.title, text.text, score, text.page, cosine.get(chunk_id), lexical.get(chunk_id)
             )
             for chunk_id, score in zip(ids, ranking.scores.tolist(), strict=True)
-            if chunk_id in found
+            if (text := found.get(chunk_id)) is not None
         ]
 
     def stats(self) -> IndexStats:

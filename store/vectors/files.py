@@ -36,6 +36,10 @@ class IndexFiles:
         self._looking = threading.Lock()
 
     @property
+    def vectors_kind(self) -> str:
+        return self._identity.vectors
+
+    @property
     def lock(self) -> Path:
         return self.folder / "write.lock"
 
@@ -87,7 +91,8 @@ class IndexFiles:
         try:
             if any(damaged(self.folder, manifest, known=frozenset(self._open), thorough=thorough)):
                 return None
-            return Snapshot([self._segment(written) for written in manifest.segments])
+            segments = [self._segment(written) for written in manifest.segments]
+            return Snapshot(segments, vectors_kind=self._identity.vectors)
         except UNREADABLE:
             return None
 

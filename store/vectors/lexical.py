@@ -21,6 +21,7 @@ from store.vectors.tokens import tokens
 K1, B = 1.5, 0.75
 SHORT = 4_000  # postings: adding up so few is cheaper than finding out whether it is needed
 WORDS_KEPT = 100_000
+LOOK_UP_COST = 50  # of one document by bisection, in entries of a list read from end to end
 SLACK = 1e-4  # relative: sums in single precision must not prune a document that ties
 
 
@@ -111,7 +112,7 @@ def _lost(part: LexicalPart, place: int) -> int:
 
 def _shares(part: LexicalPart, norms_N: NDArray[np.float32], start: int, end: int) -> NDArray[np.float32]:
     counts = part.postings.counts_P[start:end].astype(np.float32)
-    return np.divide(counts, counts + norms_N[part.postings.docs_P[start:end]], dtype=np.float32)
+    return np.divide(counts, counts + norms_N.take(part.postings.docs_P[start:end]), dtype=np.float32)
 
 
 def _add_up(
@@ -126,11 +127,11 @@ def _add_up(
     rest = [*np.cumsum([weight * most for weight, _, _, most in words][::-1])[::-1].tolist(), 0.0]
     touched = np.zeros(0, dtype=np.int32)
     for n, (weight, start, end, _) in enumerate(words):
-        floor = _floor(total_N[touched], k=k) if end - start > SHORT and rest[n] < rest[0] - rest[n] else 0.0
+        floor = _floor(total_N.take(touched), k=k) if end - start > SHORT and rest[n] < rest[0] - rest[n] else 0.0
         if rest[n] < floor * (1 - SLACK):
             return touched, _complete(part, norms_N, words[n:], rest[n:], touched=touched, total_N=total_N, k=k)
         docs = part.postings.docs_P[start:end]
-        before = total_N[docs]
+        before = total_N.take(docs)
         # A document stands at most once in a list, so a plain indexed assignment adds right.
         total_N[docs] = before + np.float32(weight) * _shares(part, norms_N, start, end)
         touched = docs if n == 0 else np.concatenate([touched, docs[before == 0]])
@@ -154,18 +155,28 @@ def _complete(
 ) -> NDArray[np.int32]:
     """Add the words that are left to documents that can still be among the best k; returns these, ascending."""
     found = np.sort(_hopeful(touched, total_N, rest[0], k=k))
+    marks_N = np.zeros(len(total_N), dtype=bool)
     for (weight, start, end, _), after in zip(words, rest[1:], strict=True):
         docs_P = part.postings.docs_P[start:end]
-        at = np.minimum(np.searchsorted(docs_P, found), len(docs_P) - 1)
-        hit = docs_P[at] == found
-        at, docs = at[hit], found[hit]
-        counts = part.postings.counts_P[start:end][at].astype(np.float32)
+        at = _places(docs_P, found, marks_N=marks_N)
+        docs, counts = docs_P[at], part.postings.counts_P[start:end][at].astype(np.float32)
         total_N[docs] += np.float32(weight) * (counts / (counts + norms_N[docs]))
         found = _hopeful(found, total_N, after, k=k)
     return found
 
 
+def _places(docs_P: NDArray[np.int32], found: NDArray[np.int32], *, marks_N: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Where documents that were found stand in a word's list. Looking through the list beats looking up very many."""
+    if len(found) * LOOK_UP_COST > len(docs_P):
+        marks_N[found] = True
+        at = np.flatnonzero(marks_N.take(docs_P))
+        marks_N[found] = False
+        return at
+    at = np.minimum(np.searchsorted(docs_P, found), len(docs_P) - 1)
+    return at[docs_P[at] == found]
+
+
 def _hopeful(found: NDArray[np.int32], total_N: NDArray[np.float32], rest: float, *, k: int) -> NDArray[np.int32]:
     """Those that reach the k-th best if they get all that is left."""
-    scores = total_N[found]
+    scores = total_N.take(found)
     return found[scores + rest >= _floor(scores, k=k) * (1 - SLACK)]

@@ -56,7 +56,7 @@ def open_index(
         row = corpus_by_name(session, corpus)
     settings, corpus_id = CorpusSettings.model_validate(row.settings), row.id or 0
     embedder = make_embedder(settings.embedder, home=Path(home))
-    files = IndexFiles(index_folder(home, corpus), _identity(corpus, embedder))
+    files = IndexFiles(index_folder(home, corpus), _identity(corpus, settings, embedder))
     snapshot = files.load(digest=store_contents(store, corpus_id).digest(), thorough=verify)
     if snapshot is None and not rebuild:
         raise UsageError(f"the index of corpus {corpus!r} is missing or older than the corpus: run `karl ingest` again")
@@ -67,12 +67,13 @@ def open_index(
     return EmbeddedIndex(texts, embedder=embedder, fusion=settings.fusion, snapshot=snapshot, newer=files.newer)
 
 
-def _identity(corpus: str, embedder: Embedder | None) -> Identity:
+def _identity(corpus: str, settings: CorpusSettings, embedder: Embedder | None) -> Identity:
     return Identity(
         format=FORMAT,
         corpus=corpus,
         embedder=embedder.name if embedder else "none",
         embedder_fingerprint=embedder.fingerprint if embedder else "",
+        vectors=settings.index.vectors,
     )
 
 
@@ -109,9 +110,10 @@ def _bring_up_to_date(
     held = files.contents() if old is not None else None
     changed, gone = wanted.since(held) if held is not None else (wanted.ids_N, NO_IDS)
     if old is None or held is None or len(changed) + len(gone) > REBUILT * len(held.ids_N):
-        old, changed, gone = Snapshot(), None, NO_IDS
+        old, changed, gone = Snapshot(vectors_kind=files.vectors_kind), None, NO_IDS
     entries = list(index_entries(store, corpus_id, None if changed is None else changed.tolist()))
-    added = Segment.build(entries, embedder=embedder, progress=progress) if entries else None
+    kind = old.vectors_kind
+    added = Segment.build(entries, embedder=embedder, progress=progress, kind=kind) if entries else None
     files.save(old.changed(added, gone=gone), wanted)
     snapshot = files.load()
     if snapshot is None:

@@ -25,6 +25,7 @@ class Identity(BaseModel, frozen=True, extra="forbid"):
     corpus: str
     embedder: str
     embedder_fingerprint: str
+    vectors: str = "auto"
 
 
 class FileRecord(BaseModel, frozen=True, extra="forbid"):

@@ -39,11 +39,13 @@ class Segment:
         return cls(secrets.token_hex(8), ids_N, postings, dense, np.zeros(len(ids_N), dtype=bool), NOTHING_LOST)
 
     @classmethod
-    def build(cls, entries: Sequence[IndexEntry], *, embedder: Embedder | None, progress: Progress | None) -> Self:
-        """entries: ascending ids."""
+    def build(
+        cls, entries: Sequence[IndexEntry], *, embedder: Embedder | None, progress: Progress | None, kind: str = "auto"
+    ) -> Self:
+        """entries: ascending ids. kind: of the vectors, see `IndexSettings`."""
         ids_N = np.fromiter((entry.chunk_id for entry in entries), dtype=np.int64, count=len(entries))
         postings = Postings.build(map(lexical_text, entries))
-        return cls.of(ids_N, postings, _embed(entries, embedder=embedder, progress=progress))
+        return cls.of(ids_N, postings, _embed(entries, embedder=embedder, progress=progress, kind=kind))
 
     @property
     def dead(self) -> int:
@@ -90,7 +92,7 @@ class Segment:
         return cls(folder.name, ids_N, Postings.load(folder / "words"), dense, dead_N, lost)
 
     @classmethod
-    def merge(cls, segments: Sequence[Self]) -> Self:
+    def merge(cls, segments: Sequence[Self], *, kind: str = "auto") -> Self:
         """One of several, without their dead."""
         alive = [segment.ids_N[~segment.dead_N] for segment in segments]
         ids_N = np.sort(np.concatenate(alive))
@@ -98,7 +100,7 @@ class Segment:
             np.where(segment.dead_N, -1, np.searchsorted(ids_N, segment.ids_N).astype(np.int64)) for segment in segments
         ]
         postings = Postings.merge([segment.postings for segment in segments], targets=targets, size=len(ids_N))
-        return cls.of(ids_N, postings, _merged_dense(segments, targets))
+        return cls.of(ids_N, postings, _merged_dense(segments, targets, kind=kind))
 
 
 def dead_file(dead: int) -> str:
@@ -113,16 +115,18 @@ def is_dead_file(name: str) -> bool:
     return name.startswith(("dead-", "lost-"))
 
 
-def _embed(entries: Sequence[IndexEntry], *, embedder: Embedder | None, progress: Progress | None) -> Dense | None:
+def _embed(
+    entries: Sequence[IndexEntry], *, embedder: Embedder | None, progress: Progress | None, kind: str
+) -> Dense | None:
     if embedder is None or not entries:
         return None
     texts = [passages(entry) for entry in entries]
     owners = np.repeat(np.arange(len(entries), dtype=np.int32), [len(part) for part in texts])
     flat = [text for part in texts for text in part]
-    return Dense.build(embedder.embed_passages(flat, progress=progress), owners_V=owners)
+    return Dense.build(embedder.embed_passages(flat, progress=progress), owners_V=owners, kind=kind)
 
 
-def _merged_dense(segments: Iterable[Segment], targets: Iterable[NDArray[np.int64]]) -> Dense | None:
+def _merged_dense(segments: Iterable[Segment], targets: Iterable[NDArray[np.int64]], *, kind: str) -> Dense | None:
     rows, owners = [], []
     for segment, target_N in zip(segments, targets, strict=True):
         if segment.dense:
@@ -133,4 +137,4 @@ def _merged_dense(segments: Iterable[Segment], targets: Iterable[NDArray[np.int6
         return None
     owners_V = np.concatenate(owners)
     order = np.argsort(owners_V, kind="stable")
-    return Dense.build(np.concatenate(rows)[order], owners_V=owners_V[order].astype(np.int32))
+    return Dense.build(np.concatenate(rows)[order], owners_V=owners_V[order].astype(np.int32), kind=kind)

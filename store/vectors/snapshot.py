@@ -17,10 +17,10 @@ MOST_ADDED = 0.25  # of the first segment's chunks; more, or as many dead, and a
 
 
 class Snapshot:
-    """The first segment is the largest; the others were added since."""
+    """The first segment is the largest; the others were added since. vectors_kind: see `IndexSettings`."""
 
-    def __init__(self, segments: Sequence[Segment] = ()) -> None:
-        self.segments = tuple(segments)
+    def __init__(self, segments: Sequence[Segment] = (), *, vectors_kind: str = "auto") -> None:
+        self.segments, self.vectors_kind = tuple(segments), vectors_kind
         self._lexical = Lexical([segment.lexical for segment in self.segments])
         self._dense = [segment for segment in self.segments if segment.dense]
         self.chunks = sum(segment.alive for segment in self.segments)
@@ -59,11 +59,13 @@ class Snapshot:
         ids = [np.fromiter(gone, dtype=np.int64), added.ids_N if added else np.zeros(0, dtype=np.int64)]
         kept = [segment.without(np.concatenate(ids)) for segment in self.segments]
         kept = [segment for segment in kept if segment.alive]
-        return Snapshot(_merged_where_due([*kept, added] if added else kept))
+        parts = _merged_where_due([*kept, added] if added else kept, kind=self.vectors_kind)
+        return Snapshot(parts, vectors_kind=self.vectors_kind)
 
     def compact(self) -> Snapshot:
         """One segment, without the dead."""
-        return Snapshot([Segment.merge(self.segments)] if self.segments else [])
+        parts = [Segment.merge(self.segments, kind=self.vectors_kind)] if self.segments else []
+        return Snapshot(parts, vectors_kind=self.vectors_kind)
 
 
 def ordered(entries: Iterable[IndexEntry]) -> list[IndexEntry]:
@@ -72,12 +74,12 @@ def ordered(entries: Iterable[IndexEntry]) -> list[IndexEntry]:
     return [by_id[chunk_id] for chunk_id in sorted(by_id)]
 
 
-def _merged_where_due(segments: list[Segment]) -> list[Segment]:
+def _merged_where_due(segments: list[Segment], *, kind: str) -> list[Segment]:
     if len(segments) <= 1 and not any(segment.dead for segment in segments):
         return segments
     first, *others = segments
     if sum(segment.alive for segment in others) + sum(segment.dead for segment in segments) > MOST_ADDED * len(
         first.ids_N
     ):
-        return [Segment.merge(segments)]
-    return [first, Segment.merge(others)] if len(others) > MOST_ADDITIONS else segments
+        return [Segment.merge(segments, kind=kind)]
+    return [first, Segment.merge(others, kind=kind)] if len(others) > MOST_ADDITIONS else segments

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 
@@ -18,6 +19,7 @@ from store.errors import KarlError
 from store.session import Store
 from store.vectors import library, manifest
 from store.vectors.base import IndexEntry
+from store.vectors.dense import Dense
 from store.vectors.files import IndexFiles
 from store.vectors.library import open_index
 from store.vectors.manifest import Contents, Identity
@@ -130,6 +132,56 @@ def test_a_searcher_follows_the_index_and_the_store(store: Store, tmp_path: Path
     assert server.search(["changed"])[0][0].text == "harbor changed"
     assert (server.version(), server.version()) == (version + 1, version + 1)
     assert [len(segment.ids_N) for segment in other.snapshot.segments] == [12, 2]
+
+
+def test_readers_in_other_threads_see_one_generation_or_the_next(tmp_path: Path) -> None:
+    """A process replaces all chunks again and again; who reads meanwhile never sees a mixture, nor nothing."""
+    folder, count, last = tmp_path / "i", 12, 25
+    names = [chr(ord("a") + n) * 5 for n in range(last)]
+    folder.mkdir()
+
+    def generation(n: int) -> Segment:
+        entries = [IndexEntry(m, "", f"harbor {names[n]}") for m in range(count)]
+        return Segment.build(entries, embedder=HashEmbedder(), progress=None)
+
+    def write() -> None:
+        files = IndexFiles(folder, IDENTITY)
+        for n in range(1, last):
+            with write_lock(files.lock, wait_seconds=60):
+                files.save(Snapshot([generation(n)]), Contents(np.arange(count), np.full(count, n, dtype=np.uint64)))
+
+    IndexFiles(folder, IDENTITY).save(
+        Snapshot([generation(0)]), Contents(np.arange(count), np.zeros(count, dtype=np.uint64))
+    )
+
+    def read(_: int) -> list[int]:
+        files, seen = IndexFiles(folder, IDENTITY), []
+        snapshot = files.load()
+        while not seen or seen[-1] < last - 1:
+            assert snapshot is not None
+            counts = [len(snapshot.rank_words(name, k=99).ids) for name in names]
+            assert sorted(counts) == [0] * (last - 1) + [count]
+            seen.append(counts.index(count))
+            snapshot = files.newer() or snapshot
+        return seen
+
+    child = os.fork()
+    if child == 0:
+        write()
+        os._exit(0)
+    with ThreadPoolExecutor(3) as pool:
+        for seen in pool.map(read, range(3)):
+            assert seen == sorted(seen)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_another_kind_of_vectors_is_another_index(tmp_path: Path) -> None:
+    saved(tmp_path / "i")
+    assert IndexFiles(tmp_path / "i", IDENTITY.model_copy(update={"vectors": "hnsw"})).load() is None
+    rows = np.random.default_rng(0).normal(size=(1500, 8)).astype(np.float32)
+    owners = np.arange(1500, dtype=np.int32)
+    kinds = [Dense.build(rows[:n], owners_V=owners[:n], kind="ivf").kind for n in (1, 1000, 1500)]
+    assert kinds == ["flat", "flat", "ivf"]
 
 
 def test_a_second_writer_is_told_who_writes_and_since_when(store: Store, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from store.corpus import CorpusSettings, ingest
 from store.corpus_settings import FusionWeights
-from store.errors import KarlError, UsageError
+from store.errors import UsageError
 from store.session import Store
 from store.vectors import chunk_texts, library
 from store.vectors.base import IndexEntry, Progress
@@ -272,26 +272,6 @@ def test_a_large_corpus_reads_its_hits_from_the_store(
     (notes / "mira.md").unlink()
     ingest(store, notes, name="notes")
     assert index.search(["lisbon"]) == [[]]  # gone from the store, not yet from the index
-
-
-def test_a_full_disk_leaves_the_index_in_use(
-    store: Store, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    open_index(store, "notes", home=tmp_path)
-    folder = tmp_path / "indexes" / "notes"
-    before = sorted(path.name for path in folder.rglob("*"))
-    (notes / "mira.md").write_text("# Mira\n\nelsewhere")
-    ingest(store, notes, name="notes")
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(np, "save", full)
-        with pytest.raises(KarlError, match="No space left on device; free the disk"):
-            open_index(store, "notes", home=tmp_path)
-    assert sorted(path.name for path in folder.rglob("*")) == before
-    assert found(open_index(store, "notes", home=tmp_path), "elsewhere") == ["mira.md#0"]
 
 
 def test_corpus_names_cannot_leave_the_home(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from karl.benches.search.readers import readers
 from karl.benches.search.rivals import Rival, brute, installed, lancedb, ours, usearch
 from karl.benches.search.turns import K, race
 from karl.reporting import Reporter
+from store.vectors.dense import kind_for
 from store.vectors.embedders import Embedder, make_embedder
 
 PARTS = ("vectors", "uniform", "large", "growth", "callers")
@@ -87,7 +88,8 @@ def _measured(part: str, options: SearchOptions, *, folder: Path, home: Path) ->
 def _peers(vectors: data.Vectors, *, folder: Path) -> list[Rival]:
     """Other kinds of our own index, and other engines where they are installed (the extra `bench`)."""
     rows = vectors.rows_VD
-    found = [ours(rows, folder=folder / kind, kind=kind) for kind in ("hnsw", "ivf")]
+    others = {"hnsw", "ivf"} - {kind_for(len(rows))}
+    found = [ours(rows, folder=folder / kind, kind=kind) for kind in sorted(others)]
     if importlib.util.find_spec("usearch"):
         found.append(usearch(rows))
     if importlib.util.find_spec("lancedb"):
