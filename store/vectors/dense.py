@@ -62,6 +62,8 @@ class Dense:
     def _chunks(
         self, found_W: NDArray[np.int64], scores_W: NDArray[np.float32], *, k: int, ids_N: NDArray[np.int64]
     ) -> Ranking:
+        if self._most == 1:
+            return top(ids_N[self.owners_V[found_W]], scores_W, k=k)
         order = np.argsort(-scores_W, kind="stable")
         # Scores descend: the first of a chunk is its best.
         positions, first = np.unique(self.owners_V[found_W[order]], return_index=True)

@@ -1,8 +1,11 @@
 """Seeded vectors and texts. Clustered vectors resemble embeddings; uniform ones are the worst case of every index.
 
-Clustered: unit rows around topics of unequal size, topics around themes, most of the variance in few directions, as
-sentence embeddings have it; a query is another row of the same mixture. Texts: words by a shifted Zipf law, queries
-of words of one text.
+Clustered: unit rows in groups (the passages of a page), groups around topics of unequal size, most of the variance in
+few directions, something in common to all; a query is another row of the same mixture. The constants were fitted to
+10,341 MiniLM vectors of annual reports at equal size: cosines of the 1st, 5th, 10th, 20th nearest 0.94, 0.79, 0.75,
+0.70 (here 0.91, 0.84, 0.72, 0.68); 39, 71, 85, 96% of the variance in 10, 50, 100, 200 directions (39, 74, 87, 96%);
+recall at 20 of a graph with ef 64 0.998 (0.998), of 32 cells of 512 0.992 (0.993).
+Texts: words by a shifted Zipf law, queries of words of one text.
 """
 
 from __future__ import annotations
@@ -16,6 +19,9 @@ SYLLABLES = [c + v for c in "bdfgklmnprtvz" for v in "aiou"]
 VOCABULARY = 60_000
 SHIFT = 30  # of the Zipf law: stop words are left out of an index
 BLOCK = 50_000
+COMMON, TOPIC, GROUP, OWN = 0.56, 0.6, 0.55, 0.35  # shares of a row
+SIBLINGS = 6  # rows of a group
+DECAY, TAIL = 0.3, 300.0  # of the spread from axis to axis
 
 
 class Vectors(NamedTuple):
@@ -27,17 +33,21 @@ class Vectors(NamedTuple):
 
 def clustered(count: int, *, queries: int, dimensions: int, seed: int) -> Vectors:
     rng = np.random.default_rng(seed)
-    topics = max(8, int(count**0.5))
-    spread_D = np.arange(1, dimensions + 1, dtype=np.float32) ** -0.25
-    themes = rng.standard_normal((max(4, topics // 20), dimensions), dtype=np.float32)
-    centres = themes[rng.integers(len(themes), size=topics)]
-    centres = (0.6 * centres + 0.8 * rng.standard_normal(centres.shape, dtype=np.float32)) * spread_D
+    axes_D = np.arange(1, dimensions + 1, dtype=np.float32)
+    spread_D = axes_D**-DECAY * np.exp(-axes_D / TAIL)
+    spread_D /= np.linalg.norm(spread_D)
+    topics, groups = max(8, int(count**0.5)), max(8, count // SIBLINGS)
+    centres = TOPIC * spread_D * rng.standard_normal((topics, dimensions), dtype=np.float32)
+    centres[:, -1] += COMMON
     sizes = rng.pareto(1.5, topics) + 0.1
-    chosen = rng.choice(topics, size=count + queries, p=sizes / sizes.sum())
+    topic_of = rng.choice(topics, size=groups, p=sizes / sizes.sum())
+    middles = GROUP * spread_D * rng.standard_normal((groups, dimensions), dtype=np.float32)
+    group_of = rng.integers(groups, size=count + queries)
     rows = np.empty((count + queries, dimensions), dtype=np.float32)
     for start in range(0, len(rows), BLOCK):
-        part = rows[start : start + BLOCK]
-        part[:] = centres[chosen[start : start + BLOCK]] + spread_D * rng.standard_normal(part.shape, dtype=np.float32)
+        part, chosen = rows[start : start + BLOCK], group_of[start : start + BLOCK]
+        part[:] = OWN * spread_D * rng.standard_normal(part.shape, dtype=np.float32)
+        part += middles[chosen] + centres[topic_of[chosen]]
         part /= np.linalg.norm(part, axis=1, keepdims=True)
     return Vectors(rows[:count], rows[count:])
 
