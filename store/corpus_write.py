@@ -186,6 +186,8 @@ def _document_columns(parsed: Parsed, *, corpus_id: int) -> dict[str, Any]:
         "chunk_count": len(document.chunks),
         "error": document.error,
         "problems": document.problems,
+        "properties": dict(document.properties),
+        "text_sha256": text_sha256(document),
     }
 
 
@@ -200,9 +202,18 @@ def _chunk_columns(parsed: Parsed, *, corpus_id: int, document_id: int) -> Itera
             "ordinal": ordinal,
             "title": chunk.title,
             "page": chunk.page,
+            "headings": list(chunk.headings),
             "text": chunk.text,
             "sha256": chunk_sha256(chunk),
         }
+
+
+def text_sha256(document: ReadDocument) -> str:
+    """Of the words in order, whatever their case and spacing; "" where there are none."""
+    digest = hashlib.sha256()
+    for chunk in document.chunks:
+        digest.update(" ".join([*chunk.text.casefold().split(), ""]).encode())
+    return digest.hexdigest() if document.chunks else ""
 
 
 def chunk_sha256(chunk: ReadChunk) -> str:

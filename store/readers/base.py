@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -24,11 +24,12 @@ _TRAILING = re.compile(r"[ \t]+\n")
 
 @dataclass(frozen=True, slots=True)
 class ReadChunk:
-    """Cleaned text; page is 1-based and of PDFs only."""
+    """Cleaned text; page is 1-based, of formats with pages; headings stand above the text, outermost first."""
 
     text: str
     title: str = ""
     page: int | None = None
+    headings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class ReadDocument:
     """`part` tells several documents of one file apart ("" where the file is one document).
 
     Either chunks, or an error that says why there are none; `problems` name what was left out of a readable document.
+    `properties`: what the document says of itself.
     """
 
     chunks: list[ReadChunk]
@@ -43,6 +45,7 @@ class ReadDocument:
     part: str = ""
     error: str | None = None
     problems: list[str] = field(default_factory=list)
+    properties: Mapping[str, str | int] = field(default_factory=dict)
     content: bytes | None = None  # what to hash where a file holds several documents; None: the file
 
 

@@ -124,9 +124,7 @@ class EmbeddedIndex:
         found = self.texts.get(ids)
         lexical, cosine = _by_id(bm25), _by_id(dense)
         return [
-            Hit(
-                chunk_id, text.key, text.title, text.text, score, text.page, cosine.get(chunk_id), lexical.get(chunk_id)
-            )
+            text.hit(chunk_id, score, dense=cosine.get(chunk_id), bm25=lexical.get(chunk_id))
             for chunk_id, score in zip(ids, ranking.scores.tolist(), strict=True)
             if (text := found.get(chunk_id)) is not None
         ]

@@ -11,12 +11,12 @@ from sqlalchemy import select
 
 from store.corpus_settings import CorpusSettings
 from store.errors import KarlError, UsageError
-from store.models import Chunk
+from store.models import Chunk, Document
 from store.queries.common import slices, table_of
 from store.queries.corpora import corpus_by_name
 from store.session import Store
 from store.vectors.base import IndexEntry, Progress
-from store.vectors.chunk_texts import StoredTexts
+from store.vectors.chunk_texts import StoredTexts, entry_metadata
 from store.vectors.embedded import EmbeddedIndex
 from store.vectors.embedders import Embedder, make_embedder
 from store.vectors.files import IndexFiles
@@ -90,13 +90,16 @@ def store_contents(store: Store, corpus_id: int) -> Contents:
 
 def index_entries(store: Store, corpus_id: int, ids: Iterable[int] | None = None) -> Iterator[IndexEntry]:
     """Every chunk of the corpus in the order of ids, or those chosen."""
-    table = table_of(Chunk)
-    query = select(table.c.id, table.c.title, table.c.text).where(table.c.corpus_id == corpus_id).order_by(table.c.id)
-    queries = [query] if ids is None else (query.where(table.c.id.in_(part)) for part in slices(ids))
+    chunk, document = table_of(Chunk), table_of(Document)
+    of_chunk = chunk.c.id, chunk.c.title, chunk.c.text, chunk.c.page, chunk.c.headings
+    query = select(*of_chunk, document.c.path, document.c.properties).join(document)
+    query = query.where(chunk.c.corpus_id == corpus_id).order_by(chunk.c.id)
+    queries = [query] if ids is None else (query.where(chunk.c.id.in_(part)) for part in slices(ids))
     with store.session() as session:
         for one in queries:
             for row in session.connection().execute(one):
-                yield IndexEntry(*row)
+                metadata = entry_metadata(row.properties, path=row.path, page=row.page, headings=row.headings)
+                yield IndexEntry(row.id, row.title, row.text, metadata)
 
 
 def _bring_up_to_date(
