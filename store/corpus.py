@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
+from store.chunking.cut import cut
 from store.corpus_files import SourceFile, find_files, fingerprint
 from store.corpus_settings import CorpusSettings, FusionWeights
 from store.corpus_write import CorpusWriter, Parsed
@@ -122,10 +123,10 @@ def _read_all(
     corpus: Corpus,
     progress: Callable[[IngestProgress], None] | None,
 ) -> None:
-    max_chars = CorpusSettings.model_validate(corpus.settings).max_chars
+    settings = CorpusSettings.model_validate(corpus.settings)
     batch: list[Parsed] = []
     for done, file in enumerate(files, start=1):
-        for parsed in read_file(file, writer=writer, max_chars=max_chars):
+        for parsed in read_file(file, writer=writer, settings=settings):
             batch.append(parsed)
             if len(batch) == BATCH:
                 writer.write(batch)
@@ -135,7 +136,7 @@ def _read_all(
     writer.write(batch)
 
 
-def read_file(file: SourceFile, *, writer: CorpusWriter, max_chars: int) -> Iterator[Parsed]:
+def read_file(file: SourceFile, *, writer: CorpusWriter, settings: CorpusSettings) -> Iterator[Parsed]:
     """The file's documents that must be written; what did not change is only noted with the writer."""
     if file.reader is None:
         suffix = file.path.suffix or "no extension"
@@ -146,26 +147,27 @@ def read_file(file: SourceFile, *, writer: CorpusWriter, max_chars: int) -> Iter
     try:
         # A file of many documents may be larger than memory: its lines are hashed one by one.
         if not file.reader.many:
-            sha256 = fingerprint(read_bytes(file.path), kind=kind, max_chars=max_chars)
+            sha256 = fingerprint(read_bytes(file.path), kind=kind, settings=settings)
             if writer.keep_unchanged(file.name, sha256=sha256):
                 return
-        for document in file.reader.read(file.path, max_chars=max_chars):
-            yield from _parsed(file, document, sha256=sha256, writer=writer, max_chars=max_chars)
+        for document in file.reader.read(file.path):
+            yield from _parsed(file, document, sha256=sha256, writer=writer, settings=settings)
     except ReadError as exc:
         # With the hash: the same broken file is not tried again. A file that could not be opened has none.
         yield Parsed(file.name, kind, sha256, ReadDocument(chunks=[], error=str(exc)))
 
 
 def _parsed(
-    file: SourceFile, document: ReadDocument, *, sha256: str, writer: CorpusWriter, max_chars: int
+    file: SourceFile, document: ReadDocument, *, sha256: str, writer: CorpusWriter, settings: CorpusSettings
 ) -> Iterator[Parsed]:
     kind = file.reader.kind if file.reader else ""
     name = f"{file.name}#{document.part}" if document.part else file.name
     if document.content is not None:
-        sha256 = fingerprint(document.content, kind=kind, max_chars=max_chars)
+        sha256 = fingerprint(document.content, kind=kind, settings=settings)
         if writer.keep_unchanged(name, sha256=sha256):
             return
-    yield Parsed(name, kind, sha256, document)
+    chunked = cut(document, kind=kind, policy=settings.chunking, max_chars=settings.max_chars)
+    yield Parsed(name, kind, sha256, chunked)
 
 
 def _refuse_nothing_readable(writer: CorpusWriter, *, source: Path) -> None:

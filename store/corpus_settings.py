@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from store.chunking.policy import ChunkingPolicy
+
 
 class FusionWeights(BaseModel, frozen=True, extra="forbid"):
     """Reciprocal rank fusion: score = sum of weight / (constant + rank) over rankings. Weight 0 leaves one out."""
@@ -28,7 +30,9 @@ class CorpusSettings(BaseModel, frozen=True, extra="forbid"):
     """Settings of one corpus."""
 
     max_chars: int = Field(default=2000, ge=200)
-    """Longest chunk of Markdown, text, HTML and JSONL, in characters. A PDF's chunk is a page, whatever its length."""
+    """Longest chunk that is cut by headings, in characters. A PDF's chunk is a page, whatever its length."""
+    chunking: ChunkingPolicy = ChunkingPolicy()
+    """How documents are cut; `karl ingest --chunking` takes one by name or from a YAML file."""
     embedder: str = "none"
     """"none" (BM25 only), "minilm" (packaged, offline), or the name or path of a sentence-transformers model."""
     fusion: FusionWeights = FusionWeights()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, select, update
 from sqlmodel import Session
 
+from store.corpus_chunks import replace_chunks
 from store.errors import KarlError
 from store.models import Chunk, Corpus, Document
 from store.queries.common import bulk_insert, slices, table_of
@@ -95,23 +97,13 @@ class CorpusWriter:
             self._tally(path, chunk_count=len(document.chunks), error=document.error, problems=document.problems)
 
     def _update(self, session: Session, batch: Sequence[Parsed]) -> None:
-        """Chunks keep key and id where their ordinal is still there."""
-        document, chunk = table_of(Document), table_of(Chunk)
-        connection = session.connection()
+        document = table_of(Document)
         for parsed in batch:
             document_id = self._held[parsed.path].id
             columns = _document_columns(parsed, corpus_id=self.corpus_id)
-            connection.execute(update(document).where(document.c.id == document_id).values(columns))
-            found = connection.execute(select(chunk.c.key, chunk.c.id).where(chunk.c.document_id == document_id))
-            held = {row.key: row.id for row in found}
+            session.connection().execute(update(document).where(document.c.id == document_id).values(columns))
             rows = list(_chunk_columns(parsed, corpus_id=self.corpus_id, document_id=document_id))
-            for row in rows:
-                if row["key"] in held:
-                    connection.execute(update(chunk).where(chunk.c.id == held.pop(row["key"])).values(row))
-                    row["key"] = None
-            bulk_insert(session, Chunk, rows=[row for row in rows if row["key"] is not None])
-            for part in slices(held.values()):
-                connection.execute(delete(chunk).where(chunk.c.id.in_(part)))
+            replace_chunks(session, document_id, rows=rows)
 
     def remove_vanished(self) -> None:
         """Documents of the store that no file gave in this ingestion."""
@@ -192,13 +184,16 @@ def _document_columns(parsed: Parsed, *, corpus_id: int) -> dict[str, Any]:
 
 
 def _chunk_columns(parsed: Parsed, *, corpus_id: int, document_id: int) -> Iterable[dict[str, Any]]:
+    on_page: Counter[int] = Counter()
     for n, chunk in enumerate(parsed.document.chunks):
         # By page where there is one: a page that breaks must not rename the pages after it.
         ordinal = n if chunk.page is None else chunk.page - 1
+        further = f".{on_page[ordinal]}" if on_page[ordinal] else ""
+        on_page[ordinal] += 1
         yield {
             "corpus_id": corpus_id,
             "document_id": document_id,
-            "key": f"{parsed.path}#{ordinal}",
+            "key": f"{parsed.path}#{ordinal}{further}",
             "ordinal": ordinal,
             "title": chunk.title,
             "page": chunk.page,
@@ -217,5 +212,6 @@ def text_sha256(document: ReadDocument) -> str:
 
 
 def chunk_sha256(chunk: ReadChunk) -> str:
-    """Of title and text: both are indexed."""
-    return hashlib.sha256(f"{chunk.title}\0{chunk.text}".encode()).hexdigest()
+    """Of all that is indexed: title, text, and a page's headings (those of other texts are in the title)."""
+    headings = f"\0{' > '.join(chunk.headings)}" if chunk.page is not None and chunk.headings else ""
+    return hashlib.sha256(f"{chunk.title}\0{chunk.text}{headings}".encode()).hexdigest()

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from evals.corpora.keys import document_of
 from evals.loaders.pages import PdfFolder
-from evals.loaders.tokens import ApproximateTokens, Tokens
 from evals.tasks import task
 from evals.tasks.base import Task
 from evals.tasks.load import Shortfall, open_reading
 from evals.tasks.reading import ALL, LeftOut, Reading
 from evals.tasks.spec import TaskSpec
+from store.chunking.tokens import ApproximateTokens, Tokens
 from store.errors import UsageError
 from store.readers.base import clean
 

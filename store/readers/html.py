@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from store.readers.base import ReadDocument, ReadError, clean, read_bytes, title_of_path
-from store.readers.markdown import markdown_chunks
+from store.readers.base import ReadChunk, ReadDocument, ReadError, clean, read_bytes, title_of_path
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -29,7 +28,7 @@ class HtmlReader:
     kind = "html"
     many = False
 
-    def read(self, path: Path, *, max_chars: int) -> Iterator[ReadDocument]:
+    def read(self, path: Path) -> Iterator[ReadDocument]:
         from selectolax.lexbor import LexborHTMLParser
 
         tree = LexborHTMLParser(decode_html(read_bytes(path)))
@@ -39,7 +38,7 @@ class HtmlReader:
         body = clean(main_text(tree))
         if not body:
             raise ReadError("empty: no text outside navigation and scripts")
-        yield ReadDocument(chunks=markdown_chunks(body, title=title, max_chars=max_chars), title=title)
+        yield ReadDocument([ReadChunk(body, title)], title, markup="markdown")
 
 
 def decode_html(data: bytes) -> str:

@@ -5,11 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from store.readers.base import Reader
+from store.readers.code import CodeReader
 from store.readers.html import HtmlReader
 from store.readers.jsonl import JsonlReader
 from store.readers.markdown import MarkdownReader
 from store.readers.pdf import PdfReader
 from store.readers.text import TextReader
+
+# fmt: off
+CODE = [
+    ".py", ".pyi", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".java", ".kt", ".go", ".rs", ".c", ".h", ".cc",
+    ".cpp", ".hpp", ".cs", ".rb", ".php", ".swift", ".scala", ".sh", ".sql",
+]
+# fmt: on
 
 READERS: dict[str, Reader] = {
     ".pdf": PdfReader(),
@@ -23,6 +31,7 @@ READERS: dict[str, Reader] = {
     ".xhtml": HtmlReader(),
     ".jsonl": JsonlReader(),
     ".ndjson": JsonlReader(),
+    **dict.fromkeys(CODE, CodeReader()),
 }
 
 

@@ -46,14 +46,18 @@ class ChunkText(NamedTuple):
         )
 
     def entry(self, chunk_id: int) -> IndexEntry:
-        return IndexEntry(
-            chunk_id, self.title, self.text, entry_metadata(self.metadata, path=self.path, page=self.page)
-        )
+        metadata = entry_metadata(self.metadata, path=self.path, page=self.page, headings=self.headings)
+        return IndexEntry(chunk_id, self.title, self.text, metadata)
 
 
-def entry_metadata(properties: Mapping[str, str | int], *, path: str, page: int | None) -> dict[str, str | int]:
-    """What a search may be restricted by: path and page beside the document's own properties."""
-    return {**properties, "path": path} | ({} if page is None else {"page": page})
+def entry_metadata(
+    properties: Mapping[str, str | int], *, path: str, page: int | None, headings: Sequence[str]
+) -> dict[str, str | int]:
+    """The document's own properties, and beside them path, page, and headings of a page (others are in the title)."""
+    found: dict[str, str | int] = {**properties, "path": path}
+    if page is not None:
+        found |= {"page": page, "headings": " > ".join(headings)}
+    return found
 
 
 class ChunkTexts(Protocol):

@@ -9,9 +9,9 @@ import pytest
 
 from evals.corpora.keys import evidence_keys
 from evals.corpora.write import CORPUS_FILE, TaskCorpus, write_corpus
-from evals.loaders.tokens import TokenizerFile
 from evals.tasks import TASKS
 from evals.tasks.load import load_task
+from store.chunking.tokens import TokenizerFile
 from store.corpus import ingest
 from store.corpus_settings import CorpusSettings
 from store.errors import UsageError

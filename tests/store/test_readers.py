@@ -9,17 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from store.chunking.cut import cut
+from store.chunking.policy import ChunkingPolicy
+from store.chunking.split import split_text
 from store.readers import ReadDocument, ReadError, reader_of
 from store.readers.base import clean, decode
-from store.readers.split import split_text
 from tests.store.documents import a_pdf
+
+DEFAULT = ChunkingPolicy()
 
 
 def read(path: Path, content: str | bytes, *, max_chars: int = 2000) -> list[ReadDocument]:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     reader = reader_of(path)
     assert reader is not None
-    return list(reader.read(path, max_chars=max_chars))
+    cuts = (cut(one, kind=reader.kind, policy=DEFAULT, max_chars=max_chars) for one in reader.read(path))
+    return list(cuts)
 
 
 def test_pdf_is_a_chunk_per_page_in_order(tmp_path: Path) -> None:
