@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from store.chunking.cut import cut
+from store.corpus_duplicates import Duplicate
 from store.corpus_files import SourceFile, find_files, fingerprint
 from store.corpus_settings import CorpusSettings, FusionWeights
 from store.corpus_write import CorpusWriter, Parsed
@@ -51,6 +52,7 @@ class IngestReport:
     """documents and chunks are the corpus's totals now; added, changed, unchanged, removed count this call's documents
     (one that became readable is added, one that stopped being so removed).
 
+    duplicates: documents with the words of another one.
     skipped: documents without chunks; problems: what is missing from documents that were read (pages, front matter).
     """
 
@@ -65,6 +67,7 @@ class IngestReport:
     skipped: list[Skipped]
     problems: list[Skipped]
     seconds: float
+    duplicates: list[Duplicate] = field(default_factory=list)
 
 
 def ingest(
@@ -90,13 +93,15 @@ def ingest(
         _read_all(writer, files, corpus=corpus, progress=progress)
         _refuse_nothing_readable(writer, source=source)
         writer.remove_vanished()
+        policy = CorpusSettings.model_validate(corpus.settings).chunking
+        duplicates = writer.settle_duplicates(skip=policy.duplicates == "skip")
     except IntegrityError as exc:
         raise KarlError(f"corpus {name}: another ingestion of it is running; run this one again after it") from exc
     except UsageError:
         if created:
             writer.discard_corpus()
         raise
-    return _report(writer, name=name, seconds=time.perf_counter() - started)
+    return _report(writer, name=name, duplicates=duplicates, seconds=time.perf_counter() - started)
 
 
 def _open_corpus(session: Session, *, name: str, source: Path, settings: CorpusSettings | None) -> tuple[Corpus, bool]:
@@ -176,7 +181,7 @@ def _refuse_nothing_readable(writer: CorpusWriter, *, source: Path) -> None:
         raise UsageError(f"{source}: nothing readable in {len(writer.skipped)} files ({shown})")
 
 
-def _report(writer: CorpusWriter, *, name: str, seconds: float) -> IngestReport:
+def _report(writer: CorpusWriter, *, name: str, duplicates: list[Duplicate], seconds: float) -> IngestReport:
     writer.check_counts()
     return IngestReport(
         name=name,
@@ -190,4 +195,5 @@ def _report(writer: CorpusWriter, *, name: str, seconds: float) -> IngestReport:
         skipped=[Skipped(path, reason) for path, reason in sorted(writer.skipped.items())],
         problems=[Skipped(path, text) for path, texts in sorted(writer.problems.items()) for text in texts],
         seconds=seconds,
+        duplicates=duplicates,
     )

@@ -15,16 +15,16 @@ from store.queries.common import bulk_insert, slices, table_of
 class _Held(NamedTuple):
     id: int
     key: str
-    sha256: str
+    text: str
 
 
 def replace_chunks(session: Session, document_id: int, *, rows: Sequence[dict[str, Any]]) -> None:
-    """rows: all columns but the id. A chunk takes the id of the same contents, else that of its key, else a new one.
+    """rows: all columns but the id. A chunk takes the id of the same text, else that of its key, else a new one.
 
     Hits and citations of old rollouts name ids: a paragraph put in at the top must not move them all by one.
     """
     table, connection = table_of(Chunk), session.connection()
-    query = select(table.c.id, table.c.key, table.c.sha256).where(table.c.document_id == document_id)
+    query = select(table.c.id, table.c.key, table.c.text).where(table.c.document_id == document_id)
     held = [_Held(*row) for row in connection.execute(query.order_by(table.c.id))]
     taken = matched(held, rows)
     gone = {one.id for one in held} - taken.keys()
@@ -41,10 +41,10 @@ def replace_chunks(session: Session, document_id: int, *, rows: Sequence[dict[st
 
 
 def matched(held: Sequence[_Held], rows: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:
-    """id -> the row that takes it. Equal contents in their order; then, of what is left, equal keys."""
+    """id -> the row that takes it. Equal texts in their order; then, of what is left, equal keys."""
     taken: dict[int, dict[str, Any]] = {}
     left = list(rows)
-    for column in ("sha256", "key"):
+    for column in ("text", "key"):
         free: dict[str, list[int]] = {}
         for one in held:
             if one.id not in taken:

@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select, update
 from sqlmodel import Session
 
 from store.corpus_chunks import replace_chunks
+from store.corpus_duplicates import Duplicate, find_duplicates, skip_duplicates
 from store.errors import KarlError
 from store.models import Chunk, Corpus, Document
 from store.queries.common import bulk_insert, slices, table_of
@@ -111,6 +112,31 @@ class CorpusWriter:
         with self.store.session() as session:
             _delete_documents(session, [held.id for held in gone.values()])
         self.removed += sum(held.error is None for held in gone.values())
+
+    def settle_duplicates(self, *, skip: bool) -> list[Duplicate]:
+        """Documents with the words of another one; skip: they are left out, as if they could not be read."""
+        with self.store.session() as session:
+            found = find_duplicates(session, self.corpus_id)
+            if not skip:
+                return found
+            written = _held_documents(session, self.corpus_id)
+            skip_duplicates(session, self.corpus_id, found)
+        for path, of in found:
+            self._uncount(path, now=written[path], reason=f"duplicate of {of}")
+        return found
+
+    def _uncount(self, path: str, *, now: Held, reason: str) -> None:
+        held = self._held.get(path)
+        if held is None or held.error is not None:
+            self.added -= 1
+        else:
+            self.removed += 1
+            self.unchanged -= held.sha256 == now.sha256
+            self.changed -= held.sha256 != now.sha256
+        self.documents -= 1
+        self.chunks -= now.chunk_count
+        self.skipped[path] = reason
+        self.problems.pop(path, None)
 
     def discard_corpus(self) -> None:
         """Take back a corpus that turned out to have nothing to read."""

@@ -13,7 +13,7 @@ _DEFINITION = re.compile(
     r"open|data|sealed|internal|override|extern)\s+)*"
     r"(?:class|interface|trait|struct|enum|union|impl|module|namespace|object|protocol|extension|record|"
     r"def|function\*?|func|fn|fun|sub|create\s+(?:or\s+replace\s+)?(?:table|view|function|procedure))\b"
-    r"[^\w(<{]*(?P<name>[\w.:$<>]*)",
+    r"[^\w(<{]*(?P<name>[\w.$]*(?:::\w+)*)",
     re.IGNORECASE,
 )
 # C's and Java's functions have no keyword: a type, a name, an argument list, and a brace.

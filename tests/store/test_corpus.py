@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from store.chunking.policy import ChunkingPolicy
 from store.corpus import CorpusSettings, IngestReport, ingest
 from store.errors import KarlError, UsageError
 from store.queries import chunk_by_key, corpora, corpus_by_name, corpus_chunks, corpus_counts, documents
@@ -206,3 +207,61 @@ def test_file_names_that_are_no_utf8(store: Store, tmp_path: Path) -> None:
 def test_settings_are_closed() -> None:
     with pytest.raises(ValueError, match="max_char"):
         CorpusSettings.model_validate({"max_char": 5})
+
+
+def test_a_paragraph_put_in_at_the_top_moves_no_id(store: Store, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    parts = [f"## Part {n}\n" + f"word{n} " * 30 for n in range(3)]
+    (notes / "a.md").write_text("\n\n".join(parts))
+    settings = CorpusSettings(max_chars=220)
+    ingest(store, notes, name="notes", settings=settings)
+
+    def held() -> dict[str, tuple[int, str]]:
+        with store.session() as session:
+            corpus = corpus_by_name(session, "notes")
+            found = corpus_chunks(session, corpus.id or 0)
+            return {chunk.text[:9]: (chunk.id or 0, chunk.key) for chunk in found}
+
+    before = held()
+    (notes / "a.md").write_text("\n\n".join(["## Part new\n" + "fresh " * 30, parts[1], parts[0], parts[2]]))
+    ingest(store, notes, name="notes")
+    after = held()
+    assert [after[part][0] for part in before] == [before[part][0] for part in before]
+    assert [after[part][1] for part in before] == ["a.md#2", "a.md#1", "a.md#3"]
+    assert after["## Part n"][1] == "a.md#0"
+
+
+def test_duplicates_are_reported_or_left_out_and_come_back(store: Store, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    for name, words in {"a.md": "Same  words", "b.txt": "same words", "c.txt": "other words"}.items():
+        (notes / name).write_text(words)
+    report = ingest(store, notes, name="notes")
+    assert report.duplicates == [("b.txt", "a.md")]
+    assert (report.documents, changes(report)) == (3, (3, 0, 0, 0))
+    skip = CorpusSettings(chunking=ChunkingPolicy(duplicates="skip"))
+    for expected in ((0, 0, 2, 1), (0, 0, 2, 0)):
+        report = ingest(store, notes, name="notes", settings=skip)
+        assert (report.skipped, changes(report)) == ([("b.txt", "duplicate of a.md")], expected)
+        assert sorted(keys(store)) == ["a.md#0", "c.txt#0"]
+    (notes / "a.md").unlink()
+    report = ingest(store, notes, name="notes")
+    assert (report.skipped, changes(report)) == ([], (1, 0, 1, 1))
+    assert sorted(keys(store)) == ["b.txt#0", "c.txt#0"]
+
+
+def test_properties_headings_and_pages_reach_the_store(store: Store, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.md").write_text("---\ntitle: Plan\nauthor: Mira\ntags: [x, y]\ndate: 2026-01-02\n---\nBody")
+    (notes / "b.jsonl").write_text('{"id": 1, "text": "t", "year": 2018, "metadata": {"lang": "en"}, "path": "no"}')
+    (notes / "c.pdf").write_bytes(a_pdf(["one two", "three"]))
+    report = ingest(store, notes, name="notes")
+    with store.session() as session:
+        found = {row.path: row.properties for row in documents(session, report.corpus_id)}
+    assert found == {
+        "a.md": {"author": "Mira", "tags": "x, y", "date": "2026-01-02"},
+        "b.jsonl#1": {"year": 2018, "lang": "en"},
+        "c.pdf": {"pages": 2},
+    }
