@@ -103,7 +103,8 @@ def test_overlap_adds_the_end_of_the_piece_before_and_loses_nothing(words: list[
 
 def test_source_is_cut_at_its_definitions() -> None:
     body = "\n".join(f"    line = {n}" for n in range(12))
-    source = f"import os\nimport sys\nimport json\n\n@cached\ndef first(a):\n{body}\n\n\nclass Second:\n    def inner(self):\n{body}\n"
+    imports = "import os\nimport sys\nimport json\n"
+    source = f"{imports}\n@cached\ndef first(a):\n{body}\n\n\nclass Second:\n    def inner(self):\n{body}\n"
     made = chunks(rule("headings"), [ReadChunk(source, "tool.py")], markup="code")
     assert [chunk.title for chunk in made] == ["tool.py", "tool.py > first", "tool.py > Second"]
     assert made[1].text.startswith("@cached\ndef first(a):")
