@@ -10,13 +10,15 @@ from store.chunking.policy import ChunkingPolicy
 
 
 class FusionWeights(BaseModel, frozen=True, extra="forbid"):
-    """Reciprocal rank fusion: score = sum of weight / (constant + rank) over rankings. Weight 0 leaves one out."""
+    """How the two rankings become one. A weight of 0 leaves one out."""
 
+    by: Literal["scores", "ranks"] = "scores"
+    """`scores`: sum of weight x score, brought to 0..1 per ranking; `ranks`: sum of weight / (constant + rank)."""
     bm25: float = Field(default=1.0, ge=0)
-    dense: float = Field(default=2.0, ge=0)
-    """Measured on ten filings (`karl bench retrieval`): twice BM25's weight finds more evidence pages than once."""
+    dense: float = Field(default=3.0, ge=0)
+    """More than BM25's: questions share less words than meaning with their evidence (`karl bench retrieval --ablate`)."""
     constant: int = Field(default=20, ge=1)
-    """Cormack et al. 2009 use 60 for many rankings; of two, 20 lets a first rank of either count."""
+    """Of `ranks`: Cormack et al. 2009 use 60 for many rankings; of two, 20 lets a first rank of either count."""
 
 
 class IndexSettings(BaseModel, frozen=True, extra="forbid"):

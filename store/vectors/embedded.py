@@ -1,4 +1,4 @@
-"""The in-process index: BM25 and nearest vectors side by side, fused by rank. Texts live with the store."""
+"""The in-process index: BM25 and nearest vectors side by side, fused. Texts live with the store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from store.types import Hit
 from store.vectors.base import IndexEntry, IndexStats, Progress
 from store.vectors.chunk_texts import ChunkTexts
 from store.vectors.embedders import Embedder
-from store.vectors.ranking import Ranking, fuse
+from store.vectors.ranking import Ranking, blend, fuse
 from store.vectors.segments import Segment
 from store.vectors.snapshot import Snapshot, ordered
 
@@ -112,11 +112,14 @@ class EmbeddedIndex:
             return [self._hits(dense[query].best(k), dense=dense[query]) if query in dense else [] for query in queries]
         bm25 = {query: snapshot.rank_words(query, k=depth) for query in dense}
         return [
-            self._fused(bm25[query], dense[query], k=k, weights=weights) if query in dense else [] for query in queries
+            self._fused(bm25[query], dense[query], k=k, depth=depth, weights=weights) if query in dense else []
+            for query in queries
         ]
 
-    def _fused(self, bm25: Ranking, dense: Ranking, *, k: int, weights: FusionWeights) -> list[Hit]:
-        fused = fuse([(weights.bm25, bm25), (weights.dense, dense)], k=k, constant=weights.constant)
+    def _fused(self, bm25: Ranking, dense: Ranking, *, k: int, depth: int, weights: FusionWeights) -> list[Hit]:
+        both = [(weights.bm25, bm25), (weights.dense, dense)]
+        by_ranks = weights.by == "ranks"
+        fused = fuse(both, k=k, constant=weights.constant) if by_ranks else blend(both, k=k, depth=depth)
         return self._hits(fused, bm25=bm25, dense=dense)
 
     def _hits(self, ranking: Ranking, *, bm25: Ranking | None = None, dense: Ranking | None = None) -> list[Hit]:

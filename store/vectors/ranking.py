@@ -1,4 +1,4 @@
-"""Rankings: top k with deterministic ties, merging those of several segments, reciprocal rank fusion."""
+"""Rankings: top k with deterministic ties, merging those of several segments, fusing those of several kinds."""
 
 from __future__ import annotations
 
@@ -66,3 +66,26 @@ def fuse(rankings: Sequence[tuple[float, Ranking]], *, k: int, constant: int) ->
         np.array([chunk_id for chunk_id, _ in best], dtype=np.int64),
         np.array([score for _, score in best], dtype=np.float32),
     )
+
+
+def blend(rankings: Sequence[tuple[float, Ranking]], *, k: int, depth: int) -> Ranking:
+    """Weighted sum of scores, each ranking's brought to 0..1 first; equal sums in the order of ids.
+
+    0 is the score of its last candidate where a ranking has all `depth` of them (whatever is not among them has 0 too),
+    else no score at all. Convex combination: Bruch, Gai, Ingber, ACM TOIS 42 (2023), where it beats ranks.
+    """
+    ids, owners = np.unique(np.concatenate([ranking.ids for _, ranking in rankings]), return_inverse=True)
+    total, start = np.zeros(len(ids), dtype=np.float64), 0
+    for weight, ranking in rankings:
+        size = len(ranking.ids)
+        total[owners[start : start + size]] += weight * _unit(ranking.scores, full=size >= depth)
+        start += size
+    return top(ids, total.astype(np.float32), k=k)
+
+
+def _unit(scores: NDArray[np.float32], *, full: bool) -> NDArray[np.float64]:
+    if not len(scores):
+        return np.zeros(0)
+    floor = float(scores[-1]) if full else min(0.0, float(scores[-1]))
+    span = float(scores[0]) - floor
+    return (scores.astype(np.float64) - floor) / span if span > 0 else np.ones(len(scores))

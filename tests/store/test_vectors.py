@@ -24,7 +24,7 @@ from store.vectors.embedded import EmbeddedIndex
 from store.vectors.embedders import SentenceEmbedder, make_embedder
 from store.vectors.embedding_cache import EmbeddingCache
 from store.vectors.library import open_index
-from store.vectors.ranking import Ranking, fuse, top
+from store.vectors.ranking import Ranking, blend, fuse, top
 from store.vectors.tokens import tokens
 
 NOTES = {
@@ -114,6 +114,17 @@ def test_fusion_adds_weighted_reciprocal_ranks() -> None:
     assert fused.scores.tolist() == pytest.approx([1 / 12 + 2 / 11, 2 / 12, 1 / 11])
 
 
+def test_blending_adds_weighted_scores_from_0_to_1() -> None:
+    few = Ranking(np.array([7, 8]), np.array([8.0, 2.0], dtype=np.float32))
+    full = Ranking(np.array([8, 9, 6]), np.array([0.9, 0.5, 0.1], dtype=np.float32))
+    made = blend([(1.0, few), (2.0, full)], k=4, depth=3)
+    assert made.ids.tolist() == [8, 7, 9, 6]
+    assert made.scores.tolist() == pytest.approx([0.25 + 2, 1, 1, 0])
+    assert blend([(1.0, Ranking.none()), (2.0, Ranking.none())], k=4, depth=3).ids.tolist() == []
+    equal = Ranking(np.array([3, 5]), np.array([1.0, 1.0], dtype=np.float32))
+    assert blend([(1.0, equal)], k=1, depth=2).scores.tolist() == [1.0]
+
+
 def test_bm25_agrees_with_bm25s_itself() -> None:
     from bm25s import BM25
 
@@ -157,7 +168,7 @@ def test_scores_of_each_ranking_stand_on_a_hybrid_hit() -> None:
     entries = [IndexEntry(1, "Mira", "leads harbor"), IndexEntry(2, "Tom", "paints boats")]
     index = an_index(entries, embedder=HashEmbedder())
     (hit, other) = index.search(["harbor"], k=2)[0]
-    assert (hit.chunk_id, hit.score) == (1, pytest.approx(3 / 21))
+    assert (hit.chunk_id, hit.score) == (1, pytest.approx(4.0))
     assert hit.bm25_score is not None and hit.bm25_score > 0
     assert hit.dense_score == pytest.approx(3**-0.5, abs=0.01)
     assert other.bm25_score is None
