@@ -195,8 +195,8 @@ class StepRecord:
     def queries(self) -> list[str]:
         """Of all searches that were carried out, in order; of a row from before calls were kept, its one query."""
         if self.calls:
-            carried_out = [call for call in self.calls if call.tool == "search" and call.error is None]
-            return [str(call.arguments.get("query", "")) for call in carried_out]
+            carried_out = [call.arguments for call in self.calls if call.tool == "search" and call.error is None]
+            return [str(query) for given in carried_out for query in (given.get("query", ""), *given.get("more", ()))]
         # A turn that ended the rollout before a tool node came to its search has a query too, but no search.
         came_back = bool(self.hits) or self.tool_seconds > 0
         return [self.query] if self.query is not None and came_back else []

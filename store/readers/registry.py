@@ -9,6 +9,7 @@ from store.readers.code import CodeReader
 from store.readers.html import HtmlReader
 from store.readers.jsonl import JsonlReader
 from store.readers.markdown import MarkdownReader
+from store.readers.office import OfficeReader, docx_chunks, pptx_chunks, xlsx_chunks
 from store.readers.pdf import PdfReader
 from store.readers.text import TextReader
 
@@ -31,6 +32,9 @@ READERS: dict[str, Reader] = {
     ".xhtml": HtmlReader(),
     ".jsonl": JsonlReader(),
     ".ndjson": JsonlReader(),
+    ".docx": OfficeReader("docx", "python-docx", docx_chunks),
+    ".xlsx": OfficeReader("xlsx", "openpyxl", xlsx_chunks),
+    ".pptx": OfficeReader("pptx", "python-pptx", pptx_chunks),
     **dict.fromkeys(CODE, CodeReader()),
 }
 
