@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from store.chunking.policy import ChunkingPolicy
-from store.corpus import CorpusSettings, IngestReport, ingest
+from store.corpus import CorpusSettings, IngestProgress, IngestReport, ingest
 from store.errors import KarlError, UsageError
 from store.queries import chunk_by_key, corpora, corpus_by_name, corpus_chunks, corpus_counts, documents
 from store.session import Store
@@ -265,3 +266,61 @@ def test_properties_headings_and_pages_reach_the_store(store: Store, tmp_path: P
         "b.jsonl#1": {"year": 2018, "lang": "en"},
         "c.pdf": {"pages": 2},
     }
+
+
+def test_an_interruption_loses_and_doubles_nothing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.corpus.BATCH", 4)
+    notes = tmp_path / "many"
+    notes.mkdir()
+    for n in range(10):
+        (notes / f"{n}.txt").write_text(f"note {n}")
+
+    def stop(state: IngestProgress) -> None:
+        if state.done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest(store, notes, name="notes", progress=stop)
+    before = keys(store)
+    assert sorted(before) == ["0.txt#0", "1.txt#0", "2.txt#0", "3.txt#0"]
+    report = ingest(store, notes, name="notes")
+    assert (report.documents, report.chunks, changes(report)) == (10, 10, (6, 0, 4, 0))
+    assert before.items() <= keys(store).items()
+
+
+def test_a_full_disk_is_told_and_the_next_ingestion_goes_on(store: Store, tmp_path: Path) -> None:
+    notes = tmp_path / "many"
+    notes.mkdir()
+    (notes / "a.txt").write_text("first")
+    ingest(store, notes, name="notes")
+    (notes / "b.txt").write_text("second " * 200_000)
+    connection_limits = []
+
+    def full(connection: Any, _record: Any) -> None:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection_limits.append(connection.execute(f"PRAGMA max_page_count={pages + 2}").fetchone()[0])
+
+    event.listen(store.engine, "connect", full)
+    store.engine.dispose()
+    with pytest.raises(KarlError, match="the database refused: database or disk is full"):
+        ingest(store, notes, name="notes", settings=CorpusSettings(max_chars=10_000))
+    event.remove(store.engine, "connect", full)
+    store.engine.dispose()
+    assert connection_limits and list(keys(store)) == ["a.txt#0"]
+    report = ingest(store, notes, name="notes")
+    assert report.documents == 2 and report.skipped == []
+
+
+def test_a_file_too_large_to_be_read_at_once_is_skipped(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.readers.base.LARGEST", 2**20)
+    notes = tmp_path / "many"
+    notes.mkdir()
+    (notes / "a.txt").write_text("fine")
+    with (notes / "huge.txt").open("wb") as file:
+        file.truncate(3 * 2**20)
+    report = ingest(store, notes, name="notes")
+    assert report.skipped == [("huge.txt", "too large: 3 MiB, of at most 1; split it, or write it as JSONL")]
