@@ -14,7 +14,7 @@ from karl.commands.common import console, open_store, print_json, settings_of
 @click.option("--name", required=True, help="Name of the corpus.")
 @click.option("--embedder", help="auto, none (BM25 only), minilm, or a sentence-transformers name or folder.")
 @click.option("--max-chars", type=click.IntRange(min=200), help="Longest chunk by headings; a PDF's chunk is a page.")
-@click.option("--chunking", help="How documents are cut: a policy's name or a YAML file (docs/search.md).")
+@click.option("--chunking", help="How documents are cut: a policy's name or a YAML file (docs/documents.md).")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.pass_context
 def ingest(

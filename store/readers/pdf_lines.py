@@ -102,7 +102,10 @@ def _starts_amount(word: str, *, after: str) -> bool:
 
 
 def _words(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
-    yield from ((clean(found[0]), found.span()) for found in _WORD.finditer(text))
+    for found in _WORD.finditer(text):
+        word = found[0]
+        # Nearly all words are plain; cleaning each would be a third of the work.
+        yield word if word.isascii() and word.isprintable() else clean(word), found.span()
 
 
 def _box(page: PdfTextPage, index: int) -> _Box:

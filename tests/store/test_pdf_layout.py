@@ -65,9 +65,9 @@ def test_running_lines_are_those_of_many_pages_and_page_numbers() -> None:
     }
     found = running_lines(pages)
     assert found.forms == ["ACME annual report", "Page # of 20"]
-    assert set(found.kept.values()) == {slice(1, 6)}
+    assert list(found.kept.values()) == [slice(1, 6)] * 8
     bare = {n: [f"Amount {7 * n}", "1", str(n + 1)] for n in range(1, 9)}
-    assert running_lines(bare) == ({n: slice(0, 1) for n in bare}, ["#", "1"])
+    assert running_lines(bare) == ({n: slice(0, 2) for n in bare}, ["#"])
 
 
 def test_a_document_notes_what_runs_and_its_chunks_go_without(tmp_path: Path) -> None:
