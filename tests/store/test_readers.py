@@ -107,6 +107,12 @@ def test_html_keeps_the_main_text_in_reading_order(tmp_path: Path) -> None:
     assert text == "# Top\n\nFirst bold words\n\na | 1\n\ndef f():\n    return 1"
 
 
+def test_html_says_who_wrote_it(tmp_path: Path) -> None:
+    head = '<meta name="Author" content="Mira"><meta property="article:published_time" content="2026-01-02">'
+    (document,) = read(tmp_path / "x.html", f"<html><head>{head}</head><body><p>text</p></body></html>")
+    assert document.properties == {"author": "Mira", "date": "2026-01-02"}
+
+
 def test_html_nested_deeper_than_the_stack(tmp_path: Path) -> None:
     (document,) = read(tmp_path / "x.html", "<div>" * 3000 + "deep" + "</div>" * 3000)
     assert document.chunks[0].text == "deep"
