@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, Protocol, runtime_checkable
 
 from langchain_core.tools import BaseTool
@@ -9,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agents.errors import ToolError, boundary
 from agents.loop_thread import waiting_loop
+from agents.search_filter import DEPTH, Wanted, matching
 from store.types import Hit
 
 
@@ -42,10 +46,18 @@ class SearchTool(BaseTool):
     searcher: Any = Field(exclude=True)
     k: int = Field(default=20, ge=1)
 
-    async def search(self, query: str) -> list[Hit]:
-        """At most `k` hits in rank order. Raises: ToolError, RolloutTimeoutError."""
+    async def search(self, query: str, *, where: Mapping[str, Wanted] | None = None) -> list[Hit]:
+        """At most `k` hits in rank order; `where`: only those with these properties. Raises: ToolError,
+        RolloutTimeoutError."""
         async with boundary(ToolError, f"vector_search {query[:80]!r}"):
-            return (await self.searcher.search(query, self.k))[: self.k]
+            hits = await self.searcher.search(query, max(self.k, DEPTH) if where else self.k)
+            return (matching(hits, where) if where else hits)[: self.k]
+
+    async def search_all(self, queries: Sequence[str], *, where: Mapping[str, Wanted] | None = None) -> list[Hit]:
+        """At most `k` hits of several queries: their first ones in turn, then their second ones, none twice."""
+        found = await asyncio.gather(*(self.search(query, where=where) for query in dict.fromkeys(queries)))
+        turns = (hit for row in zip_longest(*found) for hit in row if hit is not None)
+        return list({hit.chunk_id: hit for hit in turns}.values())[: self.k]
 
     async def _arun(self, query: str) -> tuple[str, list[Hit]]:
         hits = await self.search(query)

@@ -28,6 +28,7 @@ from store.vectors.base import Progress, VectorIndex
 from store.vectors.library import open_index
 
 KS = (1, 5, 20)
+EVIDENCE = 0.83  # of the questions have an evidence page among the deepest hits
 WARM_UP = "total revenue of the fiscal year"
 
 
@@ -100,7 +101,7 @@ def retrieval_figures(
         "retrieval",
         figures=figures,
         compared=_compared(index),
-        targets=_targets(recall, k=max(ks)),
+        targets=_targets(recall, ks=ks),
         seconds=time.perf_counter() - started,
         seed=0,
     )
@@ -182,9 +183,14 @@ def _compared(index: VectorIndex) -> dict[str, str]:
     return {name: version(name) for name in packages} | {"embedder": index.stats().embedder}
 
 
-def _targets(recall: Mapping[str, Any], *, k: int) -> list[Target]:
-    """Fusion earns its place: it finds no fewer evidence pages than BM25 alone, measured in the same run."""
+def _targets(recall: Mapping[str, Any], *, ks: Sequence[int]) -> list[Target]:
+    """Of what users ask for, the evidence page among 20; and fusion earns its place at every depth."""
     if "hybrid" not in recall:
         return []
-    value, baseline = (recall[name]["page"][f"recall@{k}"]["mean"] for name in ("hybrid", "bm25"))
-    return [Target(f"recall.hybrid.page.recall@{k}", value, ">=", baseline)]
+    pages = {name: recall[name]["page"] for name in ("hybrid", "bm25", "dense")}
+    deepest = f"recall@{max(ks)}"
+    targets = [Target(f"recall.hybrid.page.{deepest}", pages["hybrid"][deepest]["mean"], ">=", EVIDENCE)]
+    for k in ks:
+        value, *parts = (pages[name][f"recall@{k}"]["mean"] for name in ("hybrid", "bm25", "dense"))
+        targets.append(Target(f"recall.hybrid.page.recall@{k} against its better part", value, ">=", max(parts)))
+    return targets

@@ -20,7 +20,7 @@ from agents.values import ValueFunction
 from graphs.calling import Calling, make_calling
 from graphs.plugins.base import Plugin
 from graphs.plugins.chain import before_reply
-from graphs.schema import GraphSpec, StepBudget
+from graphs.schema import GraphSpec, SearchSettings, StepBudget
 from graphs.state import Rollout
 from graphs.streaming import generate_aloud
 from prompts import Prompt
@@ -109,8 +109,14 @@ class Harness:
         return self.render_hits(rollout, seeds, "search_result") if seeds else ""
 
     def render_hits(self, rollout: Rollout, hits: Sequence[Any], prompt: str) -> str:
-        settings = self.spec.tools.search
-        shown = rollout.book.show(hits, max_chars=settings.max_chars if settings else 4_000)
+        settings = self.spec.tools.search or SearchSettings()
+        shown = rollout.book.show(
+            hits,
+            max_chars=settings.max_chars,
+            lines=settings.text == "lines",
+            seen=settings.seen,
+            segment=rollout.conversation.opened,
+        )
         return self.prompts[prompt].render(hits=shown)
 
     async def sample(self, rollout: Rollout, *, max_tokens: int, candidate: int = 0, aloud: bool = False) -> Sampled:

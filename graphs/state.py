@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from agents.conversation import Conversation
 from agents.dialogue import Dialogue
@@ -17,6 +18,8 @@ from agents.witness import Witness
 from graphs.events import Emit
 from prompts.output import FinalAnswer, Parsed, ParsedCandidate, ParseFailure
 from store.types import Failure, Hit, RolloutRecord, StepKind, StepRecord
+
+Seen = Literal["repeat", "mark", "leave_out"]
 
 
 class Example(NamedTuple):
@@ -37,13 +40,17 @@ class RolloutInputs:
 
 
 class Shown(NamedTuple):
-    """A hit as a prompt sees it: numbered, its text collapsed and cut."""
+    """A hit as a prompt sees it: numbered, its text cut. seen: it was shown before, and its text is left out."""
 
     n: int
     title: str
     text: str
     key: str
     page: int | None
+    path: str = ""
+    headings: tuple[str, ...] = ()
+    metadata: Mapping[str, str | int] = MappingProxyType({})
+    seen: bool = False
 
 
 class CitationBook:
@@ -51,18 +58,32 @@ class CitationBook:
 
     def __init__(self) -> None:
         self._number: dict[int, int] = {}
+        self._segment, self._in_sight = 0, set[int]()
 
-    def show(self, hits: Sequence[Hit], *, max_chars: int) -> list[Shown]:
-        return [
-            Shown(
-                self._number.setdefault(hit.chunk_id, len(self._number) + 1),
-                hit.title,
-                cut(hit.text, max_chars),
-                hit.key,
-                hit.page,
-            )
-            for hit in hits
-        ]
+    def show(
+        self, hits: Sequence[Hit], *, max_chars: int, lines: bool = False, seen: Seen = "repeat", segment: int = 0
+    ) -> list[Shown]:
+        """segment: of the conversation; what an earlier one showed is out of sight, and so not seen."""
+        if segment != self._segment:
+            self._segment, self._in_sight = segment, set()
+        before = self._in_sight if seen != "repeat" else frozenset[int]()
+        chosen = [hit for hit in hits if seen != "leave_out" or hit.chunk_id not in before] or hits
+        shown = [self._shown(hit, max_chars, lines=lines, seen=hit.chunk_id in before) for hit in chosen]
+        self._in_sight |= {hit.chunk_id for hit in hits}
+        return shown
+
+    def _shown(self, hit: Hit, max_chars: int, *, lines: bool, seen: bool) -> Shown:
+        return Shown(
+            self._number.setdefault(hit.chunk_id, len(self._number) + 1),
+            hit.title,
+            "" if seen else cut_lines(hit.text, max_chars) if lines else cut(hit.text, max_chars),
+            hit.key,
+            hit.page,
+            hit.path,
+            hit.headings,
+            hit.metadata,
+            seen,
+        )
 
     def number(self, chunk_ids: Sequence[int]) -> list[int]:
         """Their numbers; chunks that were never shown take the next ones."""
@@ -81,6 +102,14 @@ class CitationBook:
 def cut(text: str, max_chars: int) -> str:
     """Whitespace collapsed, at most `max_chars` characters."""
     return " ".join(text.split())[:max_chars].rstrip()
+
+
+def cut_lines(text: str, max_chars: int) -> str:
+    """At most `max_chars` characters, at the end of a line where that costs less than a tenth."""
+    if len(text) <= max_chars:
+        return text
+    whole, _, rest = text[: max_chars + 1].rpartition("\n")
+    return whole.rstrip() if whole and 10 * len(rest) < max_chars else text[:max_chars].rstrip()
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ def build_toolbox(spec: GraphSpec, *, search: SearchTool | None, tools: Sequence
     Raises: UsageError for one that is missing, can't be imported, or is no tool.
     """
     given = {tool.name: tool for tool in tools if server_of(tool) is None}
-    found = [_search(search)] if search is not None else []
+    found = [_search(search, spec.tools.search or SearchSettings())] if search is not None else []
     imported = named_tools(spec)
     found += [
         from_langchain(imported[name].value if name in imported else _given(spec, name, given))
@@ -73,13 +73,36 @@ def _as_tool(found: Any) -> BaseTool:
     return StructuredTool.from_function(**given)
 
 
-def _search(search: SearchTool) -> Tool:
+def _search(search: SearchTool, settings: SearchSettings) -> Tool:
     described = from_langchain(search, name=SEARCH)
 
     async def run(arguments: dict[str, Any]) -> ToolReply:
-        return ToolReply(hits=await search.search(arguments["query"]))
+        queries = [arguments["query"], *arguments.get("more", ())]
+        return ToolReply(hits=await search.search_all(queries, where=arguments.get("where")))
 
-    return Tool(SEARCH, described.description, described.parameters, run)
+    parameters = {**described.parameters, "properties": {**described.parameters["properties"], **_options(settings)}}
+    return Tool(SEARCH, described.description, parameters, run)
+
+
+def _options(settings: SearchSettings) -> dict[str, Any]:
+    """Parameters beside the query, where the graph allows them: none by default."""
+    found: dict[str, Any] = {}
+    if settings.queries > 1:
+        found["more"] = {
+            "type": "array",
+            "items": {"type": "string", "minLength": 1},
+            "maxItems": settings.queries - 1,
+            "description": "further queries, searched at once",
+        }
+    if settings.filters:
+        plain = [{"type": "string"}, {"type": "integer"}, {"type": "array", "items": {"type": ["string", "integer"]}}]
+        found["where"] = {
+            "type": "object",
+            "properties": {name: {"anyOf": plain} for name in settings.filters},
+            "additionalProperties": False,
+            "description": "only passages with these properties; * in a text stands for anything",
+        }
+    return found
 
 
 def _given(spec: GraphSpec, name: str, given: dict[str, BaseTool]) -> BaseTool:

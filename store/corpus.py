@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
+from store.chunking.cut import cut
+from store.corpus_duplicates import Duplicate
 from store.corpus_files import SourceFile, find_files, fingerprint
 from store.corpus_settings import CorpusSettings, FusionWeights
 from store.corpus_write import CorpusWriter, Parsed
@@ -50,6 +52,7 @@ class IngestReport:
     """documents and chunks are the corpus's totals now; added, changed, unchanged, removed count this call's documents
     (one that became readable is added, one that stopped being so removed).
 
+    duplicates: documents with the words of another one.
     skipped: documents without chunks; problems: what is missing from documents that were read (pages, front matter).
     """
 
@@ -64,6 +67,7 @@ class IngestReport:
     skipped: list[Skipped]
     problems: list[Skipped]
     seconds: float
+    duplicates: list[Duplicate] = field(default_factory=list)
 
 
 def ingest(
@@ -89,13 +93,15 @@ def ingest(
         _read_all(writer, files, corpus=corpus, progress=progress)
         _refuse_nothing_readable(writer, source=source)
         writer.remove_vanished()
+        policy = CorpusSettings.model_validate(corpus.settings).chunking
+        duplicates = writer.settle_duplicates(skip=policy.duplicates == "skip")
     except IntegrityError as exc:
         raise KarlError(f"corpus {name}: another ingestion of it is running; run this one again after it") from exc
     except UsageError:
         if created:
             writer.discard_corpus()
         raise
-    return _report(writer, name=name, seconds=time.perf_counter() - started)
+    return _report(writer, name=name, duplicates=duplicates, seconds=time.perf_counter() - started)
 
 
 def _open_corpus(session: Session, *, name: str, source: Path, settings: CorpusSettings | None) -> tuple[Corpus, bool]:
@@ -122,10 +128,10 @@ def _read_all(
     corpus: Corpus,
     progress: Callable[[IngestProgress], None] | None,
 ) -> None:
-    max_chars = CorpusSettings.model_validate(corpus.settings).max_chars
+    settings = CorpusSettings.model_validate(corpus.settings)
     batch: list[Parsed] = []
     for done, file in enumerate(files, start=1):
-        for parsed in read_file(file, writer=writer, max_chars=max_chars):
+        for parsed in read_file(file, writer=writer, settings=settings):
             batch.append(parsed)
             if len(batch) == BATCH:
                 writer.write(batch)
@@ -135,7 +141,7 @@ def _read_all(
     writer.write(batch)
 
 
-def read_file(file: SourceFile, *, writer: CorpusWriter, max_chars: int) -> Iterator[Parsed]:
+def read_file(file: SourceFile, *, writer: CorpusWriter, settings: CorpusSettings) -> Iterator[Parsed]:
     """The file's documents that must be written; what did not change is only noted with the writer."""
     if file.reader is None:
         suffix = file.path.suffix or "no extension"
@@ -146,26 +152,27 @@ def read_file(file: SourceFile, *, writer: CorpusWriter, max_chars: int) -> Iter
     try:
         # A file of many documents may be larger than memory: its lines are hashed one by one.
         if not file.reader.many:
-            sha256 = fingerprint(read_bytes(file.path), kind=kind, max_chars=max_chars)
+            sha256 = fingerprint(read_bytes(file.path), kind=kind, settings=settings)
             if writer.keep_unchanged(file.name, sha256=sha256):
                 return
-        for document in file.reader.read(file.path, max_chars=max_chars):
-            yield from _parsed(file, document, sha256=sha256, writer=writer, max_chars=max_chars)
+        for document in file.reader.read(file.path):
+            yield from _parsed(file, document, sha256=sha256, writer=writer, settings=settings)
     except ReadError as exc:
         # With the hash: the same broken file is not tried again. A file that could not be opened has none.
         yield Parsed(file.name, kind, sha256, ReadDocument(chunks=[], error=str(exc)))
 
 
 def _parsed(
-    file: SourceFile, document: ReadDocument, *, sha256: str, writer: CorpusWriter, max_chars: int
+    file: SourceFile, document: ReadDocument, *, sha256: str, writer: CorpusWriter, settings: CorpusSettings
 ) -> Iterator[Parsed]:
     kind = file.reader.kind if file.reader else ""
     name = f"{file.name}#{document.part}" if document.part else file.name
     if document.content is not None:
-        sha256 = fingerprint(document.content, kind=kind, max_chars=max_chars)
+        sha256 = fingerprint(document.content, kind=kind, settings=settings)
         if writer.keep_unchanged(name, sha256=sha256):
             return
-    yield Parsed(name, kind, sha256, document)
+    chunked = cut(document, kind=kind, policy=settings.chunking, max_chars=settings.max_chars)
+    yield Parsed(name, kind, sha256, chunked)
 
 
 def _refuse_nothing_readable(writer: CorpusWriter, *, source: Path) -> None:
@@ -174,7 +181,7 @@ def _refuse_nothing_readable(writer: CorpusWriter, *, source: Path) -> None:
         raise UsageError(f"{source}: nothing readable in {len(writer.skipped)} files ({shown})")
 
 
-def _report(writer: CorpusWriter, *, name: str, seconds: float) -> IngestReport:
+def _report(writer: CorpusWriter, *, name: str, duplicates: list[Duplicate], seconds: float) -> IngestReport:
     writer.check_counts()
     return IngestReport(
         name=name,
@@ -188,4 +195,5 @@ def _report(writer: CorpusWriter, *, name: str, seconds: float) -> IngestReport:
         skipped=[Skipped(path, reason) for path, reason in sorted(writer.skipped.items())],
         problems=[Skipped(path, text) for path, texts in sorted(writer.problems.items()) for text in texts],
         seconds=seconds,
+        duplicates=duplicates,
     )

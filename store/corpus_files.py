@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from store.corpus_settings import CorpusSettings
 from store.errors import UsageError
 from store.readers.base import READER_VERSION, Reader
 from store.readers.registry import READERS, reader_of
@@ -53,6 +54,7 @@ def shown_name(path: Path) -> str:
     return os.fsencode(path.as_posix()).decode("utf-8", errors="backslashreplace")
 
 
-def fingerprint(content: bytes, *, kind: str, max_chars: int) -> str:
+def fingerprint(content: bytes, *, kind: str, settings: CorpusSettings) -> str:
     """sha256 of the contents and of all else that decides what the chunks are."""
-    return hashlib.sha256(f"{READER_VERSION}\0{kind}\0{max_chars}\0".encode() + content).hexdigest()
+    cut = f"{settings.max_chars}\0{settings.chunking.stamp}"
+    return hashlib.sha256(f"{READER_VERSION}\0{kind}\0{cut}\0".encode() + content).hexdigest()

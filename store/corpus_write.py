@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, select, update
 from sqlmodel import Session
 
+from store.corpus_chunks import replace_chunks
+from store.corpus_duplicates import Duplicate, find_duplicates, skip_duplicates
 from store.errors import KarlError
 from store.models import Chunk, Corpus, Document
 from store.queries.common import bulk_insert, slices, table_of
@@ -95,23 +98,13 @@ class CorpusWriter:
             self._tally(path, chunk_count=len(document.chunks), error=document.error, problems=document.problems)
 
     def _update(self, session: Session, batch: Sequence[Parsed]) -> None:
-        """Chunks keep key and id where their ordinal is still there."""
-        document, chunk = table_of(Document), table_of(Chunk)
-        connection = session.connection()
+        document = table_of(Document)
         for parsed in batch:
             document_id = self._held[parsed.path].id
             columns = _document_columns(parsed, corpus_id=self.corpus_id)
-            connection.execute(update(document).where(document.c.id == document_id).values(columns))
-            found = connection.execute(select(chunk.c.key, chunk.c.id).where(chunk.c.document_id == document_id))
-            held = {row.key: row.id for row in found}
+            session.connection().execute(update(document).where(document.c.id == document_id).values(columns))
             rows = list(_chunk_columns(parsed, corpus_id=self.corpus_id, document_id=document_id))
-            for row in rows:
-                if row["key"] in held:
-                    connection.execute(update(chunk).where(chunk.c.id == held.pop(row["key"])).values(row))
-                    row["key"] = None
-            bulk_insert(session, Chunk, rows=[row for row in rows if row["key"] is not None])
-            for part in slices(held.values()):
-                connection.execute(delete(chunk).where(chunk.c.id.in_(part)))
+            replace_chunks(session, document_id, rows=rows)
 
     def remove_vanished(self) -> None:
         """Documents of the store that no file gave in this ingestion."""
@@ -119,6 +112,31 @@ class CorpusWriter:
         with self.store.session() as session:
             _delete_documents(session, [held.id for held in gone.values()])
         self.removed += sum(held.error is None for held in gone.values())
+
+    def settle_duplicates(self, *, skip: bool) -> list[Duplicate]:
+        """Documents with the words of another one; skip: they are left out, as if they could not be read."""
+        with self.store.session() as session:
+            found = find_duplicates(session, self.corpus_id)
+            if not skip:
+                return found
+            written = _held_documents(session, self.corpus_id)
+            skip_duplicates(session, self.corpus_id, found)
+        for path, of in found:
+            self._uncount(path, now=written[path], reason=f"duplicate of {of}")
+        return found
+
+    def _uncount(self, path: str, *, now: Held, reason: str) -> None:
+        held = self._held.get(path)
+        if held is None or held.error is not None:
+            self.added -= 1
+        else:
+            self.removed += 1
+            self.unchanged -= held.sha256 == now.sha256
+            self.changed -= held.sha256 != now.sha256
+        self.documents -= 1
+        self.chunks -= now.chunk_count
+        self.skipped[path] = reason
+        self.problems.pop(path, None)
 
     def discard_corpus(self) -> None:
         """Take back a corpus that turned out to have nothing to read."""
@@ -186,25 +204,40 @@ def _document_columns(parsed: Parsed, *, corpus_id: int) -> dict[str, Any]:
         "chunk_count": len(document.chunks),
         "error": document.error,
         "problems": document.problems,
+        "properties": dict(document.properties),
+        "text_sha256": text_sha256(document),
     }
 
 
 def _chunk_columns(parsed: Parsed, *, corpus_id: int, document_id: int) -> Iterable[dict[str, Any]]:
+    on_page: Counter[int] = Counter()
     for n, chunk in enumerate(parsed.document.chunks):
         # By page where there is one: a page that breaks must not rename the pages after it.
         ordinal = n if chunk.page is None else chunk.page - 1
+        further = f".{on_page[ordinal]}" if on_page[ordinal] else ""
+        on_page[ordinal] += 1
         yield {
             "corpus_id": corpus_id,
             "document_id": document_id,
-            "key": f"{parsed.path}#{ordinal}",
+            "key": f"{parsed.path}#{ordinal}{further}",
             "ordinal": ordinal,
             "title": chunk.title,
             "page": chunk.page,
+            "headings": list(chunk.headings),
             "text": chunk.text,
             "sha256": chunk_sha256(chunk),
         }
 
 
+def text_sha256(document: ReadDocument) -> str:
+    """Of the words in order, whatever their case and spacing; "" where there are none."""
+    digest = hashlib.sha256()
+    for chunk in document.chunks:
+        digest.update(" ".join([*chunk.text.casefold().split(), ""]).encode())
+    return digest.hexdigest() if document.chunks else ""
+
+
 def chunk_sha256(chunk: ReadChunk) -> str:
-    """Of title and text: both are indexed."""
-    return hashlib.sha256(f"{chunk.title}\0{chunk.text}".encode()).hexdigest()
+    """Of all that is indexed: title, text, and a page's headings (those of other texts are in the title)."""
+    headings = f"\0{' > '.join(chunk.headings)}" if chunk.page is not None and chunk.headings else ""
+    return hashlib.sha256(f"{chunk.title}\0{chunk.text}{headings}".encode()).hexdigest()

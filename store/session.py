@@ -21,7 +21,7 @@ from sqlmodel import Session, SQLModel
 import store.models  # noqa: F401  (registers the tables on SQLModel.metadata)
 from store.errors import KarlError, UsageError
 
-HEAD = "0006"  # newest file of migrations/versions; a test compares
+HEAD = "0007"  # newest file of migrations/versions; a test compares
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30.0
 VERSION_TABLE = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"

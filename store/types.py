@@ -5,6 +5,7 @@ Plain dataclasses, no database: graphs fill them, `store.queries` writes them as
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -104,7 +105,10 @@ class Algorithm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One search result. `chunk_id` is the row's id; `key` the stable, human-readable one (`notes/mira.md#0`)."""
+    """One search result. `chunk_id` is the row's id; `key` the stable, human-readable one (`notes/mira.md#0`).
+
+    path: of its document in the corpus; headings: those above the text, outermost first; metadata: of the document.
+    """
 
     chunk_id: int
     key: str
@@ -114,6 +118,9 @@ class Hit:
     page: int | None = None
     dense_score: float | None = None
     bm25_score: float | None = None
+    path: str = ""
+    headings: tuple[str, ...] = ()
+    metadata: Mapping[str, str | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +195,8 @@ class StepRecord:
     def queries(self) -> list[str]:
         """Of all searches that were carried out, in order; of a row from before calls were kept, its one query."""
         if self.calls:
-            carried_out = [call for call in self.calls if call.tool == "search" and call.error is None]
-            return [str(call.arguments.get("query", "")) for call in carried_out]
+            carried_out = [call.arguments for call in self.calls if call.tool == "search" and call.error is None]
+            return [str(query) for given in carried_out for query in (given.get("query", ""), *given.get("more", ()))]
         # A turn that ended the rollout before a tool node came to its search has a query too, but no search.
         came_back = bool(self.hits) or self.tool_seconds > 0
         return [self.query] if self.query is not None and came_back else []

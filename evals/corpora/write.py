@@ -10,17 +10,16 @@ from pathlib import Path
 
 from evals.corpora.keys import document_of
 from evals.loaders.pages import PdfFolder
-from evals.loaders.tokens import ApproximateTokens, Tokens
 from evals.tasks import task
 from evals.tasks.base import Task
 from evals.tasks.load import Shortfall, open_reading
 from evals.tasks.reading import ALL, LeftOut, Reading
 from evals.tasks.spec import TaskSpec
+from store.chunking.tokens import ApproximateTokens, Tokens
 from store.errors import UsageError
 from store.readers.base import clean
 
 CORPUS_FILE = "corpus.jsonl"
-ROUND_UP = 1000  # characters; a round limit in the command
 PROGRESS = 10_000  # chunks
 
 
@@ -28,6 +27,7 @@ PROGRESS = 10_000  # chunks
 class TaskCorpus:
     """What `karl ingest` is given. Of PDFs every page counts as a chunk; the ingestion leaves out blank ones.
 
+    chunking: the policy that leaves the file's chunks whole; None for documents that are cut when they are ingested.
     exact: False where documents were cut without the published tokenizer.
     """
 
@@ -36,7 +36,7 @@ class TaskCorpus:
     name: str
     documents: int
     chunks: int
-    max_chars: int | None = None
+    chunking: str | None = None
     exact: bool = True
     shortfalls: tuple[Shortfall, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
@@ -44,8 +44,8 @@ class TaskCorpus:
     @property
     def command(self) -> str:
         """With the packaged embedder; the published one is `spec.embedder`."""
-        limit = ["--max-chars", str(self.max_chars)] if self.max_chars else []
-        return shlex.join(["karl", "ingest", str(self.path), "--name", self.name, *limit])
+        policy = ["--chunking", self.chunking] if self.chunking else []
+        return shlex.join(["karl", "ingest", str(self.path), "--name", self.name, *policy])
 
 
 def write_corpus(
@@ -73,7 +73,7 @@ def write_corpus(
         spec=wanted.spec,
         path=target / CORPUS_FILE,
         name=label,
-        max_chars=-(-max(counts.longest, 200) // ROUND_UP) * ROUND_UP,
+        chunking="given",
         documents=counts.documents,
         chunks=counts.chunks,
         exact=reading.tokens.exact or wanted.spec.chunking.by != "first_tokens",
@@ -113,7 +113,6 @@ def _as_it_lies(wanted: Task, reading: Reading, label: str) -> TaskCorpus:
 class _Counts:
     documents: int = 0
     chunks: int = 0
-    longest: int = 0
 
 
 def _write(wanted: Task, reading: Reading, path: Path, *, progress: Callable[[int], None] | None) -> _Counts:
@@ -133,7 +132,6 @@ def _write(wanted: Task, reading: Reading, path: Path, *, progress: Callable[[in
             # Chunks of one document follow each other.
             counts.documents += document_of(document.id) != last
             last = document_of(document.id)
-            counts.longest = max(counts.longest, len(text))
             counts.chunks += 1
             values = {"id": document.id, "title": document.title, "text": text}
             file.write(json.dumps(values, ensure_ascii=False) + "\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +26,7 @@ def read_notes(folder: Path) -> Iterator[Note]:
             yield Note(file.name, "", "", f"unsupported format ({file.path.suffix or 'no extension'})")
             continue
         try:
-            for document in file.reader.read(file.path, max_chars=sys.maxsize):
+            for document in file.reader.read(file.path):
                 path = f"{file.name}#{document.part}" if document.part else file.name
                 text = "\n\n".join(chunk.text for chunk in document.chunks)
                 yield Note(path, document.title, text, document.error or "")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class PdfPages(Mapping[int, str]):
-    """1-based page -> its text, read when asked for. The text is what the corpus's chunk has. Close it after use."""
+    """1-based page -> its text, read when asked for. PDFium's own text, as it is quoted. Close it after use."""
 
     def __init__(self, path: Path) -> None:
         """Raises: UsageError for a file that is no readable PDF."""

@@ -13,7 +13,8 @@ from evals.loaders.rows import Row, read_rows
 from evals.tasks.base import Task
 from evals.tasks.calibrated import CALIBRATED
 from evals.tasks.reading import Reading
-from evals.tasks.spec import Chunking, Expected, HubSource, Metric, Split, TaskSpec
+from evals.tasks.spec import Expected, HubSource, Metric, Split, TaskSpec
+from store.chunking.policy import task_chunking
 
 SPEC = TaskSpec(
     name="browsecomp_plus",
@@ -24,7 +25,7 @@ SPEC = TaskSpec(
         HubSource(dataset="Tevatron/browsecomp-plus-corpus", include=("data/*.parquet",), into="corpus"),
     ),
     licence="as on the data sets' cards; pages belong to their publishers. Keep the questions off the open web.",
-    chunking=Chunking(by="first_tokens", size=512),
+    chunking=task_chunking("browsecomp_plus"),
     embedder="Qwen/Qwen3-Embedding-8B",
     steps=200,
     metric=Metric.BINARY,

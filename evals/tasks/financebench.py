@@ -11,7 +11,8 @@ from evals.loaders.pages import PdfFolder
 from evals.loaders.rows import Row, read_rows
 from evals.tasks.base import Task
 from evals.tasks.reading import Reading
-from evals.tasks.spec import Chunking, Expected, HandSource, HubSource, Metric, Split, TaskSpec
+from evals.tasks.spec import Expected, HandSource, HubSource, Metric, Split, TaskSpec
+from store.chunking.policy import task_chunking
 
 SPEC = TaskSpec(
     name="financebench",
@@ -20,7 +21,7 @@ SPEC = TaskSpec(
     hub=(HubSource(dataset="PatronusAI/financebench", include=("*.jsonl",)),),
     by_hand=(HandSource(where="PDFs of github.com/patronus-ai/financebench", files=("pdfs/*.pdf",)),),
     licence="CC BY-NC 4.0: not for commercial use",
-    chunking=Chunking(by="pages"),
+    chunking=task_chunking("financebench"),
     metric=Metric.NUMERIC,
     splits=(Split(name="evaluation", questions=150),),
     expected=Expected(questions=150, chunks=53_399, nuggets=1),

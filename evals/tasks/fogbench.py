@@ -13,7 +13,8 @@ from evals.loaders.files import existing_folder, find_file
 from evals.loaders.notes import read_notes
 from evals.tasks.base import Task
 from evals.tasks.reading import ALL, Reading
-from evals.tasks.spec import Chunking, Expected, HandSource, Metric, Split, TaskSpec
+from evals.tasks.spec import Expected, HandSource, Metric, Split, TaskSpec
+from store.chunking.policy import task_chunking
 from store.errors import UsageError
 from store.jsonfile import json_lines
 
@@ -24,7 +25,7 @@ SPEC = TaskSpec(
     regime="all six, in generated companies",
     by_hand=(HandSource(where="`karl fogbench make --out DATA`", files=("items.jsonl", "documents/**")),),
     licence="ours, generated: Apache-2.0",
-    chunking=Chunking(by="given", size=2048),
+    chunking=task_chunking("freshstack"),
     metric=Metric.NUGGETS,
     splits=tuple(Split(name=regime, questions=10) for regime in REGIMES),
     evaluated=ALL,

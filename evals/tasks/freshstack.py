@@ -10,7 +10,8 @@ from evals.loaders.files import find_files
 from evals.loaders.rows import Row, read_rows
 from evals.tasks.base import Task
 from evals.tasks.reading import Reading
-from evals.tasks.spec import Chunking, Expected, HubSource, Metric, Split, TaskSpec
+from evals.tasks.spec import Expected, HubSource, Metric, Split, TaskSpec
+from store.chunking.policy import task_chunking
 
 # The published table's 203 questions over 49,514 chunks are those of LangChain alone; the other domains load too.
 SPEC = TaskSpec(
@@ -22,7 +23,7 @@ SPEC = TaskSpec(
         HubSource(dataset="freshstack/corpus-oct-2024", include=("*.parquet",), into="corpus"),
     ),
     licence="CC BY-SA 4.0; chunks of code keep the licence of their repository",
-    chunking=Chunking(by="given", size=2048),
+    chunking=task_chunking("freshstack"),
     k=10,
     prompt="solver_report",
     metric=Metric.NUGGETS,

@@ -11,7 +11,8 @@ from evals.loaders.notes import read_notes
 from evals.loaders.rows import Row, as_row, read_rows
 from evals.tasks.base import Task
 from evals.tasks.reading import Reading
-from evals.tasks.spec import Chunking, Expected, HandSource, Metric, Split, TaskSpec
+from evals.tasks.spec import Expected, HandSource, Metric, Split, TaskSpec
+from store.chunking.policy import task_chunking
 
 SPEC = TaskSpec(
     name="pmbench",
@@ -19,7 +20,7 @@ SPEC = TaskSpec(
     regime="fact lists over internal notes",
     by_hand=(HandSource(where="your own notes and questions", files=("notes/**", "questions.jsonl")),),
     licence="yours: the published set is private",
-    chunking=Chunking(by="first_tokens", size=2048),
+    chunking=task_chunking("pmbench"),
     embedder="Alibaba-NLP/gte-large-en-v1.5",
     k=10,
     prompt="solver_report",

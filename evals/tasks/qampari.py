@@ -9,11 +9,12 @@ from evals.corpora.document import CorpusDocument
 from evals.items import EvalItem, Nugget
 from evals.loaders.files import find_file, find_files
 from evals.loaders.rows import Row, read_rows
-from evals.loaders.sentences import sentence_windows
 from evals.loaders.wikipedia import page_name
 from evals.tasks.base import Task
 from evals.tasks.reading import Reading
-from evals.tasks.spec import Chunking, Expected, HandSource, Metric, Split, TaskSpec
+from evals.tasks.spec import Expected, HandSource, Metric, Split, TaskSpec
+from store.chunking.policy import task_chunking
+from store.chunking.sentences import sentence_windows
 
 SPEC = TaskSpec(
     name="qampari",
@@ -24,7 +25,7 @@ SPEC = TaskSpec(
         HandSource(where="Wikipedia pages as JSONL with url, title, text", files=("wikipedia/*.jsonl",)),
     ),
     licence="questions: none is stated by their authors; Wikipedia: CC BY-SA",
-    chunking=Chunking(by="sentence_windows", size=100),
+    chunking=task_chunking("qampari"),
     metric=Metric.ENTITIES,
     splits=(Split(name="evaluation", questions=1000),),
     expected=Expected(questions=1000, chunks=256_680, nuggets=14.7),

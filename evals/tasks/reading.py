@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from evals.loaders.tokens import ApproximateTokens, Tokens
 from evals.tasks.spec import TaskSpec
+from store.chunking.tokens import ApproximateTokens, Tokens
 
 ALL = "all"
 

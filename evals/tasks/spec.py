@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field
+
+from store.chunking.policy import Chunking
 
 
 class Metric(StrEnum):
@@ -15,30 +17,6 @@ class Metric(StrEnum):
     BINARY = "binary"  # one nugget: right or wrong
     ENTITIES = "entities"  # one nugget an entity; precision, recall and F1 of the entities too
     NUMERIC = "numeric"  # one nugget, and a checker that knows units and rounding beside the judge
-
-
-class Chunking(BaseModel, frozen=True, extra="forbid"):
-    """How documents become chunks."""
-
-    by: Literal["pages", "first_tokens", "given", "sentence_windows", "abstracts"]
-    size: int | None = Field(default=None, gt=0)
-    """Tokens of `first_tokens`, words of `sentence_windows`, tokens at most of `given`; the others have none."""
-
-    @model_validator(mode="after")
-    def _size_where_it_counts(self) -> Self:
-        sized = self.by in ("first_tokens", "given", "sentence_windows")
-        if sized != (self.size is not None):
-            raise ValueError(f"chunking by {self.by} {'needs a size' if sized else 'has no size'}")
-        return self
-
-    def __str__(self) -> str:
-        return {
-            "pages": "a page",
-            "first_tokens": f"first {self.size} tokens of a document",
-            "given": f"given chunks, up to {self.size} tokens",
-            "sentence_windows": f"sentences, about {self.size} words",
-            "abstracts": "abstracts as they are",
-        }[self.by]
 
 
 class HubSource(BaseModel, frozen=True, extra="forbid"):

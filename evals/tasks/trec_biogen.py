@@ -11,7 +11,8 @@ from evals.loaders.files import find_file, find_files
 from evals.loaders.rows import Row, read_rows
 from evals.tasks.base import Task
 from evals.tasks.reading import Reading
-from evals.tasks.spec import Chunking, Expected, HandSource, Metric, Split, TaskSpec
+from evals.tasks.spec import Expected, HandSource, Metric, Split, TaskSpec
+from store.chunking.policy import task_chunking
 
 SPEC = TaskSpec(
     name="trec_biogen",
@@ -23,7 +24,7 @@ SPEC = TaskSpec(
         HandSource(where="PubMed snapshot of the track, as JSONL with id and contents", files=("corpus/*.jsonl",)),
     ),
     licence="topics and judgements: NIST, for research; abstracts: terms of the National Library of Medicine",
-    chunking=Chunking(by="abstracts"),
+    chunking=task_chunking("trec_biogen"),
     prompt="solver_report",
     guidance=(
         "The references are answers to a biomedical question. A fact is a finding, recommendation, mechanism, effect, "

@@ -12,6 +12,7 @@ from prompts.output import CallFormatName
 
 CHARS_PER_TOKEN = 4  # of English prose; a budget need not be exact
 MOST_HITS = 20  # more flood the context and hurt (KARL, section 2)
+_PROPERTY = r"^[A-Za-z_][\w.-]*$"
 _SERVER = r"^[A-Za-z_][\w.-]*$"
 _TOOL = r"^[A-Za-z_][\w.-]*(:[A-Za-z_]\w*)?$"
 
@@ -21,6 +22,19 @@ class SearchSettings(Closed):
 
     k: int = Field(default=20, ge=1, le=200, description="hits per query; with `tokens`, the most")
     max_chars: int = Field(default=4_000, ge=16, description="a hit's text is cut to this")
+    text: Literal["flowing", "lines"] = Field(
+        default="flowing", description="`flowing`: all white space is one blank; `lines`: lines and columns stay"
+    )
+    seen: Literal["repeat", "mark", "leave_out"] = Field(
+        default="repeat",
+        description="a passage shown since the last compression: again, its number and title only, or not at all",
+    )
+    filters: tuple[Annotated[str, Field(pattern=_PROPERTY)], ...] = Field(
+        default=(), description="properties a call may ask for: path, title, page, headings, or one of the documents"
+    )
+    queries: int = Field(
+        default=1, ge=1, le=8, description="queries a call may hold; their hits take turns, k of them in all"
+    )
     tokens: int | None = Field(
         default=None,
         ge=1,

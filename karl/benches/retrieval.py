@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from evals.bench_frame import Target
-from evals.retrieval import retrieval_figures
+from evals.retrieval import load_questions, retrieval_figures
+from evals.retrieval_ablation import ablation
 from karl.corpora import ingest_corpus
 from karl.reporting import Reporter
 from karl.settings import Settings
@@ -16,13 +17,34 @@ CORPUS = "bench-filings"
 
 
 def retrieval_bench(
-    store: Store, *, pdfs: Path, questions: Path, embedder: str, settings: Settings, reporter: Reporter
+    store: Store,
+    *,
+    pdfs: Path,
+    questions: Path,
+    embedder: str,
+    settings: Settings,
+    reporter: Reporter,
+    ablate: Literal["", "quick", "full"] = "",
 ) -> dict[str, Any]:
-    """Ingest `pdfs` (unchanged files are not read again) and ask `questions` of it, BM25 against dense and hybrid."""
+    """Ingest `pdfs` (unchanged files are not read again) and ask `questions` of it, BM25 against dense and hybrid.
+
+    ablate: each part taken away in turn; `full` has those too that embed every page anew.
+    """
     made = ingest_corpus(
         store, pdfs, name=CORPUS, settings=settings, embedder=embedder, max_chars=None, reporter=reporter
     )
     report = retrieval_figures(store, CORPUS, questions=questions, home=settings.home)
+    if ablate:
+        with reporter.stage("ablation", 1) as progress:
+            report["figures"]["ablation"] = ablation(
+                store,
+                CORPUS,
+                questions=load_questions(questions),
+                folder=pdfs,
+                home=Path(settings.home),
+                costly=ablate == "full",
+                progress=lambda state: progress.reach(state.done, state.total),
+            )
     failures = len(made.report.skipped) + len(made.report.problems)
     report["figures"]["ingestion"] = {"failures": failures, "seconds": round(made.report.seconds, 2)}
     report["targets"].append(Target("ingestion.failures", failures, "<=", 0).as_dict())

@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from karl.commands.bench_ingest import ingest
 from karl.commands.bench_interface import store, tui
 from karl.commands.bench_options import AS_JSON, STRICT, finish
+from karl.commands.bench_search import search
 from karl.commands.common import console, open_store, print_json, settings_of
 from karl.commands.run import overrides
 
@@ -144,10 +146,21 @@ def claims(
 @click.option("--pdfs", type=click.Path(path_type=Path), required=True, help="Folder of filings (FinanceBench layout).")
 @click.option("--questions", type=click.Path(path_type=Path), required=True, help="questions.jsonl of FinanceBench.")
 @click.option("--embedder", default="minilm", show_default=True)
+@click.option("--ablate", is_flag=True, help="Also with each part taken away in turn.")
+@click.option("--ablate-all", is_flag=True, help="And those parts without which every page is embedded anew.")
 @AS_JSON
 @STRICT
 @click.pass_context
-def retrieval(context: click.Context, pdfs: Path, questions: Path, embedder: str, as_json: bool, strict: bool) -> None:
+def retrieval(
+    context: click.Context,
+    pdfs: Path,
+    questions: Path,
+    embedder: str,
+    ablate: bool,
+    ablate_all: bool,
+    as_json: bool,
+    strict: bool,
+) -> None:
     """Recall of evidence pages and documents over real filings: BM25, dense, hybrid."""
     from karl.benches.retrieval import retrieval_bench
     from karl.terminal import TerminalReporter
@@ -161,6 +174,7 @@ def retrieval(context: click.Context, pdfs: Path, questions: Path, embedder: str
             embedder=embedder,
             settings=settings,
             reporter=TerminalReporter(console(stderr=True)),
+            ablate="full" if ablate_all else "quick" if ablate else "",
         )
     finish(report, as_json=as_json, strict=strict)
 
@@ -361,5 +375,7 @@ def tokenizers(context: click.Context, words: Path, bpe: Path, count: int, seed:
             )
 
 
+bench.add_command(search)
+bench.add_command(ingest)
 bench.add_command(store)
 bench.add_command(tui)

@@ -134,7 +134,7 @@ def _echo_left_out(left_out: tuple[Any, ...]) -> None:
 def corpus(task: str, folder: Path, out: Path, split: str | None, tokenizer: Path | None, as_json: bool) -> None:
     """Write TASK's corpus in its published chunks, and say how to ingest it."""
     from evals.corpora.write import write_corpus
-    from evals.loaders.tokens import TokenizerFile
+    from store.chunking.tokens import TokenizerFile
 
     tokens = TokenizerFile(tokenizer) if tokenizer else None
     shown = console(stderr=True)

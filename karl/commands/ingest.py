@@ -13,13 +13,20 @@ from karl.commands.common import console, open_store, print_json, settings_of
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="Name of the corpus.")
 @click.option("--embedder", help="auto, none (BM25 only), minilm, or a sentence-transformers name or folder.")
-@click.option("--max-chars", type=click.IntRange(min=200), help="Longest chunk; a PDF's chunk is a page.")
+@click.option("--max-chars", type=click.IntRange(min=200), help="Longest chunk by headings; a PDF's chunk is a page.")
+@click.option("--chunking", help="How documents are cut: a policy's name or a YAML file (docs/documents.md).")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.pass_context
 def ingest(
-    context: click.Context, path: Path, name: str, embedder: str | None, max_chars: int | None, as_json: bool
+    context: click.Context,
+    path: Path,
+    name: str,
+    embedder: str | None,
+    max_chars: int | None,
+    chunking: str | None,
+    as_json: bool,
 ) -> None:
-    """Read PATH (PDF, Markdown, text, HTML, JSONL) into a corpus; running it again adds only what changed."""
+    """Read PATH (PDF, Markdown, text, HTML, office, source, JSONL) into a corpus; again: only what changed."""
     from karl.corpora import ingest_corpus
     from karl.terminal import TerminalReporter
 
@@ -33,6 +40,7 @@ def ingest(
             settings=settings,
             embedder=embedder,
             max_chars=max_chars,
+            chunking=chunking,
             reporter=TerminalReporter(out),
         )
     if as_json:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import String, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from store.models.columns import json_column, json_object_column, now
+from store.models.columns import added, json_column, json_object_column, now
 
 
 class Corpus(SQLModel, table=True):
@@ -31,6 +31,8 @@ class Document(SQLModel, table=True):
     chunk_count: int = 0
     error: str | None = None  # why the file was skipped; such a document has no chunks
     problems: list[str] = json_column()  # what was left out of a document that could be read: pages, front matter
+    properties: dict[str, Any] = json_object_column(server_default="{}")  # what it says of itself: author, date ...
+    text_sha256: str = added("", String, text("''"))  # of its words in any spacing: duplicates share it
 
 
 class Chunk(SQLModel, table=True):
@@ -42,6 +44,7 @@ class Chunk(SQLModel, table=True):
     key: str  # "<document path>#<ordinal>", stable across re-ingestion
     ordinal: int
     title: str = ""
-    page: int | None = None  # 1-based, PDFs only
+    page: int | None = None  # 1-based, of formats with pages
+    headings: list[str] = json_column(server_default="[]")  # above the text, outermost first
     text: str
     sha256: str

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 # Bump when a reader's output changes: documents are then read again although their files did not change.
-READER_VERSION = 1
+READER_VERSION = 2
+
+LARGEST = 512 * 2**20  # bytes of a file that is read whole; JSONL is read line by line
 
 # C0 and C1 controls (tab and newline stay), zero-width and direction marks, lone surrogates, the Unicode
 # non-characters that PDFs use for soft hyphens.
@@ -22,20 +24,26 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 _TRAILING = re.compile(r"[ \t]+\n")
 
 
+Markup = Literal["plain", "markdown", "code"]
+
+
 @dataclass(frozen=True, slots=True)
 class ReadChunk:
-    """Cleaned text; page is 1-based and of PDFs only."""
+    """Cleaned text; page is 1-based, of formats with pages; headings stand above the text, outermost first."""
 
     text: str
     title: str = ""
     page: int | None = None
+    headings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ReadDocument:
     """`part` tells several documents of one file apart ("" where the file is one document).
 
+    A reader's chunks are the pages, or one whole text; `store.chunking` makes the corpus' chunks of them by `markup`.
     Either chunks, or an error that says why there are none; `problems` name what was left out of a readable document.
+    `properties`: what the document says of itself.
     """
 
     chunks: list[ReadChunk]
@@ -43,6 +51,8 @@ class ReadDocument:
     part: str = ""
     error: str | None = None
     problems: list[str] = field(default_factory=list)
+    properties: Mapping[str, str | int] = field(default_factory=dict)
+    markup: Markup = "plain"
     content: bytes | None = None  # what to hash where a file holds several documents; None: the file
 
 
@@ -59,7 +69,7 @@ class Reader(Protocol):
     kind: str
     many: bool
 
-    def read(self, path: Path, *, max_chars: int) -> Iterator[ReadDocument]: ...
+    def read(self, path: Path) -> Iterator[ReadDocument]: ...
 
 
 def clean(text: str) -> str:
@@ -97,8 +107,13 @@ def title_of_path(path: Path) -> str:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Raises: ReadError naming the system's reason."""
+    """Raises: ReadError naming the system's reason, or that the file is too large to be read at once."""
     try:
+        size = path.stat().st_size
+        if size > LARGEST:
+            raise ReadError(
+                f"too large: {size / 2**20:,.0f} MiB, of at most {LARGEST / 2**20:,.0f}; split it, or write it as JSONL"
+            )
         return path.read_bytes()
     except OSError as exc:
         raise ReadError(f"unreadable: {exc.strerror}") from exc

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from store.readers.base import ReadDocument, ReadError, clean, read_bytes, title_of_path
-from store.readers.markdown import markdown_chunks
+from store.readers.base import ReadChunk, ReadDocument, ReadError, clean, read_bytes, title_of_path
+from store.readers.properties import plain_properties
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -18,6 +18,13 @@ HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 BLOCKS = frozenset(
     ["p", "div", "section", "article", "main", "li", "ul", "ol", "tr", "table", "blockquote", "dt", "dd", "br", "hr"]
 )
+META = {
+    "author": "author",
+    "description": "description",
+    "keywords": "keywords",
+    "date": "date",
+    "article:published_time": "date",
+}
 _META_CHARSET = re.compile(rb"<meta[^>]+charset=[\"']?([\w-]+)", re.IGNORECASE)
 # Line breaks and blanks of <pre>, kept out of the way while all other white space is folded.
 _PROTECT = str.maketrans({"\n": "\x01", " ": "\x02", "\t": "\x03", "\0": None})
@@ -29,17 +36,18 @@ class HtmlReader:
     kind = "html"
     many = False
 
-    def read(self, path: Path, *, max_chars: int) -> Iterator[ReadDocument]:
+    def read(self, path: Path) -> Iterator[ReadDocument]:
         from selectolax.lexbor import LexborHTMLParser
 
         tree = LexborHTMLParser(decode_html(read_bytes(path)))
         title = page_title(tree) or title_of_path(path)
+        properties = meta_properties(tree)
         for node in tree.css(NOISE):
             node.decompose()
         body = clean(main_text(tree))
         if not body:
             raise ReadError("empty: no text outside navigation and scripts")
-        yield ReadDocument(chunks=markdown_chunks(body, title=title, max_chars=max_chars), title=title)
+        yield ReadDocument([ReadChunk(body, title)], title, properties=properties, markup="markdown")
 
 
 def decode_html(data: bytes) -> str:
@@ -57,6 +65,16 @@ def decode_html(data: bytes) -> str:
 def page_title(tree: LexborHTMLParser) -> str:
     node = tree.css_first("title") or tree.css_first("h1")
     return clean(_SPACES.sub(" ", node.text(deep=True))) if node else ""
+
+
+def meta_properties(tree: LexborHTMLParser) -> dict[str, str | int]:
+    """Of the page's <meta> tags, the first of each name."""
+    found: dict[str, str] = {}
+    for node in tree.css("meta[content]"):
+        name = META.get((node.attributes.get("name") or node.attributes.get("property") or "").lower())
+        if name:
+            found.setdefault(name, node.attributes.get("content") or "")
+    return plain_properties(found)
 
 
 def main_text(tree: LexborHTMLParser) -> str:

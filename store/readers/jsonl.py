@@ -1,29 +1,32 @@
-"""JSONL: one document a line, {"text" or "contents", optional "id", "title"}. A bad line costs that line only."""
+"""JSONL: one document a line, {"text" or "contents", optional "id", "title"}; other plain values are
+its properties. A bad line costs that line only."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from store.readers.base import ReadChunk, ReadDocument, ReadError, clean
-from store.readers.split import split_text
+from store.readers.properties import plain_properties
 
 TEXT_KEYS = ("text", "contents")
 ID_KEYS = ("id", "_id", "docid")
+OWN_KEYS = frozenset({*TEXT_KEYS, *ID_KEYS, "metadata"})
 
 
 class JsonlReader:
     kind = "jsonl"
     many = True
 
-    def read(self, path: Path, *, max_chars: int) -> Iterator[ReadDocument]:
+    def read(self, path: Path) -> Iterator[ReadDocument]:
         """Yields a document with an error for each bad line. Raises: ReadError for a file without any line."""
         seen: set[str] = set()
         empty = True
         for number, line in _lines(path):
             empty = False
-            document = read_line(line, number=number, max_chars=max_chars)
+            document = read_line(line, number=number)
             if document.part in seen:
                 error = f"line {number}: the id {document.part!r} is there already"
                 document = ReadDocument(chunks=[], part=_free(number, seen=seen), error=error, content=line)
@@ -56,18 +59,28 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise ReadError(f"unreadable: {exc.strerror}") from exc
 
 
-def read_line(line: bytes, *, number: int, max_chars: int) -> ReadDocument:
+class _Line(NamedTuple):
+    """id: "" where there is none."""
+
+    id: str
+    title: str
+    text: str
+    properties: dict[str, str | int]
+
+
+def read_line(line: bytes, *, number: int) -> ReadDocument:
     """The line's document; its `part` is the id, or `line-<number>`."""
     try:
-        part, title, text = parse_line(line)
+        part, title, text, properties = parse_line(line)
     except (ValueError, RecursionError) as exc:
         return ReadDocument(chunks=[], part=line_part(number), error=f"line {number}: {exc}", content=line)
-    chunks = [ReadChunk(piece, title=title) for piece in split_text(text, max_chars=max_chars)]
-    return ReadDocument(chunks=chunks, title=title, part=part or line_part(number), content=line)
+    return ReadDocument(
+        [ReadChunk(text, title)], title, part=part or line_part(number), properties=properties, content=line
+    )
 
 
-def parse_line(line: bytes) -> tuple[str, str, str]:
-    """(id or "", title, text). Raises: ValueError saying what is wrong."""
+def parse_line(line: bytes) -> _Line:
+    """Raises: ValueError saying what is wrong."""
     try:
         values = json.loads(line)
     except UnicodeDecodeError as exc:
@@ -83,4 +96,6 @@ def parse_line(line: bytes) -> tuple[str, str, str]:
     if not text:
         raise ValueError("empty text")
     part = next((str(values[key]) for key in ID_KEYS if values.get(key) not in (None, "")), "")
-    return clean(part), clean(str(values.get("title") or "")), text
+    nested = values.get("metadata")
+    given = {**values, **nested} if isinstance(nested, dict) else values
+    return _Line(clean(part), clean(str(values.get("title") or "")), text, plain_properties(given, without=OWN_KEYS))

@@ -5,11 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from store.readers.base import Reader
+from store.readers.code import CodeReader
 from store.readers.html import HtmlReader
 from store.readers.jsonl import JsonlReader
 from store.readers.markdown import MarkdownReader
+from store.readers.office import OfficeReader, docx_chunks, pptx_chunks, xlsx_chunks
 from store.readers.pdf import PdfReader
 from store.readers.text import TextReader
+
+# fmt: off
+CODE = [
+    ".py", ".pyi", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".java", ".kt", ".go", ".rs", ".c", ".h", ".cc",
+    ".cpp", ".hpp", ".cs", ".rb", ".php", ".swift", ".scala", ".sh", ".sql",
+]
+# fmt: on
 
 READERS: dict[str, Reader] = {
     ".pdf": PdfReader(),
@@ -23,6 +32,10 @@ READERS: dict[str, Reader] = {
     ".xhtml": HtmlReader(),
     ".jsonl": JsonlReader(),
     ".ndjson": JsonlReader(),
+    ".docx": OfficeReader("docx", "python-docx", docx_chunks),
+    ".xlsx": OfficeReader("xlsx", "openpyxl", xlsx_chunks),
+    ".pptx": OfficeReader("pptx", "python-pptx", pptx_chunks),
+    **dict.fromkeys(CODE, CodeReader()),
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from store.corpus_settings import FusionWeights
@@ -10,11 +11,15 @@ from store.types import Hit
 
 
 class IndexEntry(NamedTuple):
-    """One chunk to index: its row's id, and what is searched (title and text)."""
+    """One chunk to index: its row's id, and what is searched (title and text).
+
+    metadata: `path` and `page`, and what the document says of itself; what a search may be restricted by.
+    """
 
     chunk_id: int
     title: str
     text: str
+    metadata: Mapping[str, str | int] = MappingProxyType({})
 
 
 class IndexProgress(NamedTuple):
@@ -62,6 +67,10 @@ class VectorIndex(Protocol):
         ...
 
     def stats(self) -> IndexStats: ...
+
+    def version(self) -> int:
+        """Another number after the contents changed, by this object or by another process. Asked before each search."""
+        ...
 
     @property
     def mean_chars(self) -> float:

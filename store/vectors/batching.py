@@ -43,6 +43,7 @@ class AsyncSearcher:
         self.index, self.counts = index, SearchStats()
         self._max_batch, self._wait, self._cache_size = max_batch, wait_seconds, cache_size
         self._inline = index.stats().instant if inline is None else inline
+        self._version = index.version()
         self._cache: OrderedDict[Key, list[Hit]] = OrderedDict()
         self._pending: dict[Key, asyncio.Future[list[Hit]]] = {}
         self._queue: list[Key] = []
@@ -56,6 +57,7 @@ class AsyncSearcher:
     async def search(self, query: str, k: int = 20) -> list[Hit]:
         """At most k hits, best first. Raises what the index raises; a failure is not cached."""
         key = (query, k)
+        self._forget_outdated()
         held = self._cache.get(key)
         if held is not None:
             self.counts.hits += 1
@@ -67,6 +69,12 @@ class AsyncSearcher:
         self.counts.hits += key in self._pending
         # Shielded: a rollout that is cancelled must not take the answer from others that wait for the same query.
         return list(await asyncio.shield(self._pending.get(key) or self._enqueue(key)))
+
+    def _forget_outdated(self) -> None:
+        """What an index answered before it changed."""
+        if (version := self.index.version()) != self._version:
+            self._version = version
+            self._cache.clear()
 
     def _check_loop(self) -> None:
         """Forget what a closed event loop left behind."""

@@ -1,75 +1,91 @@
-"""Nearest vectors with FAISS: exact below 50,000 vectors, HNSW above. A chunk scores as its best passage."""
+"""Nearest vectors of one segment: exact, as a graph, or in cells, by size. A chunk scores as its best passage."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from store.vectors.ann import Cells, Graph
+from store.vectors.arrays import load_array, save_array
+from store.vectors.flat import Flat
 from store.vectors.ranking import Ranking, top
 
-EXACT_UP_TO = 50_000
-LINKS, EF_BUILD, EF_SEARCH = 32, 80, 64
+EXACT_UP_TO = 20_000  # two cores search as many in a millisecond a query
+ALWAYS_EXACT = 1_000  # too few to cluster, and additions are mostly so short
+GRAPH_UP_TO = 250_000  # above, HNSW would take more than a minute to build; cells take a tenth of it
+KINDS = {"flat": Flat, "hnsw": Graph, "ivf": Cells}
 
 
 class Dense:
     """owners_V: the position of each vector's chunk, ascending."""
 
-    def __init__(self, index: Any, *, owners_V: NDArray[np.int32]) -> None:
-        self.index, self.owners_V = index, owners_V
+    def __init__(self, vectors: Flat | Graph | Cells, *, owners_V: NDArray[np.int32]) -> None:
+        self._vectors, self.owners_V = vectors, owners_V
         counts = np.bincount(owners_V) if len(owners_V) else np.zeros(1, dtype=np.intp)
         self._most = int(counts.max())  # passages of the longest chunk
         self._mean = float(len(owners_V) / max(1, np.count_nonzero(counts)))
 
     @classmethod
-    def build(cls, vectors_VD: NDArray[np.float32], *, owners_V: NDArray[np.int32]) -> Self:
+    def build(cls, vectors_VD: NDArray[np.float32], *, owners_V: NDArray[np.int32], kind: str = "auto") -> Self:
         """Unit rows: the inner product is the cosine."""
-        import faiss
-
-        dimensions = vectors_VD.shape[1]
-        if len(vectors_VD) <= EXACT_UP_TO:
-            index = faiss.IndexFlatIP(dimensions)
-        else:
-            index = faiss.IndexHNSWFlat(dimensions, LINKS, faiss.METRIC_INNER_PRODUCT)
-            index.hnsw.efConstruction = EF_BUILD
-        index.add(np.ascontiguousarray(vectors_VD, dtype=np.float32))
-        return cls(index, owners_V=owners_V)
+        rows = np.ascontiguousarray(vectors_VD, dtype=np.float32)
+        return cls(KINDS[kind_for(len(rows), kind=kind)].build(rows), owners_V=owners_V)
 
     @property
     def kind(self) -> str:
-        return "hnsw" if hasattr(self.index, "hnsw") else "flat"
+        return self._vectors.kind
+
+    @property
+    def size(self) -> int:
+        return len(self.owners_V)
+
+    @property
+    def dimensions(self) -> int:
+        return self._vectors.dimensions
 
     def vectors(self) -> NDArray[np.float32]:
-        """V x D, as they were added."""
-        return self.index.reconstruct_n(0, self.index.ntotal)
+        """V x D, as the index keeps them: half precision above EXACT_UP_TO."""
+        return self._vectors.rows()
 
-    def rank(self, queries_QD: NDArray[np.float32], *, k: int) -> list[Ranking]:
+    def rank(
+        self, queries_QD: NDArray[np.float32], *, k: int, ids_N: NDArray[np.int64], dead_N: NDArray[np.bool_]
+    ) -> list[Ranking]:
         """One ranking a query. Looks at enough passages that k chunks come out unless very long ones crowd them."""
-        wanted = min(self.index.ntotal, int(k * max(2.0, 2 * self._mean)) + self._most)
-        if self.kind == "hnsw":
-            self.index.hnsw.efSearch = max(EF_SEARCH, wanted)
-        scores_QW, found_QW = self.index.search(np.ascontiguousarray(queries_QD, dtype=np.float32), wanted)
-        return [self._chunks(found, scores, k=k) for found, scores in zip(found_QW, scores_QW, strict=True)]
+        wanted = min(self.size, int(k * max(2.0, 2 * self._mean)) + self._most)
+        dead_V = dead_N[self.owners_V] if dead_N.any() else None
+        found = self._vectors.search(np.ascontiguousarray(queries_QD, dtype=np.float32), wanted, dead_V)
+        return [self._chunks(row, scores, k=k, ids_N=ids_N) for row, scores in found]
 
-    def _chunks(self, found_W: NDArray[np.int64], scores_W: NDArray[np.float32], *, k: int) -> Ranking:
-        valid = found_W >= 0  # FAISS pads with -1 when it finds fewer
-        owners = self.owners_V[found_W[valid]]
-        positions, first = np.unique(owners, return_index=True)  # scores descend: the first of a chunk is its best
-        return top(positions.astype(np.intp), scores_W[valid][first], k=k)
+    def _chunks(
+        self, found_W: NDArray[np.int64], scores_W: NDArray[np.float32], *, k: int, ids_N: NDArray[np.int64]
+    ) -> Ranking:
+        if self._most == 1:
+            return top(ids_N[self.owners_V[found_W]], scores_W, k=k)
+        order = np.argsort(-scores_W, kind="stable")
+        # Scores descend: the first of a chunk is its best.
+        positions, first = np.unique(self.owners_V[found_W[order]], return_index=True)
+        return top(ids_N[positions], scores_W[order][first], k=k)
 
     def save(self, folder: Path) -> None:
-        import faiss
-
         folder.mkdir(parents=True)
-        faiss.write_index(self.index, str(folder / "vectors.faiss"))
-        np.save(folder / "owners.npy", self.owners_V)
+        self._vectors.save(folder / f"{self.kind}.vectors")
+        save_array(folder / "owners.npy", self.owners_V)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Raises: OSError or RuntimeError for files that are not there or damaged."""
-        import faiss
+        """Raises: OSError, ValueError or RuntimeError for files that are not there or damaged."""
+        owners_V = load_array(folder / "owners.npy")
+        for kind, opened in KINDS.items():
+            if (path := folder / f"{kind}.vectors").exists():
+                return cls(opened.load(path), owners_V=owners_V)
+        raise ValueError(f"{folder}: no vectors")
 
-        index = faiss.read_index(str(folder / "vectors.faiss"))
-        return cls(index, owners_V=np.load(folder / "owners.npy"))
+
+def kind_for(size: int, *, kind: str = "auto") -> str:
+    """flat: exact; hnsw: robust and fast; ivf: the only one of the three that builds a million in minutes."""
+    if kind != "auto":
+        return kind if size > ALWAYS_EXACT else "flat"
+    return "flat" if size <= EXACT_UP_TO else "hnsw" if size <= GRAPH_UP_TO else "ivf"

@@ -1,48 +1,33 @@
-"""Indexes on disk: <home>/indexes/<corpus>/manifest.json names the folder in use; if the store differs, it is rebuilt.
-
-A build goes to a folder of its own and becomes visible when the manifest is replaced: readers never see half an index.
-"""
+"""Indexes of the store's corpora: opened where they are current, brought up to date by what changed, else built."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-from pydantic import BaseModel, ValidationError
+import numpy as np
 from sqlalchemy import select
 
 from store.corpus_settings import CorpusSettings
 from store.errors import KarlError, UsageError
-from store.jsonfile import read_json, write_json
-from store.models import Chunk
-from store.queries.common import table_of
+from store.models import Chunk, Document
+from store.queries.common import slices, table_of
 from store.queries.corpora import corpus_by_name
 from store.session import Store
 from store.vectors.base import IndexEntry, Progress
-from store.vectors.chunk_texts import StoredTexts
+from store.vectors.chunk_texts import StoredTexts, entry_metadata
 from store.vectors.embedded import EmbeddedIndex
 from store.vectors.embedders import Embedder, make_embedder
+from store.vectors.files import IndexFiles
+from store.vectors.manifest import FORMAT, Contents, Identity
+from store.vectors.segments import Segment
+from store.vectors.snapshot import Snapshot
+from store.vectors.write_lock import write_lock
 
-FORMAT = 1  # of the files; another number is rebuilt
-
-
-class Manifest(BaseModel, frozen=True, extra="forbid"):
-    """What an index was built from. content_sha256 covers chunk ids and chunk hashes in order."""
-
-    format: int
-    corpus: str
-    embedder: str
-    embedder_fingerprint: str
-    content_sha256: str
-    chunks: int
-
-    @property
-    def folder(self) -> str:
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+WAIT_SECONDS = 600.0  # for another process that is writing the same index: it does our work
+REBUILT = 0.5  # a change of more than this share of the chunks is a new build
+NO_IDS = np.zeros(0, dtype=np.int64)
 
 
 def index_folder(home: str | Path, corpus: str) -> Path:
@@ -57,90 +42,83 @@ def open_index(
     home: str | Path,
     progress: Progress | None = None,
     rebuild: bool = True,
+    verify: bool = False,
+    wait_seconds: float = WAIT_SECONDS,
 ) -> EmbeddedIndex:
-    """The index of a corpus as it is in the store now, built first where it is missing, outdated or damaged.
+    """The index of a corpus as it is in the store now; what other processes make of it later shows by itself.
 
-    rebuild=False: raises UsageError with the mend instead of building.
-    Raises: UsageError for an unknown corpus or embedder; KarlError when the files cannot be written.
+    Built first where it is missing or damaged, brought up to date where it is older than the corpus; rebuild=False
+    refuses instead. verify: every byte is read, of large indexes too. Raises: UsageError for an unknown corpus or
+    embedder, and with the mend instead of building; KarlError when the files cannot be written, or another process
+    has been writing them for longer than wait_seconds.
     """
     with store.session() as session:
         row = corpus_by_name(session, corpus)
-    settings = CorpusSettings.model_validate(row.settings)
+    settings, corpus_id = CorpusSettings.model_validate(row.settings), row.id or 0
     embedder = make_embedder(settings.embedder, home=Path(home))
-    corpus_id = row.id or 0
-    manifest = current_manifest(store, corpus_id=corpus_id, corpus=corpus, embedder=embedder)
-    index = EmbeddedIndex(StoredTexts(store, corpus_id=corpus_id), embedder=embedder, fusion=settings.fusion)
-    folder = index_folder(home, corpus)
-    loaded = _load(folder, manifest=manifest, like=index)
-    if loaded is not None:
-        return loaded
-    if not rebuild:
+    files = IndexFiles(index_folder(home, corpus), _identity(corpus, settings, embedder))
+    snapshot = files.load(digest=store_contents(store, corpus_id).digest(), thorough=verify)
+    if snapshot is None and not rebuild:
         raise UsageError(f"the index of corpus {corpus!r} is missing or older than the corpus: run `karl ingest` again")
-    index.build(index_entries(store, corpus_id), progress=progress)
-    save_index(index, folder, manifest=manifest)
-    return index
+    if snapshot is None:
+        with write_lock(files.lock, wait_seconds=wait_seconds):
+            snapshot = _bring_up_to_date(files, store, corpus_id=corpus_id, embedder=embedder, progress=progress)
+    texts = StoredTexts(store, corpus_id=corpus_id)
+    return EmbeddedIndex(texts, embedder=embedder, fusion=settings.fusion, snapshot=snapshot, newer=files.newer)
 
 
-def current_manifest(store: Store, *, corpus_id: int, corpus: str, embedder: Embedder | None) -> Manifest:
-    """What an index of the corpus must have been built from."""
-    table = table_of(Chunk)
-    query = select(table.c.id, table.c.sha256).where(table.c.corpus_id == corpus_id).order_by(table.c.id)
-    digest, count = hashlib.sha256(), 0
-    with store.session() as session:
-        for chunk_id, sha256 in session.connection().execute(query):
-            digest.update(f"{chunk_id}:{sha256}\n".encode())
-            count += 1
-    return Manifest(
+def _identity(corpus: str, settings: CorpusSettings, embedder: Embedder | None) -> Identity:
+    return Identity(
         format=FORMAT,
         corpus=corpus,
         embedder=embedder.name if embedder else "none",
         embedder_fingerprint=embedder.fingerprint if embedder else "",
-        content_sha256=digest.hexdigest(),
-        chunks=count,
+        vectors=settings.index.vectors,
     )
 
 
-def index_entries(store: Store, corpus_id: int) -> Iterator[IndexEntry]:
-    """Every chunk of the corpus, in the order of ids."""
+def store_contents(store: Store, corpus_id: int) -> Contents:
+    """What an index of the corpus must have been built from."""
     table = table_of(Chunk)
-    query = select(table.c.id, table.c.title, table.c.text).where(table.c.corpus_id == corpus_id)
+    query = select(table.c.id, table.c.sha256).where(table.c.corpus_id == corpus_id).order_by(table.c.id)
     with store.session() as session:
-        for row in session.connection().execute(query.order_by(table.c.id)):
-            yield IndexEntry(*row)
+        rows = session.connection().execute(query).fetchall()
+    ids_N = np.fromiter((chunk_id for chunk_id, _ in rows), dtype=np.int64, count=len(rows))
+    hashes_N = np.fromiter((int(sha256[:16], 16) for _, sha256 in rows), dtype=np.uint64, count=len(rows))
+    return Contents(ids_N, hashes_N)
 
 
-def _load(folder: Path, *, manifest: Manifest, like: EmbeddedIndex) -> EmbeddedIndex | None:
-    """None where the files are missing, damaged or of something else: they can always be built again."""
-    try:
-        if Manifest.model_validate(read_json(folder / "manifest.json")) != manifest:
-            return None
-        return EmbeddedIndex.load(
-            folder / manifest.folder, texts=like.texts, embedder=like.embedder, fusion=like.fusion
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, ValidationError):
-        return None
+def index_entries(store: Store, corpus_id: int, ids: Iterable[int] | None = None) -> Iterator[IndexEntry]:
+    """Every chunk of the corpus in the order of ids, or those chosen."""
+    chunk, document = table_of(Chunk), table_of(Document)
+    of_chunk = chunk.c.id, chunk.c.title, chunk.c.text, chunk.c.page, chunk.c.headings
+    query = select(*of_chunk, document.c.path, document.c.properties).join(document)
+    query = query.where(chunk.c.corpus_id == corpus_id).order_by(chunk.c.id)
+    queries = [query] if ids is None else (query.where(chunk.c.id.in_(part)) for part in slices(ids))
+    with store.session() as session:
+        for one in queries:
+            for row in session.connection().execute(one):
+                metadata = entry_metadata(row.properties, path=row.path, page=row.page, headings=row.headings)
+                yield IndexEntry(row.id, row.title, row.text, metadata)
 
 
-def save_index(index: EmbeddedIndex, folder: Path, *, manifest: Manifest) -> None:
-    """Write beside the index in use, then switch. Raises: KarlError; the index in use is then as it was."""
-    building = folder / f".building-{os.getpid()}"
-    target = folder / manifest.folder
-    try:
-        shutil.rmtree(building, ignore_errors=True)
-        index.save(building)
-        shutil.rmtree(target, ignore_errors=True)  # damaged, or of another process that built the same
-        building.replace(target)
-        write_json(folder / "manifest.json", manifest.model_dump())
-    except OSError as exc:
-        shutil.rmtree(building, ignore_errors=True)
-        raise KarlError(
-            f"{folder}: cannot write the index: {exc.strerror or exc}; free the disk and run again"
-        ) from exc
-    _remove_others(folder, keep=target)
-
-
-def _remove_others(folder: Path, *, keep: Path) -> None:
-    """Indexes of older contents; a build of another process is left alone."""
-    for path in folder.iterdir():
-        if path.is_dir() and path != keep and not path.name.startswith(".building-"):
-            shutil.rmtree(path, ignore_errors=True)
+def _bring_up_to_date(
+    files: IndexFiles, store: Store, *, corpus_id: int, embedder: Embedder | None, progress: Progress | None
+) -> Snapshot:
+    """The caller holds the lock."""
+    wanted = store_contents(store, corpus_id)
+    if (made := files.load(digest=wanted.digest())) is not None:
+        return made  # by the process that had the lock before
+    old = files.load()
+    held = files.contents() if old is not None else None
+    changed, gone = wanted.since(held) if held is not None else (wanted.ids_N, NO_IDS)
+    if old is None or held is None or len(changed) + len(gone) > REBUILT * len(held.ids_N):
+        old, changed, gone = Snapshot(vectors_kind=files.vectors_kind), None, NO_IDS
+    entries = list(index_entries(store, corpus_id, None if changed is None else changed.tolist()))
+    kind = old.vectors_kind
+    added = Segment.build(entries, embedder=embedder, progress=progress, kind=kind) if entries else None
+    files.save(old.changed(added, gone=gone), wanted)
+    snapshot = files.load()
+    if snapshot is None:
+        raise KarlError(f"{files.folder}: the index that was just written is damaged; check the disk and run again")
+    return snapshot

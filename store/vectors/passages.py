@@ -1,19 +1,57 @@
-"""What is embedded of a chunk: passages short enough for the model, each under the chunk's title."""
+"""What is embedded of a chunk: passages short enough for the model, each under the chunk's title and headings."""
 
 from __future__ import annotations
 
-from store.readers.split import split_text
+import re
+
+from store.chunking.split import split_text
 from store.vectors.base import IndexEntry
 
 PASSAGE_CHARS = 1000  # about 230 word pieces of English: small embedders read 256
+OPENING_CHARS = 250
+_MARK = re.compile(r"^#{1,6} ")
+# An amount with its signs; a year stays: it tells one statement from another.
+_AMOUNT = re.compile(
+    r"(?!(?:19|20)\d\d$)[$\u20ac\u00a3\u00a5(+\-\u2013\u2014]*\d[\d.,]*[)%]*|[$\u20ac\u00a3\u00a5|%()\-\u2013\u2014]+"
+)
 
 
 def passages(entry: IndexEntry) -> list[str]:
-    """At least one; the title leads every passage, since the pages of a filing rarely name the company."""
-    pieces = split_text(entry.text, max_chars=PASSAGE_CHARS) or [""]
-    return [f"{entry.title}\n{piece}".strip() for piece in pieces]
+    """At least one; the title leads every passage, since the pages of a filing rarely name the company.
+
+    A chunk of several passages has one more: how it opens says what the whole of it is, a balance sheet or a note.
+    """
+    lead = "\n".join(line for line in (entry.title, _headings(entry)) if line)
+    text = plain_lines(entry.text)
+    pieces = split_text(text, max_chars=PASSAGE_CHARS) or [""]
+    found = [f"{lead}\n{piece}".strip() for piece in pieces]
+    return [*found, f"{entry.title}\n{opening(text)}".strip()] if len(found) > 1 else found
+
+
+def plain_lines(text: str) -> str:
+    """Without the marks of headings and the blanks that align columns."""
+    return "\n".join(" ".join(_MARK.sub("", line).split()) for line in text.splitlines())
+
+
+def opening(text: str) -> str:
+    """Its first words, amounts left out: in a vector that short they would drown the names of what they are of."""
+    # Amounts are at most every second word of a table; further lines are not looked at.
+    lines = text[: 4 * OPENING_CHARS].splitlines()
+    return "\n".join(_row_words(line) for line in lines)[:OPENING_CHARS].rstrip()
+
+
+def _row_words(line: str) -> str:
+    found = line.split()
+    kept = [word for word in found if not _AMOUNT.fullmatch(word)]
+    amounts = len(found) - len(kept)
+    is_row = amounts >= 2 and (3 * amounts >= len(found) or not {*found[-2:]} & {*kept})
+    return " ".join(kept if is_row else found)
 
 
 def lexical_text(entry: IndexEntry) -> str:
     """What BM25 sees."""
-    return f"{entry.title}\n{entry.text}"
+    return "\n".join(part for part in (entry.title, _headings(entry), entry.text) if part)
+
+
+def _headings(entry: IndexEntry) -> str:
+    return str(entry.metadata.get("headings", ""))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.loaders.sentences import sentence_windows, sentences
-from evals.loaders.tokens import ApproximateTokens, TokenizerFile
 from evals.loaders.wikipedia import page_name
+from store.chunking.sentences import sentence_windows, sentences
+from store.chunking.tokens import ApproximateTokens, TokenizerFile
 from store.errors import UsageError
 from tests.evals.task_data import write_value
 

@@ -9,9 +9,10 @@ import pytest
 
 from evals.corpora.keys import evidence_keys
 from evals.corpora.write import CORPUS_FILE, TaskCorpus, write_corpus
-from evals.loaders.tokens import TokenizerFile
 from evals.tasks import TASKS
 from evals.tasks.load import load_task
+from store.chunking.policy import load_policy
+from store.chunking.tokens import TokenizerFile
 from store.corpus import ingest
 from store.corpus_settings import CorpusSettings
 from store.errors import UsageError
@@ -38,7 +39,7 @@ def lines(corpus: TaskCorpus) -> list[dict[str, str]]:
 def test_each_corpus_is_ingested_as_written_and_holds_its_evidence(tmp_path: Path, name: str) -> None:
     corpus = written(name, tmp_path)
     store = Store.open(f"sqlite:///{tmp_path}/k.db")
-    settings = CorpusSettings(max_chars=corpus.max_chars) if corpus.max_chars else None
+    settings = CorpusSettings(chunking=load_policy(corpus.chunking)) if corpus.chunking else None
     report = ingest(store, corpus.path, name=corpus.name, settings=settings)
     assert (report.chunks, report.skipped) == (CHUNKS[name], [])
     assert corpus.chunks == CHUNKS[name]
@@ -56,10 +57,7 @@ def test_the_command_keeps_long_chunks_whole(tmp_path: Path) -> None:
     corpus = written("freshstack", tmp_path)
     longest = max(len(line["text"]) for line in lines(corpus))
     assert longest > 2000
-    assert corpus.max_chars == -(-longest // 1000) * 1000
-    assert (
-        corpus.command == f"karl ingest {tmp_path}/out/{CORPUS_FILE} --name freshstack --max-chars {corpus.max_chars}"
-    )
+    assert corpus.command == f"karl ingest {tmp_path}/out/{CORPUS_FILE} --name freshstack --chunking given"
     assert [str(shortfall) for shortfall in corpus.shortfalls] == ["chunks: 2 here, 49,514 in the full set"]
 
 

@@ -17,8 +17,9 @@ from evals.tasks import TASKS, task
 from evals.tasks.calibrated import CALIBRATED
 from evals.tasks.fogbench import SPEC
 from evals.tasks.load import LoadedTask, load_task
-from evals.tasks.spec import Chunking, Metric
+from evals.tasks.spec import Metric
 from prompts.loader import load_prompt
+from store.chunking.policy import Chunking
 from store.errors import UsageError
 from tests.evals.task_data import (
     CANARY,

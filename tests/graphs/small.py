@@ -21,7 +21,7 @@ def small_spec(name: str, **changes: Any) -> GraphSpec:
     data = read_yaml((BUILT_IN / f"{name}.yaml").read_text(), source=name).data
     data.pop("overrides", None)
     figures = {
-        "tools": {"search": {"k": 3, "max_chars": 240}},
+        "tools": {"search": {"k": 3, "max_chars": 240, "text": "flowing"}},
         "plugins": [
             {"kind": "step_budget", "steps": STEPS.get(name, 6)},
             {"kind": "compression", "trigger_tokens": 10_000, "summary_tokens": 64},

@@ -91,7 +91,8 @@ async def test_full_prompts_run_on_a_qwen_template() -> None:
     assert record.status is RolloutStatus.FINISHED and record.steps[0].hits == [13, 14]
     assert "You have 200 turns." in text and "where does mira work?" in text
     assert (
-        "<tool_response>\n[1] Note 13\nbram leads orion\n\n[2] Note 14\norion works in lima\n</tool_response>" in text
+        "<tool_response>\n[1] Note 13\nbram leads orion\n\n[2] Note 14\norion   works in\nlima\n</tool_response>"
+        in text
     )
 
 

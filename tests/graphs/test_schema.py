@@ -82,7 +82,7 @@ def test_user_folder_shadows(tmp_path: Path) -> None:
 
 
 BROKEN = [
-    ("k: 20", "kk: 20", r"f:5:12: key 'tools.search.kk': unknown key; expected one of k, max_chars, tokens; .*'k'"),
+    ("k: 20", "kk: 20", r"f:5:12: key 'tools.search.kk': unknown key; expected one of filters, k, .*, tokens; .*'k'"),
     ("k: 20", "k: many", r"f:5:12: key 'tools.search.k': expected a whole number, found 'many'"),
     ("k: 20", "k: 0", r"f:5:12: key 'tools.search.k': Input should be greater than or equal to 1"),
     ("k: 3,", "kk: 3,", r"f:23:16: key 'overrides.tiny.tools.search.kk': unknown key.*did you mean 'k'"),

@@ -96,7 +96,7 @@ def test_an_edit_takes_effect_at_once(project: Path, capsys: Capture) -> None:
     file = Path("graphs", "solver.yaml")
     file.write_text(file.read_text().replace("k: 20", "k: 9", 1))
     ended = call(capsys, "graph", "diff", "solver")
-    assert ended.code == 1 and "+  search: {k: 9, max_chars: 4000}" in ended.out
+    assert ended.code == 1 and "+  search: {k: 9, max_chars: 4000, text: lines," in ended.out
 
 
 def test_editors_find_the_schema(project: Path) -> None:

@@ -11,8 +11,8 @@ from store.errors import UsageError
 
 GOOD = "---\ndescription: d\nvariables:\n  question: {type: string}\n---\nAsk: {{ question }}\n"
 SHOWN = [
-    {"n": 1, "title": "T", "text": "a b", "key": "k", "page": None},
-    {"n": 2, "title": "U", "text": "c", "key": "k", "page": 3},
+    {"n": 1, "title": "T", "text": "a b", "key": "k", "page": None, "seen": False, "headings": ()},
+    {"n": 2, "title": "U", "text": "c", "key": "k", "page": 3, "seen": False, "headings": ()},
 ]
 NAMES = [
     "solver",

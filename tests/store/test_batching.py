@@ -22,6 +22,7 @@ class EchoIndex:
         self.threads: set[str] = set()
         self.gate = threading.Event()
         self.gate.set()
+        self.changes = 0
         self._stats = IndexStats(chunks, vectors, 8, "echo", "echo")
 
     def build(self, entries: Iterable[IndexEntry], *, progress: Progress | None = None) -> IndexStats:
@@ -43,6 +44,9 @@ class EchoIndex:
 
     def stats(self) -> IndexStats:
         return self._stats
+
+    def version(self) -> int:
+        return self.changes
 
 
 async def test_concurrent_queries_go_in_one_batch_and_equal_ones_once() -> None:
@@ -72,6 +76,15 @@ async def test_answers_are_cached_and_callers_may_change_their_list() -> None:
         await searcher.search("c", 1)
         await searcher.search("a", 1)
     assert index.batches == [["a"], ["b"], ["c"], ["a"]]
+
+
+async def test_what_a_changed_index_answered_before_is_forgotten() -> None:
+    index = EchoIndex()
+    with AsyncSearcher(index) as searcher:
+        for changes in (0, 0, 1, 1):
+            index.changes = changes
+            await searcher.search("a", 1)
+    assert index.batches == [["a"], ["a"]]
 
 
 async def test_a_small_bm25_index_is_searched_inline() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
-from store.corpus import CorpusSettings, IngestReport, ingest
+from store.chunking.policy import ChunkingPolicy
+from store.corpus import CorpusSettings, IngestProgress, IngestReport, ingest
 from store.errors import KarlError, UsageError
 from store.queries import chunk_by_key, corpora, corpus_by_name, corpus_chunks, corpus_counts, documents
 from store.session import Store
@@ -206,3 +208,119 @@ def test_file_names_that_are_no_utf8(store: Store, tmp_path: Path) -> None:
 def test_settings_are_closed() -> None:
     with pytest.raises(ValueError, match="max_char"):
         CorpusSettings.model_validate({"max_char": 5})
+
+
+def test_a_paragraph_put_in_at_the_top_moves_no_id(store: Store, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    parts = [f"## Part {n}\n" + f"word{n} " * 30 for n in range(3)]
+    (notes / "a.md").write_text("\n\n".join(parts))
+    settings = CorpusSettings(max_chars=220)
+    ingest(store, notes, name="notes", settings=settings)
+
+    def held() -> dict[str, tuple[int, str]]:
+        with store.session() as session:
+            corpus = corpus_by_name(session, "notes")
+            found = corpus_chunks(session, corpus.id or 0)
+            return {chunk.text[:9]: (chunk.id or 0, chunk.key) for chunk in found}
+
+    before = held()
+    (notes / "a.md").write_text("\n\n".join(["## Part new\n" + "fresh " * 30, parts[1], parts[0], parts[2]]))
+    ingest(store, notes, name="notes")
+    after = held()
+    assert [after[part][0] for part in before] == [before[part][0] for part in before]
+    assert [after[part][1] for part in before] == ["a.md#2", "a.md#1", "a.md#3"]
+    assert after["## Part n"][1] == "a.md#0"
+
+
+def test_duplicates_are_reported_or_left_out_and_come_back(store: Store, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    for name, words in {"a.md": "Same  words", "b.txt": "same words", "c.txt": "other words"}.items():
+        (notes / name).write_text(words)
+    report = ingest(store, notes, name="notes")
+    assert report.duplicates == [("b.txt", "a.md")]
+    assert (report.documents, changes(report)) == (3, (3, 0, 0, 0))
+    skip = CorpusSettings(chunking=ChunkingPolicy(duplicates="skip"))
+    for expected in ((0, 0, 2, 1), (0, 0, 2, 0)):
+        report = ingest(store, notes, name="notes", settings=skip)
+        assert (report.skipped, changes(report)) == ([("b.txt", "duplicate of a.md")], expected)
+        assert sorted(keys(store)) == ["a.md#0", "c.txt#0"]
+    (notes / "a.md").unlink()
+    report = ingest(store, notes, name="notes")
+    assert (report.skipped, changes(report)) == ([], (1, 0, 1, 1))
+    assert sorted(keys(store)) == ["b.txt#0", "c.txt#0"]
+
+
+def test_properties_headings_and_pages_reach_the_store(store: Store, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.md").write_text("---\ntitle: Plan\nauthor: Mira\ntags: [x, y]\ndate: 2026-01-02\n---\nBody")
+    (notes / "b.jsonl").write_text('{"id": 1, "text": "t", "year": 2018, "metadata": {"lang": "en"}, "path": "no"}')
+    (notes / "c.pdf").write_bytes(a_pdf(["one two", "three"]))
+    report = ingest(store, notes, name="notes")
+    with store.session() as session:
+        found = {row.path: row.properties for row in documents(session, report.corpus_id)}
+    assert found == {
+        "a.md": {"author": "Mira", "tags": "x, y", "date": "2026-01-02"},
+        "b.jsonl#1": {"year": 2018, "lang": "en"},
+        "c.pdf": {"pages": 2},
+    }
+
+
+def test_an_interruption_loses_and_doubles_nothing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.corpus.BATCH", 4)
+    notes = tmp_path / "many"
+    notes.mkdir()
+    for n in range(10):
+        (notes / f"{n}.txt").write_text(f"note {n}")
+
+    def stop(state: IngestProgress) -> None:
+        if state.done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest(store, notes, name="notes", progress=stop)
+    before = keys(store)
+    assert sorted(before) == ["0.txt#0", "1.txt#0", "2.txt#0", "3.txt#0"]
+    report = ingest(store, notes, name="notes")
+    assert (report.documents, report.chunks, changes(report)) == (10, 10, (6, 0, 4, 0))
+    assert before.items() <= keys(store).items()
+
+
+def test_a_full_disk_is_told_and_the_next_ingestion_goes_on(store: Store, tmp_path: Path) -> None:
+    notes = tmp_path / "many"
+    notes.mkdir()
+    (notes / "a.txt").write_text("first")
+    ingest(store, notes, name="notes")
+    (notes / "b.txt").write_text("second " * 200_000)
+    connection_limits = []
+
+    def full(connection: Any, _record: Any) -> None:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection_limits.append(connection.execute(f"PRAGMA max_page_count={pages + 2}").fetchone()[0])
+
+    event.listen(store.engine, "connect", full)
+    store.engine.dispose()
+    with pytest.raises(KarlError, match="the database refused: database or disk is full"):
+        ingest(store, notes, name="notes", settings=CorpusSettings(max_chars=10_000))
+    event.remove(store.engine, "connect", full)
+    store.engine.dispose()
+    assert connection_limits and list(keys(store)) == ["a.txt#0"]
+    report = ingest(store, notes, name="notes")
+    assert report.documents == 2 and report.skipped == []
+
+
+def test_a_file_too_large_to_be_read_at_once_is_skipped(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.readers.base.LARGEST", 2**20)
+    notes = tmp_path / "many"
+    notes.mkdir()
+    (notes / "a.txt").write_text("fine")
+    with (notes / "huge.txt").open("wb") as file:
+        file.truncate(3 * 2**20)
+    report = ingest(store, notes, name="notes")
+    assert report.skipped == [("huge.txt", "too large: 3 MiB, of at most 1; split it, or write it as JSONL")]

@@ -9,17 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from store.chunking.cut import cut
+from store.chunking.policy import ChunkingPolicy
+from store.chunking.split import split_text
 from store.readers import ReadDocument, ReadError, reader_of
 from store.readers.base import clean, decode
-from store.readers.split import split_text
 from tests.store.documents import a_pdf
+
+DEFAULT = ChunkingPolicy()
 
 
 def read(path: Path, content: str | bytes, *, max_chars: int = 2000) -> list[ReadDocument]:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     reader = reader_of(path)
     assert reader is not None
-    return list(reader.read(path, max_chars=max_chars))
+    cuts = (cut(one, kind=reader.kind, policy=DEFAULT, max_chars=max_chars) for one in reader.read(path))
+    return list(cuts)
 
 
 def test_pdf_is_a_chunk_per_page_in_order(tmp_path: Path) -> None:
@@ -100,6 +105,12 @@ def test_html_keeps_the_main_text_in_reading_order(tmp_path: Path) -> None:
     text = document.chunks[0].text
     assert document.title == "The page"
     assert text == "# Top\n\nFirst bold words\n\na | 1\n\ndef f():\n    return 1"
+
+
+def test_html_says_who_wrote_it(tmp_path: Path) -> None:
+    head = '<meta name="Author" content="Mira"><meta property="article:published_time" content="2026-01-02">'
+    (document,) = read(tmp_path / "x.html", f"<html><head>{head}</head><body><p>text</p></body></html>")
+    assert document.properties == {"author": "Mira", "date": "2026-01-02"}
 
 
 def test_html_nested_deeper_than_the_stack(tmp_path: Path) -> None:

@@ -28,16 +28,30 @@ def _pieces(text: str) -> list[str]:
     return [piece for piece in pieces if piece]
 
 
-def sentence_windows(text: str, *, words: int) -> list[str]:
-    """Neighbouring sentences joined until the count is as near to `words` as it gets; none overlap."""
+def sentence_windows(text: str, *, words: int, overlap: int = 0) -> list[str]:
+    """Neighbouring sentences joined until the count is as near to `words` as it gets.
+
+    overlap: a window starts with the last sentences of the one before that have this many words at most together.
+    """
     windows: list[str] = []
     held: list[str] = []
-    count = 0
+    repeated = count = 0
     for sentence in sentences(text):
         length = len(sentence.split())
-        if held and abs(count + length - words) >= abs(count - words):
+        if len(held) > repeated and abs(count + length - words) >= abs(count - words):
             windows.append(" ".join(held))
-            held, count = [], 0
+            held = _last(held, words=overlap)
+            repeated, count = len(held), sum(len(one.split()) for one in held)
         held.append(sentence)
         count += length
     return [*windows, " ".join(held)] if held else windows
+
+
+def _last(held: list[str], *, words: int) -> list[str]:
+    kept: list[str] = []
+    for sentence in reversed(held):
+        words -= len(sentence.split())
+        if words < 0:
+            break
+        kept.insert(0, sentence)
+    return kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
 _HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t#]*$")
@@ -70,3 +71,18 @@ def merged(parts: list[Section], *, max_chars: int) -> list[Section]:
         else:
             joined.append(part)
     return joined
+
+
+def overlapped(pieces: list[str], *, overlap: int) -> list[str]:
+    """Each but the first led by the last `overlap` characters at most of the one before, from a word's start."""
+    if not overlap:
+        return pieces
+    return pieces[:1] + [f"{tail(before, overlap)}\n{piece}".lstrip() for before, piece in pairwise(pieces)]
+
+
+def tail(text: str, length: int) -> str:
+    if len(text) <= length:
+        return text
+    end = text[-length:]
+    # A word that the cut would halve is left out.
+    return end.lstrip() if text[-length - 1].isspace() else end.partition(" ")[2].lstrip()

@@ -1,0 +1,140 @@
+"""A segment: chunks that were indexed together. Never changed; chunks that are deleted or replaced are marked dead."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.vectors.arrays import load_array, save_array
+from store.vectors.base import IndexEntry, Progress
+from store.vectors.dense import Dense
+from store.vectors.embedders import Embedder
+from store.vectors.lexical import LexicalPart
+from store.vectors.passages import lexical_text, passages
+from store.vectors.postings import Postings
+
+NOTHING_LOST = np.zeros((2, 0), dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """ids_N ascending; dead_N: those that count no more; lost: words of theirs, see `LexicalPart`."""
+
+    name: str
+    ids_N: NDArray[np.int64]
+    postings: Postings
+    dense: Dense | None
+    dead_N: NDArray[np.bool_]
+    lost: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, ids_N: NDArray[np.int64], postings: Postings, dense: Dense | None) -> Self:
+        """A new one, all of it alive. Its name is random: what is on disk under a name never changes."""
+        return cls(secrets.token_hex(8), ids_N, postings, dense, np.zeros(len(ids_N), dtype=bool), NOTHING_LOST)
+
+    @classmethod
+    def build(
+        cls, entries: Sequence[IndexEntry], *, embedder: Embedder | None, progress: Progress | None, kind: str = "auto"
+    ) -> Self:
+        """entries: ascending ids. kind: of the vectors, see `IndexSettings`."""
+        ids_N = np.fromiter((entry.chunk_id for entry in entries), dtype=np.int64, count=len(entries))
+        postings = Postings.build(map(lexical_text, entries))
+        return cls.of(ids_N, postings, _embed(entries, embedder=embedder, progress=progress, kind=kind))
+
+    @property
+    def dead(self) -> int:
+        return int(np.count_nonzero(self.dead_N))
+
+    @property
+    def alive(self) -> int:
+        return len(self.ids_N) - self.dead
+
+    @property
+    def lexical(self) -> LexicalPart:
+        return LexicalPart(self.ids_N, self.postings, self.dead_N, self.lost)
+
+    def without(self, chunk_ids: NDArray[np.int64]) -> Self:
+        """Marked dead where they are here; ids of other segments are ignored."""
+        gone_N = np.isin(self.ids_N, chunk_ids) & ~self.dead_N
+        if not gone_N.any():
+            return self
+        dead_N = self.dead_N | gone_N
+        return replace(self, dead_N=dead_N, lost=self.postings.frequencies(dead_N))
+
+    def save(self, folder: Path) -> None:
+        """All but the dead. Raises: OSError."""
+        self.postings.save(folder / "words")
+        if self.dense:
+            self.dense.save(folder / "dense")
+        save_array(folder / "ids.npy", self.ids_N)
+
+    def save_dead(self, folder: Path) -> list[str]:
+        """Names of the files. More are dead each time, so their number makes a name that is new. Raises: OSError."""
+        save_array(folder / dead_file(self.dead), np.flatnonzero(self.dead_N))
+        save_array(folder / lost_file(self.dead), self.lost)
+        return [dead_file(self.dead), lost_file(self.dead)]
+
+    @classmethod
+    def load(cls, folder: Path, *, dead: int) -> Self:
+        """Raises: OSError, ValueError, RuntimeError or TypeError for files that are not there or damaged."""
+        ids_N = load_array(folder / "ids.npy")
+        dead_N = np.zeros(len(ids_N), dtype=bool)
+        if dead:
+            dead_N[load_array(folder / dead_file(dead))] = True
+        lost = load_array(folder / lost_file(dead)) if dead else NOTHING_LOST
+        dense = Dense.load(folder / "dense") if (folder / "dense").exists() else None
+        return cls(folder.name, ids_N, Postings.load(folder / "words"), dense, dead_N, lost)
+
+    @classmethod
+    def merge(cls, segments: Sequence[Self], *, kind: str = "auto") -> Self:
+        """One of several, without their dead."""
+        alive = [segment.ids_N[~segment.dead_N] for segment in segments]
+        ids_N = np.sort(np.concatenate(alive))
+        targets = [
+            np.where(segment.dead_N, -1, np.searchsorted(ids_N, segment.ids_N).astype(np.int64)) for segment in segments
+        ]
+        postings = Postings.merge([segment.postings for segment in segments], targets=targets, size=len(ids_N))
+        return cls.of(ids_N, postings, _merged_dense(segments, targets, kind=kind))
+
+
+def dead_file(dead: int) -> str:
+    return f"dead-{dead}.npy"
+
+
+def lost_file(dead: int) -> str:
+    return f"lost-{dead}.npy"
+
+
+def is_dead_file(name: str) -> bool:
+    return name.startswith(("dead-", "lost-"))
+
+
+def _embed(
+    entries: Sequence[IndexEntry], *, embedder: Embedder | None, progress: Progress | None, kind: str
+) -> Dense | None:
+    if embedder is None or not entries:
+        return None
+    texts = [passages(entry) for entry in entries]
+    owners = np.repeat(np.arange(len(entries), dtype=np.int32), [len(part) for part in texts])
+    flat = [text for part in texts for text in part]
+    return Dense.build(embedder.embed_passages(flat, progress=progress), owners_V=owners, kind=kind)
+
+
+def _merged_dense(segments: Iterable[Segment], targets: Iterable[NDArray[np.int64]], *, kind: str) -> Dense | None:
+    rows, owners = [], []
+    for segment, target_N in zip(segments, targets, strict=True):
+        if segment.dense:
+            owners_V = target_N[segment.dense.owners_V]
+            rows.append(segment.dense.vectors()[owners_V >= 0])
+            owners.append(owners_V[owners_V >= 0])
+    if not sum(map(len, rows)):
+        return None
+    owners_V = np.concatenate(owners)
+    order = np.argsort(owners_V, kind="stable")
+    return Dense.build(np.concatenate(rows)[order], owners_V=owners_V[order].astype(np.int32), kind=kind)
