@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from store.vectors.flat import Found, nearest
 
-LINKS, EF_BUILD, EF_SEARCH = 32, 160, 72
+LINKS, EF_BUILD, EF_SEARCH = 32, 160, 80
 PROBES = (8, 16, 32, 64, 128)
 RECALL = 0.98  # of 20 nearest, on rows of its own: what the number of cells to look into is chosen for
 SAMPLE = 200
