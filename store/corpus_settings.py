@@ -25,7 +25,7 @@ class IndexSettings(BaseModel, frozen=True, extra="forbid"):
     """The index in process."""
 
     vectors: Literal["auto", "flat", "hnsw", "ivf"] = "auto"
-    """auto: exact up to 20,000 vectors, a graph up to 250,000, cells above. Up to 1,000 are always exact."""
+    """auto: exact up to 20,000 vectors, a graph up to two million, cells above. Up to 1,000 are always exact."""
 
 
 class CorpusSettings(BaseModel, frozen=True, extra="forbid"):

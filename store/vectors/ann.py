@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from store.vectors.flat import Found
+from store.vectors.flat import Found, nearest
 
-LINKS, EF_BUILD, EF_SEARCH = 32, 160, 72
+LINKS, EF_BUILD, EF_SEARCH = 32, 160, 80
 PROBES = (8, 16, 32, 64, 128)
 RECALL = 0.98  # of 20 nearest, on rows of its own: what the number of cells to look into is chosen for
 SAMPLE = 200
@@ -104,7 +104,7 @@ class Cells(Approximate):
     def _probes(self, rows_VD: NDArray[np.float32]) -> int:
         """The fewest cells that find enough of what looking at every row finds, for rows of its own."""
         queries = rows_VD[:: max(1, len(rows_VD) // SAMPLE)][:SAMPLE]
-        exact = np.argpartition(-(queries @ rows_VD.T), 20, axis=1)[:, :20]
+        exact = nearest(queries, rows_VD, k=20)
         for probes in PROBES:
             self._index.nprobe = probes
             found = self._index.search(queries, 20)[1]

@@ -12,6 +12,21 @@ from store.vectors.arrays import load_array, save_array
 
 Found = tuple[NDArray[np.int64], NDArray[np.float32]]
 QUERIES_AT_ONCE = 64
+ROWS_AT_ONCE = 50_000
+
+
+def nearest(queries_QD: NDArray[np.float32], rows_VD: NDArray[np.float32], *, k: int) -> NDArray[np.int64]:
+    """Q x k positions, best first, by looking at every row, some at a time."""
+    best = np.full((len(queries_QD), k), -np.inf, dtype=np.float32)
+    found = np.zeros(best.shape, dtype=np.int64)
+    for start in range(0, len(rows_VD), ROWS_AT_ONCE):
+        scores = queries_QD @ rows_VD[start : start + ROWS_AT_ONCE].T
+        places = np.argpartition(-scores, min(k, scores.shape[1]) - 1, axis=1)[:, :k]
+        both = np.concatenate([best, np.take_along_axis(scores, places, axis=1)], axis=1)
+        order = np.argsort(-both, axis=1, kind="stable")[:, :k]
+        found = np.take_along_axis(np.concatenate([found, places + start], axis=1), order, axis=1)
+        best = np.take_along_axis(both, order, axis=1)
+    return found
 
 
 class Flat:

@@ -10,6 +10,8 @@ import pytest
 
 from karl.benches.search import data
 from karl.benches.search.turns import recall
+from store.vectors import flat
+from store.vectors.flat import nearest
 from tests.karl.kit import call
 
 SIZES = (
@@ -60,13 +62,15 @@ def test_readers_share_the_pages_of_an_index(
     assert all(0 < each["after"]["pss"] < each["after"]["rss"] for each in readers["each"])
 
 
-def test_data_is_seeded_and_nearest_are_exact():
+def test_data_is_seeded_and_nearest_are_exact(monkeypatch: pytest.MonkeyPatch):
     for make in (data.clustered, data.uniform):
         one, two = (make(500, queries=5, dimensions=24, seed=3) for _ in range(2))
         assert np.array_equal(one.rows_VD, two.rows_VD) and np.array_equal(one.queries_QD, two.queries_QD)
         assert np.allclose(np.linalg.norm(one.rows_VD, axis=1), 1, atol=1e-5)
         expected = np.argsort(-(one.queries_QD @ one.rows_VD.T), axis=1)[:, :20]
-        assert np.array_equal(data.exact_nearest(one, k=20), expected)
+        assert np.array_equal(nearest(one.queries_QD, one.rows_VD, k=20), expected)
+        monkeypatch.setattr(flat, "ROWS_AT_ONCE", 30)
+        assert np.array_equal(nearest(one.queries_QD, one.rows_VD, k=20), expected)
         assert recall(expected[:, ::-1].tolist(), expected) == 1.0
     made = data.texts(50, queries=3, words=20, asked=4, seed=1)
     assert made == data.texts(50, queries=3, words=20, asked=4, seed=1)

@@ -20,6 +20,7 @@ from karl.benches.search.turns import K, race
 from karl.reporting import Reporter
 from store.vectors.dense import kind_for
 from store.vectors.embedders import Embedder, make_embedder
+from store.vectors.flat import nearest
 
 PARTS = ("vectors", "uniform", "large", "growth", "callers")
 PEERS = ("usearch", "lancedb")
@@ -79,9 +80,9 @@ def _measured(part: str, options: SearchOptions, *, folder: Path, home: Path) ->
     rivals = [ours(vectors.rows_VD, folder=folder / "karl"), brute(vectors.rows_VD)]
     if part != "large" or options.large_peers:
         rivals += _peers(vectors, folder=folder)
-    nearest = data.exact_nearest(vectors, k=K)
+    exact = nearest(vectors.queries_QD, vectors.rows_VD, k=K)
     figures: dict[str, Any] = {"vectors": size, "dimensions": options.dimensions, "queries": options.queries}
-    figures |= race(rivals, vectors, nearest_QK=nearest, repeats=options.repeats)
+    figures |= race(rivals, vectors, nearest_QK=exact, repeats=options.repeats)
     return figures | ({"memory": readers(folder / "karl", vectors.queries_QD)} if part != "uniform" else {})
 
 

@@ -58,20 +58,6 @@ def uniform(count: int, *, queries: int, dimensions: int, seed: int) -> Vectors:
     return Vectors(rows[:count], rows[count:])
 
 
-def exact_nearest(vectors: Vectors, *, k: int) -> NDArray[np.int64]:
-    """Q x k positions, best first, by looking at every row."""
-    best = np.full((len(vectors.queries_QD), k), -np.inf, dtype=np.float32)
-    found = np.zeros(best.shape, dtype=np.int64)
-    for start in range(0, len(vectors.rows_VD), BLOCK):
-        scores = vectors.queries_QD @ vectors.rows_VD[start : start + BLOCK].T
-        places = np.argpartition(-scores, min(k, scores.shape[1]) - 1, axis=1)[:, :k]
-        both = np.concatenate([best, np.take_along_axis(scores, places, axis=1)], axis=1)
-        order = np.argsort(-both, axis=1, kind="stable")[:, :k]
-        found = np.take_along_axis(np.concatenate([found, places + start], axis=1), order, axis=1)
-        best = np.take_along_axis(both, order, axis=1)
-    return found
-
-
 class Texts(NamedTuple):
     texts: list[str]
     queries: list[str]

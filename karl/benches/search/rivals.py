@@ -86,7 +86,7 @@ def usearch(rows_VD: NDArray[np.float32]) -> Rival:
 
     began = time.perf_counter()
     index = Index(
-        ndim=rows_VD.shape[1], metric="ip", dtype="f16", connectivity=32, expansion_add=160, expansion_search=72
+        ndim=rows_VD.shape[1], metric="ip", dtype="f16", connectivity=32, expansion_add=160, expansion_search=80
     )
     index.add(np.arange(len(rows_VD)), rows_VD, threads=THREADS)
     facts = {"build_seconds": round(time.perf_counter() - began, 2)}
