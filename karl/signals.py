@@ -24,7 +24,8 @@ def stop_on_signals(
 ) -> Iterator[None]:
     """Inside the block SIGINT and SIGTERM set `stop`; a second one cancels the current task, and exits if that hangs.
 
-    leaving: called in a thread before such an exit, to note how the process ended. Does nothing outside the main thread, where Python delivers no signals.
+    leaving: called in a thread before such an exit, to note how the process ended.
+    Does nothing outside the main thread, where Python delivers no signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
