@@ -47,6 +47,7 @@ async def test_a_run_shows_its_funnel_and_where_its_questions_stand(store: Store
         assert counts == [["20", "9"], ["5", "0"]]
         await pilot.press("left_square_bracket")
         lines = await until(pilot, "notes-1: done, iteration 1 of 1", "where they stand")
+        assert not any("throughput" in line for line in lines)  # nobody works on it
         assert app.desk.run_id == done
         stages = ("proposed", "well formed", "deduplicated", "rolled out", "mixed", "kept")
         numbers = [int(next(word for word in words(lines, stage) if word.isdigit())) for stage in stages]
