@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from agents.errors import RolloutError
@@ -158,6 +159,12 @@ def _owned(store: Store, run: Run, main: Coroutine[None, None, None]) -> bool:
     return True
 
 
+def note_stopped(store: Store, run: Run) -> None:
+    """Of a run that ends before its loop has: nobody is there to raise to."""
+    with suppress(KarlError):
+        _set_state(store, id_of(run), RunState.STOPPED)
+
+
 def _note_failure(store: Store, run_id: int, exc: BaseException) -> None:
     # A full disk fails the run and then this note as well: the first error is the one to tell.
     with suppress(KarlError):
@@ -176,7 +183,7 @@ async def _main(
     flow: Flow,
 ) -> None:
     stop = asyncio.Event()
-    with stop_on_signals(stop, say=reporter.say):
+    with stop_on_signals(stop, say=reporter.say, leaving=partial(note_stopped, store, run)):
         context = open_context(store, run, config=config, settings=settings, judge=judge, reporter=reporter, stop=stop)
         try:
             await flow(context)

@@ -82,6 +82,9 @@ def texts_of(settings: Mapping[str, Any]) -> dict[str, str]:
     """Of the stored settings of a run; what a run of today does not have is left out, as defaults are."""
     texts = {name: as_text(settings[name]) for name in RunConfig.model_fields if name in settings}
     # No text is the default: a list without items is another where the default has some.
+    # The embedded policy is another folder on every machine, and no text here.
+    if texts.get("base") == str(POLICY_FOLDER):
+        del texts["base"]
     return {name: text or NO_ITEMS for name, text in texts.items() if text != _default(name)}
 
 

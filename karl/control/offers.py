@@ -8,6 +8,7 @@ from typing import NamedTuple
 from karl.control.form import texts_of
 from karl.control.in_effect import task_names
 from karl.settings import Settings
+from karl.tiny import POLICY_FOLDER
 from store import queries
 from store.errors import KarlError
 from store.models import Run
@@ -36,7 +37,8 @@ def offers(store: Store, settings: Settings) -> Offers:
     with store.session() as session:
         corpora = tuple(Offer(row.name, row.name) for row in queries.corpora(session))
         lines = queries.checkpoint_lines(session, limit=CHECKPOINTS)
-    base = tuple(Offer(f"{line.name} (version {line.policy_version})", line.path) for line in lines)
+    trained = [line for line in lines if line.path != str(POLICY_FOLDER)]  # that one is the default
+    base = tuple(Offer(f"{line.name} (version {line.policy_version})", line.path) for line in trained)
     recipes = tuple(Offer(name, name) for name in recipe_names())
     try:
         tasks, broken = tuple(Offer(name, name) for name in task_names(settings)), ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from karl.evaluations.tasks import store_tasks
 from karl.judges import open_judge
 from karl.progress_record import RecordingReporter
 from karl.reporting import Reporter
-from karl.runs import own
+from karl.runs import note_stopped, own
 from karl.settings import Settings
 from karl.signals import stop_on_signals
 from store.errors import UsageError
@@ -107,7 +108,7 @@ def carry_out(evaluation: Evaluation, *, reporter: Reporter) -> EvaluationDocume
 
     async def main() -> None:
         stop = asyncio.Event()
-        with stop_on_signals(stop, say=reporter.say):
+        with stop_on_signals(stop, say=reporter.say, leaving=partial(note_stopped, evaluation.store, evaluation.run)):
             tasks = await store_tasks(evaluation, reporter=reporter, stop=stop)
             if not evaluation.config.rejudge:
                 await Rollouts(evaluation, reporter, stop).collect(tasks.rows)

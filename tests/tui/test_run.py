@@ -30,12 +30,12 @@ def words(lines: list[str], first: str) -> list[str]:
 async def test_an_empty_store_and_the_first_run(store: Store):
     app = app_on(store, room="run")
     async with app.run_test(size=SMALL) as pilot:
-        lines = await until(pilot, "No run yet: `karl demo` makes one.", "no run  sqlite")
+        lines = await until(pilot, "No run yet: press 2 to start one, or type `karl demo`", "no run  sqlite")
         assert not any("questions" in line for line in lines)
         await pilot.press("p", "l", "v", "t", "left_square_bracket")
         with store.session() as session:
             fill_done(session)
-        await until(pilot, "notes-1: done, iteration 1 of 1, done", "questions")
+        await until(pilot, "notes-1: done, iteration 1 of 1", "questions")
 
 
 async def test_a_run_shows_its_funnel_and_where_its_questions_stand(store: Store):
@@ -46,7 +46,8 @@ async def test_a_run_shows_its_funnel_and_where_its_questions_stand(store: Store
         counts = [[word for word in words(lines, stage) if word.isdigit()] for stage in ("proposed", "kept")]
         assert counts == [["20", "9"], ["5", "0"]]
         await pilot.press("left_square_bracket")
-        lines = await until(pilot, "notes-1: done, iteration 1 of 1, done", "where they stand")
+        lines = await until(pilot, "notes-1: done, iteration 1 of 1", "where they stand")
+        assert not any("throughput" in line for line in lines)  # nobody works on it
         assert app.desk.run_id == done
         stages = ("proposed", "well formed", "deduplicated", "rolled out", "mixed", "kept")
         numbers = [int(next(word for word in words(lines, stage) if word.isdigit())) for stage in stages]
@@ -157,6 +158,7 @@ async def test_a_metric_written_while_watching_appears(store: Store, size: tuple
     app = app_on(store, room="run")
     async with app.run_test(size=size) as pilot:
         await until(pilot, "filings-1: running")
+        await pilot.pause()  # laid out
         app.screen.query_one("#training").scroll_visible(animate=False, top=True)
         await until(pilot, "training oapl-2, step 1", "loss 0.375")
         with store.session() as session:

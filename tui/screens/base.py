@@ -25,6 +25,7 @@ from tui.widgets.told import Told
 
 SECONDS = 1.0  # between two readings
 SLOW = 2.0  # seconds after which a reading that has not come back is told
+WHY_SLOW = "the database is locked, or the machine is busy"
 
 
 class RoomScreen(Screen[None]):
@@ -86,7 +87,7 @@ class RoomScreen(Screen[None]):
         if self._began is not None:
             self._asked_meanwhile = self._asked_meanwhile or afresh
             if time.monotonic() - self._began > SLOW:
-                self.say(f"the database has not answered for {time.monotonic() - self._began:.0f} s", failed=True)
+                self.say(f"still reading after {time.monotonic() - self._began:.0f} s: {WHY_SLOW}", failed=True)
             return
         work = self.reading(afresh=afresh)
         if work is None:

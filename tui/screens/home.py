@@ -78,10 +78,12 @@ class HomeScreen(RunControlScreen):
         self._runs = {line.run.run_id: line for line in view.runs}
         self.query_one("#empty").display = not view.runs
         table = self.query_one(RunTable)
-        table.display = bool(view.runs)
+        first, table.display = bool(view.runs) and not table.display, bool(view.runs)
         if self.desk.run_id not in self._runs:
             self.desk.run_id = view.runs[0].run.run_id if view.runs else None
         table.show(view.runs, selected=self.desk.run_id)
+        if first:
+            table.focus()
         self.query_one(CorpusTable).show(view.corpora)
         self.query_one(CheckpointTable).show(view.checkpoints)
         running = sum(line.standing == str(RunState.RUNNING) for line in view.runs)

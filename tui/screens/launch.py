@@ -34,7 +34,9 @@ class LaunchScreen(RoomScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "start", "Start"),
         Binding("y", "copy", "Copy command"),
-        Binding("escape", "leave", "Leave field", show=False, tooltip="out of the field, so that keys are keys again"),
+        Binding(
+            "escape", "leave", "Leave field", key_display="esc", tooltip="out of the field, so that keys are keys again"
+        ),
     ]
 
     def __init__(self) -> None:
@@ -77,6 +79,7 @@ class LaunchScreen(RoomScreen):
             self.form.offer(view.offers)
         if view.filled is not None:
             self.form.fill(view.filled)
+            self.form.begin()
             return f"filled in as run {view.like} was" if view.like else "choose what else matters"
         if view.gone:
             return view.gone

@@ -30,7 +30,7 @@ from tui.widgets.stages import StagesPanel
 from tui.widgets.told import Told
 from tui.widgets.training import TrainingPanel
 
-EMPTY = "No run yet: `karl demo` makes one."
+EMPTY = "No run yet: press 2 to start one, or type `karl demo` in another terminal."
 
 
 class RunScreen(RunControlScreen):

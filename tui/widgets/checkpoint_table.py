@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from store.queries import CheckpointLine
-from tui.text import cut, local_time, rate
+from tui.text import cut, local_time, rate, some
 from tui.widgets.rows import Column, RowTable
 
 
@@ -22,7 +22,7 @@ class CheckpointTable(RowTable):
     )
 
     def show(self, checkpoints: Sequence[CheckpointLine]) -> None:
-        self.border_title = f"newest {len(checkpoints)} checkpoints" if checkpoints else "checkpoints: none yet"
+        self.border_title = f"newest {some(len(checkpoints), 'checkpoint')}" if checkpoints else "checkpoints: none yet"
         width = 28 if self.room >= 62 else 22
         self.show_rows({str(line.checkpoint_id): _cells(line, width=width) for line in checkpoints})
 

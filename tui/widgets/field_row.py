@@ -45,6 +45,10 @@ class FieldRow(Vertical):
         text = self._editor.text if isinstance(self._editor, Choice) else self._editor.value.strip()
         return "" if text == self.field.default else text
 
+    def take(self) -> None:
+        """Put the focus there."""
+        self.query("Select, Input").first().focus()
+
     def fill(self, text: str) -> None:
         """ "" for the default."""
         if isinstance(self._editor, Choice):

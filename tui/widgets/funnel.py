@@ -9,10 +9,10 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from tui.reading.questions import IterationView
-from tui.text import bar
+from tui.text import bar, cut, duration
 
 LABEL = 14
-NARROWEST = 20  # cells of an iteration: "2 deduplicate 104 s"
+NARROWEST = 20  # cells of an iteration: "2 solve 12 min 4 s"
 WIDEST = 60
 EMPTY = "no iteration yet: the base policy is evaluated first"
 
@@ -37,7 +37,7 @@ def funnel_lines(iterations: Sequence[IterationView], *, width: int) -> list[str
     shown = iterations[-room:]
     cell = min(WIDEST, max(NARROWEST, (width - LABEL) // len(shown)))
     most = max(max(view.counts.values()) for view in shown)
-    heading = f"{'iteration':<{LABEL}}" + "".join(f"{_heading(view):<{cell}}" for view in shown)
+    heading = f"{'iteration':<{LABEL}}" + "".join(f"{cut(_heading(view), cell - 1):<{cell}}" for view in shown)
     stages = [
         f"{stage.replace('_', ' '):<{LABEL}}"
         + "".join(_cell(view.counts[stage], most=most, width=cell) for view in shown)
@@ -47,7 +47,7 @@ def funnel_lines(iterations: Sequence[IterationView], *, width: int) -> list[str
 
 
 def _heading(view: IterationView) -> str:
-    return f"{view.number} {'done' if view.done else view.stage} {view.seconds:.0f} s"
+    return f"{view.number} {'done' if view.done else view.stage} {duration(view.seconds)}"
 
 
 def _cell(count: int, *, most: int, width: int) -> str:

@@ -37,7 +37,11 @@ def _place(view: RunView) -> str:
         return ""
     newest, planned = iterations[-1], view.run.planned
     of = f" of {planned}" if planned is not None else ""
-    return f", iteration {newest.number}{of}, {'done' if newest.done else newest.stage}"
+    told = f", iteration {newest.number}{of}"
+    # Of a run that is done, its newest iteration is.
+    if view.run.state is RunState.DONE:
+        return told
+    return f"{told}, {'done' if newest.done else newest.stage}"
 
 
 def _heard(view: RunView) -> str:

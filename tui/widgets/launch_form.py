@@ -17,6 +17,7 @@ DEMO = "\0demo"  # no corpus has this name
 DEMO_OFFER = Offer("the demo: two generated companies", DEMO)
 EMPTY = {
     "corpus": "choose one",
+    "name": "the corpus's name and the next free number",
     "base": "the embedded policy",
     "tasks": "none in particular",
     "questions": "synthesised, and set aside",
@@ -25,7 +26,7 @@ EMPTY = {
     "leave_out": "none",
 }
 OFFERED = ("base", "tasks", "recipe", "sft_recipe", "question_corpus")
-NAME = FormField("name", "name", "of the run; nothing: the corpus's name and the next free number", "")
+NAME = FormField("name", "name", "of the run: letters, digits, dots, dashes, underscores", "")
 ENGINE_HELP = "where the policy samples: here, at vLLM endpoints, or a chat endpoint of karl.toml plays it"
 
 
@@ -56,6 +57,10 @@ class LaunchForm(VerticalScroll):
         """Settings that are not named get their defaults."""
         for name, row in self._rows.items():
             row.fill(texts.get(name, ""))
+
+    def begin(self) -> None:
+        """To the first field."""
+        self._rows["corpus"].take()
 
     def offer(self, offers: Offers) -> None:
         known = offers.by_setting

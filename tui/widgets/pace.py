@@ -10,17 +10,24 @@ from tui.reading.times import seconds_since
 from tui.text import amount, duration
 
 TITLE = "throughput"
+LIVE = ("running", "paused")
 EMPTY = "no rollouts were written lately"
 OLD = 120.0  # seconds after which a rate is no longer one of now
 
 
 class PacePanel(Static):
-    """The rates are those of the newest rollouts; none where the last is long ago, for its time."""
+    """The rates are those of the newest rollouts; none where the last is long ago, for its time.
+
+    Of a run that nobody works on there is nothing to show.
+    """
 
     def on_mount(self) -> None:
         self.border_title, self._figures = TITLE, dict[str, str]()
 
     def show(self, view: RunView) -> None:
+        self.display = view.standing in LIVE
+        if not self.display:
+            return
         rates, under_way = view.throughput, sum(stage.under_way for stage in view.stages)
         quiet = seconds_since(rates.newest) if rates is not None else 0.0
         if rates is None or quiet > max(OLD, 2 * rates.seconds):

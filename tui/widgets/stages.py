@@ -15,7 +15,7 @@ MOST = 5
 TITLE = 34
 BAR = 40
 NARROWEST = 6  # cells of a bar
-EMPTY = "no stage is known of"
+EMPTY = "no stage has said how far it is; l shows the run's log"
 
 
 class StagesPanel(Widget):

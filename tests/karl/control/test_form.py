@@ -115,6 +115,10 @@ def test_the_command_and_the_texts_make_the_same_run(settings: dict[str, Any]):
     assert make_config(known) == wanted
 
 
+def test_the_embedded_policy_is_no_text():
+    assert texts_of(make_config({"corpus": "notes"}).stored()) == {"corpus": "notes"}
+
+
 def test_only_what_differs_is_in_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("KARL_HOME", raising=False)

@@ -13,6 +13,7 @@ from karl.control.offers import offers, texts_of_run
 from karl.control.preview import preview
 from karl.run_config import make_config
 from karl.settings import Settings
+from karl.tiny import POLICY_FOLDER
 from store import queries
 from store.errors import KarlError
 from store.session import Store
@@ -112,6 +113,7 @@ def test_what_a_form_offers(store: Store, settings: Settings):
         add_checkpoint(session, first, "notes-1/base", path="policy", version=0)
         add_checkpoint(session, second, "notes-2/base", path="policy", version=0)
         add_checkpoint(session, second, "notes-2/oapl-1", path="trained", version=1)
+        add_checkpoint(session, second, "embedded/base", path=str(POLICY_FOLDER), version=0)
     found = offers(store, settings)
     assert found.broken == ""
     assert [offer.text for offer in found.by_setting["corpus"]] == ["notes"]
