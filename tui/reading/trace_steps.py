@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from store.types import AlternativeRecord, StepKind, StepRecord, ToolCallRecord
-from tui.reading.trace import Passage, TraceView
+from tui.reading.passages import Passage, passage_text
+from tui.reading.trace import TraceView
 
 GOLD, OTHER, GONE = "◆", "○", "?"
 LEGEND = f"{GOLD} gold  {OTHER} other  {GONE} no longer in the corpus"
@@ -120,10 +121,6 @@ def _hit_node(rank: int, chunk_id: int, passage: Passage | None, gold: bool, see
     title = f": {passage.title}" if passage.title else ""
     label = f"{rank} {GOLD if gold else OTHER} {passage.place}{again}{title}"
     return TraceNode(label, passage_text(passage), [TraceNode(passage.text, passage.text)], chunk_id=chunk_id)
-
-
-def passage_text(passage: Passage) -> str:
-    return "\n".join(filter(None, [passage.place, passage.title, "", passage.text]))
 
 
 def _alternatives_node(alternatives: Sequence[AlternativeRecord]) -> TraceNode:

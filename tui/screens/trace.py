@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,13 +14,12 @@ from textual.containers import Container, VerticalScroll
 from textual.widgets import Static, Tree
 
 from karl.control.exports import export_trace
-from karl.control.sources import Source, opening, source_of, start
+from tui.documents import open_document
 from tui.excerpts import beginning
-from tui.reading.trace import Passage, TraceView, read_attempt_id, read_trace
+from tui.reading.trace import TraceView, read_attempt_id, read_trace
 from tui.reading.trace_nodes import answer_text, trace_nodes
-from tui.reading.trace_steps import TraceNode, passage_text
+from tui.reading.trace_steps import TraceNode
 from tui.screens.base import RoomScreen
-from tui.screens.viewer import ViewerScreen
 from tui.threads import in_thread
 from tui.widgets.trace_header import header_text
 from tui.widgets.trace_tree import TraceTree
@@ -145,28 +143,8 @@ class TraceScreen(RoomScreen):
         if node is None or node.chunk_id is None:
             self.say("put the cursor on a passage (a hit or a citation) to open its document")
             return
-        found = partial(self._show_source, node.chunk_id)
-        in_thread(self, partial(source_of, self.desk.store, node.chunk_id), found)
-
-    def _show_source(self, chunk_id: int, source: Source | None) -> None:
-        if self._view is None:
-            return
-        passage, chosen = self._view.passages[chunk_id], opening(source) if source else None
-        if chosen is None:
-            self._show_passage(passage, source)
-            return
-        self.say(" ".join(chosen.command))
-        if not chosen.in_terminal:
-            in_thread(self, partial(start, chosen.command), lambda _: None)
-            return
-        with self.app.suspend():
-            subprocess.run(chosen.command, check=False)
-
-    def _show_passage(self, passage: Passage, source: Source | None) -> None:
-        """In place of its document, with where that should be."""
-        gone = "" if source and source.path.is_file() else " (the file is not there)"
-        text = "\n".join([*([source.place] if source else []), passage_text(passage)])
-        self.app.push_screen(ViewerScreen(f"{passage.place}{gone}", text))
+        if self._view is not None:
+            open_document(self, self._view.passages[node.chunk_id])
 
     def commands(self) -> Iterator[SystemCommand]:
         """For the command palette."""

@@ -50,7 +50,7 @@ def event_text(event: Event) -> Text | None:
 def _passages(hits: tuple[Hit, ...], seconds: float) -> Text:
     text = Text(f"  {some(len(hits), 'passage')} in {seconds * 1000:.0f} ms")
     for hit in hits[:PASSAGES]:
-        page = f" p. {hit.page}" if hit.page else ""
+        page = f", page {hit.page}" if hit.page else ""
         text.append(f"\n  {hit.key}{page}: ", "bold").append(" ".join(hit.text.split())[:CHARS])
     return text.append(f"\n  and {len(hits) - PASSAGES} more", "dim") if len(hits) > PASSAGES else text
 
