@@ -124,6 +124,7 @@ class RolloutTable(DataTable[Text]):
         """Other columns where there is other room; lines and cursor stay."""
         shapes = shapes_for(event.size.width)
         if shapes == self._shapes:
+            self.move_cursor(row=self.cursor_row)  # into sight again
             return
         current, self._shapes = self.current, shapes
         with self.prevent(DataTable.RowHighlighted):

@@ -43,8 +43,13 @@ def event_text(event: Event) -> Text | None:
         case Answered():
             return _answer(event)
         case Failed(reason=reason, cancelled=cancelled):
-            return Text("cancelled" if cancelled else f"✗ no answer: {reason}", "bold")
+            return Text("cancelled" if cancelled else f"✗ {no_answer(reason)}", "bold")
     return None
+
+
+def no_answer(reason: str) -> str:
+    """Some reasons begin with these words themselves."""
+    return reason if reason.startswith("no answer") else f"no answer: {reason}"
 
 
 def _passages(hits: tuple[Hit, ...], seconds: float) -> Text:
