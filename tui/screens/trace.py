@@ -32,16 +32,22 @@ class TraceScreen(RoomScreen):
     CSS_PATH = "trace.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Back", key_display="esc"),
+        Binding("n", "beside(1)", "Next", tooltip="the next rollout of the list that it was opened from"),
+        Binding("p", "beside(-1)", "The rollout before", show=False),
         Binding("t", "tokens", "Tokens"),
-        Binding("y", "copy", "Copy", tooltip="copy what the line under the cursor has in full"),
+        Binding("y", "copy", "Copy", show=False, tooltip="copy what the line under the cursor has in full"),
         Binding("Y", "copy_answer", "Copy answer", show=False),
         Binding("e", "export", "Export", tooltip="export the rollout as JSON into the working folder"),
         Binding("o", "open_source", "Source", tooltip="open the document of the passage under the cursor"),
     ]
 
-    def __init__(self, rollout_id: int) -> None:
+    def __init__(
+        self, rollout_id: int, *, beside: Callable[[int, int], int | None] | None = None, back: str = ""
+    ) -> None:
+        """beside: of the list that it was opened from: the rollout so many lines below another one; back: the room
+        that Escape leads to, "" for the list."""
         super().__init__()
-        self._rollout_id = rollout_id
+        self._rollout_id, self._beside, self._back = rollout_id, beside, back
         self._view: TraceView | None = None
 
     def compose_room(self) -> ComposeResult:
@@ -63,6 +69,7 @@ class TraceScreen(RoomScreen):
             self.dismiss()
         elif self.desk.rollout_id is not None:
             self._rollout_id, self.desk.rollout_id = self.desk.rollout_id, None
+            self._back, self.desk.back = self.desk.back, ""
             self._view = None
         self.read()
 
@@ -117,6 +124,16 @@ class TraceScreen(RoomScreen):
             self.query_one(TraceTree).focus()
         else:
             self.dismiss()
+            if self._back:
+                self.app.switch_mode(self._back)
+
+    def action_beside(self, by: int) -> None:
+        found = self._beside(self._rollout_id, by) if self._beside else None
+        if found is None:
+            self.say(f"no rollout {'after' if by > 0 else 'before'} it in the list")
+            return
+        self._rollout_id, self._view = found, None
+        self.read(afresh=True)
 
     def action_tokens(self) -> None:
         from tui.screens.tokens import TokensScreen

@@ -64,8 +64,8 @@ class TracesScreen(RoomScreen):
     def come_back(self) -> None:
         """From a trace to the pages that were read; from another room perhaps with a wish of it."""
         if self.desk.rollout_id is not None:
-            self._open(self.desk.rollout_id)
-            self.desk.rollout_id = None
+            self._open(self.desk.rollout_id, back=self.desk.back)
+            self.desk.rollout_id, self.desk.back = None, ""
         self.read()
 
     def reading(self, *, afresh: bool) -> Callable[[], Any] | None:
@@ -162,10 +162,11 @@ class TracesScreen(RoomScreen):
     def _opened(self, event: TraceOpened) -> None:
         self._open(event.rollout_id)
 
-    def _open(self, rollout_id: int) -> None:
+    def _open(self, rollout_id: int, *, back: str = "") -> None:
         from tui.screens.trace import TraceScreen
 
-        self.app.push_screen(TraceScreen(rollout_id))
+        beside = self.query_one(RolloutTable).beside
+        self.app.push_screen(TraceScreen(rollout_id, beside=beside, back=back))
 
     @property
     def _current(self) -> RolloutLine | None:

@@ -97,6 +97,16 @@ class RolloutTable(DataTable[Text]):
         key = self.coordinate_to_cell_key(self.cursor_coordinate).row_key
         return self._lines.get(int(key.value or 0))
 
+    def beside(self, rollout_id: int, by: int) -> int | None:
+        """The rollout so many lines below, with the cursor on it; None: there is none, as far as was read."""
+        if rollout_id not in self._lines:
+            return None
+        row = self.get_row_index(str(rollout_id)) + by
+        if not self.is_valid_row_index(row):
+            return None
+        self.move_cursor(row=row)
+        return self.current.rollout_id if self.current else None
+
     def show(self, lines: Sequence[RolloutLine], *, marked: Collection[int]) -> None:
         """These lines in place of all, the cursor on the rollout that it was on, else on the first."""
         current = self.current
