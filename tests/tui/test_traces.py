@@ -164,7 +164,9 @@ async def test_from_one_trace_to_the_next(store: Store, tmp_path: Path):
         await until(pilot, f"rollout {ids.good}: notes-1/good", "no rollout after it in the list")
         await pilot.press("p")
         await until(pilot, f"rollout {ids.failed}: notes-1/failed")
-        await pilot.press("escape", "t")  # the list's cursor went along
+        await pilot.press("escape")
+        await until(pilot, " answer: none")  # under the list, of the rollout that the cursor is on
+        await pilot.press("t")  # the list's cursor went along
         await until(pilot, f"rollout {ids.failed}, segment 1")
 
 

@@ -68,6 +68,13 @@ class TraceOpened(Message):
 
 
 @dataclass
+class RolloutUnder(Message):
+    """The cursor has come to this rollout."""
+
+    line: RolloutLine
+
+
+@dataclass
 class EndReached(Message):
     """`last`: the id of the last line."""
 
@@ -154,6 +161,8 @@ class RolloutTable(DataTable[Text]):
     @on(DataTable.RowHighlighted)
     def _moved(self, event: DataTable.RowHighlighted) -> None:
         event.stop()
+        if self.current is not None:
+            self.post_message(RolloutUnder(line=self.current))
         if self._lines and event.cursor_row >= len(self._lines) - NEAR:
             self.post_message(EndReached(last=next(reversed(self._lines))))
 
