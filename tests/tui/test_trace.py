@@ -207,7 +207,7 @@ async def test_tokens_with_mask_levels_and_segments(store: Store, ids: Filled):
         await pilot.press("t")
         await until(pilot, "segment 1 of 2 (turns): tokens 1 to 4 of 4, 2 trained", "5 6 ⟪7 8 ⟫")
         await pilot.press("l")
-        await until(pilot, "5 6 ⟪7 ⁹8 ⁰⟫")
+        await until(pilot, "5 6 ⟪7 ⁹8 ⁰⟫", "⁹ 0.9 and above, ⁰ under 0.1")
         await pilot.press("right_square_bracket")
         await until(pilot, "segment 2 of 2")
         await pilot.press("y")
