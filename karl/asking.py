@@ -38,7 +38,8 @@ def event_line(event: Event) -> str | None:
             first = f", first {hits[0].key}" if hits else ""
             return f"  {len(hits)} passage{'' if len(hits) == 1 else 's'} in {seconds * 1000:.0f} ms{first}"
         case ToolReplied(tool=tool, error=error) if tool != "search" or error:
-            return f"{tool}: {error or 'replied'}"
+            # A turn that calls nothing has no tool to name.
+            return f"{tool or 'reply'}: {error or 'replied'}"
         case Compressed(tokens_before=before, tokens_after=after):
             return f"history compressed: {before} > {after} tokens"
         case AttemptFinished(finished=finished, total=total, answer=answer, failure=failure):

@@ -21,6 +21,7 @@ class Wish:
 class Desk:
     """run_id: the run that the rooms are about; None: none was picked, so the newest. rollout_id: the trace to open.
 
+    back: the room that wants it opened, where Escape leads from it.
     filter: what another room wants to see in the traces; wish: what it wants to launch. Taken, they are None again.
     unsaved: files whose texts were edited here and are not saved yet.
     """
@@ -29,6 +30,7 @@ class Desk:
     settings: Settings
     run_id: int | None = None
     rollout_id: int | None = None
+    back: str = ""
     filter: RolloutFilter | None = None
     wish: Wish | None = None
     unsaved: set[str] = field(default_factory=set)

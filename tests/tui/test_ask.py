@@ -66,7 +66,8 @@ async def test_a_conversation(store: Store, tmp_path: Path, monkeypatch: pytest.
         # Its document is gone.
         (tmp_path / "notes" / "teams" / "falcon.md").unlink()
         await pilot.press("down", "down", "o")
-        await until(pilot, "file is not there")
+        await until(pilot, "teams/falcon.md#0 (the file is not there)", "Falcon works in Oslo.")
+        await pilot.press("escape")
 
         # Its trace is the one in the store.
         (key,) = stored_rollouts(home)

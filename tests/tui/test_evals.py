@@ -125,9 +125,8 @@ async def test_a_running_evaluation_shows_how_far_it_is(store: Store):
     async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, "█████                10/40 25%, 8 under way  oapl-1: notes", "running")
         with store.session() as session:
-            set_progress(
-                session, run_id, title="oapl-1: notes", first=0, done=40, total=40, under_way=0, note="", over=True
-            )
+            title = "oapl-1: notes"
+            set_progress(session, run_id, title=title, first=0, done=40, total=40, under_way=0, note="", over=True)
         await until(pilot, "40/40 over  oapl-1: notes")
         with store.session() as session:
             set_run_state(session, run_id, state=RunState.DONE)

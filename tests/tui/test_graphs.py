@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from agents.spawning import same_imports
+from store.models import Corpus, Rollout, Task
 from store.session import Store
 from tests.karl.api_kit import make_corpus
 from tests.tui.graphs_kit import MINE, PASSAGE, fill_rollout, graphs_app, make_project
 from tests.tui.kit import until
+from tui.reading.graphs import read_material
 from tui.screens.choice import ChoiceScreen
 from tui.screens.graphs import GraphsScreen
 from tui.screens.workbench import WorkbenchScreen
@@ -274,6 +277,48 @@ async def test_without_a_corpus_there_is_nothing_to_ask(store: Store):
         await open_bench(pilot, "graph/solver")
         await pilot.press("f5", *keys("who?"), "enter")
         await until(pilot, "no corpus to search: `karl ingest FOLDER --name NAME` makes one")
+        # Keys are keys again, and nothing was left.
+        await pilot.press("o")
+        await until(pilot, "no trace yet: F5, then Enter, asks a question")
+        await pilot.press("f5", "x", "escape", "o")
+        assert app.screen.query_one("#question", Input).value == "x"
+        assert isinstance(app.screen, WorkbenchScreen)
+
+
+def test_a_question_is_put_to_the_corpus_that_it_was_asked_about(store: Store):
+    """A held-out one is about another corpus than the run."""
+    with store.session() as session:
+        fill_rollout(session)
+    assert read_material(store, run_id=None, rollout_id=None).corpus == "notes"
+    with store.session() as session:
+        other = Corpus(name="held-out notes", source="elsewhere")
+        session.add(other)
+        session.flush()
+        task = Task(key="t", run_id=1, iteration=0, corpus_id=other.id or 0, question="who?", answer="Mira")
+        session.add(task)
+        session.flush()
+        rollout = session.get(Rollout, 1)
+        assert rollout is not None
+        rollout.task_id = task.id
+    assert read_material(store, run_id=None, rollout_id=1).corpus == "held-out notes"
+
+
+async def test_edges_of_the_list_and_of_the_text(store: Store):
+    app = graphs_app(store)
+    async with app.run_test(size=LARGE) as pilot:
+        await until(pilot, "33 graphs")
+        await pilot.press("end")
+        await until(pilot, "prompts/solver_report.md")
+        # What is picked stays in sight where there is less room.
+        await pilot.resize_terminal(*SMALL)
+        assert any("solver_report  " in line for line in await until(pilot, "kind"))
+        await pilot.press("home", "enter")
+        await until(pilot, "line 1, column 1")
+        await pilot.press("ctrl+end")
+        editor = app.screen.query_one(CodeEditor)
+        await until(pilot, f"line {editor.document.line_count}, column 1")
+        await pilot.press("ctrl+home")
+        await until(pilot, "line 1, column 1")
 
 
 @pytest.mark.slow
@@ -289,7 +334,7 @@ async def test_one_question_through_the_edited_graph_is_seen_node_by_node(tmp_pa
         await patiently(pilot, "▶ think", " sampled")
         write(bench, RENAMED)
         await until(pilot, "* not saved")
-        await pilot.press("enter")
+        await pilot.press("f5", "enter")
         lines = await patiently(pilot, "▶ ponder", " sampled")
         assert not any("▶ think" in line for line in lines)
     store.close()

@@ -82,9 +82,9 @@ def test_every_part_of_a_rollout_is_a_line(store: Store, ids: Filled):
         "    0.125 not kept: I give up.",
         "2 compress: 3,812 -> 410 tokens; summary of 96",
         "  summary: Atlas: see the report.",
-        "3 search: 1 hits, 1 gold, 1 seen before; 410 tokens read, 5 sampled; 0.0 s",
+        "3 search: 1 hit, 1 gold, 1 seen before; 410 tokens read, 5 sampled; 0.0 s",
         "  says: Once more.",
-        '  query "atlas": 1 hits, 0.0 s',
+        '  query "atlas": 1 hit, 0.0 s',
         "    1 ◆ report.pdf#0, page 3, seen before: REPORT.PDF",
         "      Mira leads Atlas since May.",
         "4 answer: 500 tokens read, 7 sampled; 0.0 s",
@@ -123,7 +123,7 @@ def test_a_rollout_of_no_question_has_no_gold(store: Store, ids: Filled):
 async def test_the_tree_and_what_a_line_has_in_full(store: Store, ids: Filled, size: tuple[int, int]):
     async with opened(store, ids.good, size) as pilot:
         lines = await until(
-            pilot, "finished, reward 0.500, explore then verify", "tiny version 3, T 0.5", "key          notes-1"
+            pilot, "finished, reward 0.500, explore then verify", "tiny version 3, T 0.5", "key  ", "notes-1/good"
         )
         assert any("graph solver@aaaaaaaa" in line for line in lines)
         await pilot.press("down", "down", "down", "down", "down", "down", "enter")
@@ -207,7 +207,7 @@ async def test_tokens_with_mask_levels_and_segments(store: Store, ids: Filled):
         await pilot.press("t")
         await until(pilot, "segment 1 of 2 (turns): tokens 1 to 4 of 4, 2 trained", "5 6 ⟪7 8 ⟫")
         await pilot.press("l")
-        await until(pilot, "5 6 ⟪7 ⁹8 ⁰⟫")
+        await until(pilot, "5 6 ⟪7 ⁹8 ⁰⟫", "⁹ 0.9 and above, ⁰ under 0.1")
         await pilot.press("right_square_bracket")
         await until(pilot, "segment 2 of 2")
         await pilot.press("y")

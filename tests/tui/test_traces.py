@@ -137,11 +137,37 @@ async def test_other_rooms_preset_the_filter_and_open_traces(store: Store, tmp_p
         app.desk.rollout_id = ids.good
         await pilot.press("4")
         await until(pilot, f"rollout {ids.good}: notes-1/good")
+        # Escape goes back to the room that wanted the trace.
         await pilot.press("1")
+        app.desk.rollout_id, app.desk.back = ids.failed, "home"
+        await pilot.press("4")
+        await until(pilot, f"rollout {ids.failed}: notes-1/failed")
+        await pilot.press("escape")
+        await until(pilot, "[1 Home]")
         app.desk.filter = RolloutFilter(run_id=ids.run, arm="base")
         await pilot.press("4")
         await until(pilot, "notes-1: 1 rollouts under the filter", "arm:base")
         assert isinstance(app.screen, TracesScreen)
+
+
+async def test_from_one_trace_to_the_next(store: Store, tmp_path: Path):
+    with store.session() as session:
+        ids = fill_traces(session, tmp_path)
+    app = app_on(store, room="traces")
+    async with app.run_test(size=SMALL) as pilot:
+        await until(pilot, "notes-1: 3 rollouts")
+        await pilot.press("enter")
+        await until(pilot, f"rollout {ids.voted}: notes-1/voted")
+        await pilot.press("n")
+        await until(pilot, f"rollout {ids.failed}: notes-1/failed")
+        await pilot.press("n", "n", "n")
+        await until(pilot, f"rollout {ids.good}: notes-1/good", "no rollout after it in the list")
+        await pilot.press("p")
+        await until(pilot, f"rollout {ids.failed}: notes-1/failed")
+        await pilot.press("escape")
+        await until(pilot, " answer: none")  # under the list, of the rollout that the cursor is on
+        await pilot.press("t")  # the list's cursor went along
+        await until(pilot, f"rollout {ids.failed}, segment 1")
 
 
 async def test_newer_rollouts_come_at_the_top(store: Store, tmp_path: Path):
@@ -214,7 +240,7 @@ async def test_copy_and_export_from_the_list(store: Store, tmp_path: Path, monke
         ids = fill_traces(session, tmp_path)
     app = app_on(store, room="traces")
     async with app.run_test(size=SMALL) as pilot:
-        await until(pilot, "notes-1: 3 rollouts")
+        await until(pilot, "notes-1: 3 rollouts", "failed: timeout")
         await pilot.press("y")
         assert app.clipboard == "answer 1"
         await pilot.press("e")

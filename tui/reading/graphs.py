@@ -12,7 +12,7 @@ from karl.control.place import Settings
 from karl.control.workshop import Diagram, Facts, Kind, Piece, Shelf, ShelfReader, draw, opened
 from store import queries
 from store.errors import KarlError
-from store.models import Rollout, Step
+from store.models import Corpus, Rollout, Step, Task
 from store.queries import RolloutFilter, RolloutTrace
 from store.session import Session, Store
 from store.types import Hit, StepKind
@@ -78,6 +78,8 @@ class Material:
 def read_material(store: Store, *, run_id: int | None, rollout_id: int | None) -> Material:
     """Of the rollout that is picked, else of the newest one of the run that has a question, else of a corpus alone.
 
+    A question is put to the corpus that it was asked about: a held-out one is not about the corpus of the run.
+
     Raises: KarlError when the database refuses.
     """
     with store.session() as session:
@@ -86,7 +88,8 @@ def read_material(store: Store, *, run_id: int | None, rollout_id: int | None) -
         trace = _rollout(session, rollout_id, run_id=run.run_id if run else None)
         facts = _facts(session, trace) if trace else _of_corpus(session, corpus)
         checkpoint = queries.newest_checkpoint(session, corpus_id=_corpus_id(session, corpus))
-    return Material(facts, corpus, Path(checkpoint.path) if checkpoint else None)
+        asked = _asked_about(session, trace) if trace else ""
+    return Material(facts, asked or corpus, Path(checkpoint.path) if checkpoint else None)
 
 
 def read_rollout_id(store: Store, key: str) -> int | None:
@@ -97,6 +100,13 @@ def read_rollout_id(store: Store, key: str) -> int | None:
 
 def _corpus_id(session: Session, name: str) -> int | None:
     return queries.corpus_by_name(session, name).id if name else None
+
+
+def _asked_about(session: Session, trace: RolloutTrace) -> str:
+    """Name of the corpus; "" for a question that is no task."""
+    task = session.get(Task, trace.rollout.task_id) if trace.rollout.task_id is not None else None
+    corpus = session.get(Corpus, task.corpus_id) if task else None
+    return corpus.name if corpus else ""
 
 
 def _rollout(session: Session, rollout_id: int | None, *, run_id: int | None) -> RolloutTrace | None:

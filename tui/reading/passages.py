@@ -9,7 +9,7 @@ from karl.control.events import Citation, Cited, Hit
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """chunk_id None: only its key is known. score: of the search that found it."""
+    """chunk_id None: only its key is known. page: 1-based, PDFs only. score: of the search that found it."""
 
     key: str
     title: str
@@ -20,7 +20,11 @@ class Passage:
 
     @property
     def place(self) -> str:
-        return f"{self.key} p.{self.page}" if self.page else self.key
+        return f"{self.key}, page {self.page}" if self.page is not None else self.key
+
+
+def passage_text(passage: Passage) -> str:
+    return "\n".join(filter(None, [passage.place, passage.title, "", passage.text]))
 
 
 def passage_of(found: Hit | Citation | Cited) -> Passage:

@@ -14,21 +14,7 @@ from store.models import Judgement, Rollout, Task
 from store.queries import SegmentHead
 from store.session import Session, Store
 from store.types import Fate, Role, RolloutRecord
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A chunk that was shown or cited. page: 1-based, PDFs only."""
-
-    chunk_id: int
-    key: str
-    title: str
-    page: int | None
-    text: str
-
-    @property
-    def place(self) -> str:
-        return f"{self.key}, page {self.page}" if self.page is not None else self.key
+from tui.reading.passages import Passage
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +95,7 @@ def read_attempt_id(store: Store, key: str) -> int | None:
 def read_passages(session: Session, record: RolloutRecord, task: TaskView | None) -> dict[int, Passage]:
     ids = [*record.citations, *(hit for step in record.steps for hit in step.hits), *(task.citations if task else ())]
     chunks = queries.chunks_by_id(session, ids)
-    return {id_: Passage(id_, chunk.key, chunk.title, chunk.page, chunk.text) for id_, chunk in chunks.items()}
+    return {id_: Passage(chunk.key, chunk.title, chunk.page, chunk.text, id_) for id_, chunk in chunks.items()}
 
 
 def _place(session: Session, row: Rollout) -> Place:

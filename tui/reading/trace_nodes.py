@@ -23,7 +23,9 @@ def trace_nodes(view: TraceView) -> list[TraceNode]:
 
 def facts_text(view: TraceView) -> str:
     """All that is known of the rollout beside its text, a line each."""
-    return "\n".join(f"{name:<12} {value}" for name, value in facts(view) if value)
+    found = [(name, value) for name, value in facts(view) if value]
+    room = max(len(name) for name, _ in found)
+    return "\n".join(f"{name:<{room}}  {value}" for name, value in found)
 
 
 def facts(view: TraceView) -> Iterator[tuple[str, str]]:
@@ -31,7 +33,7 @@ def facts(view: TraceView) -> Iterator[tuple[str, str]]:
     made = record.provenance
     yield "key", record.key
     yield "run", place.run or "none"
-    yield "stage", f"{record.purpose}, iteration {place.iteration}, attempt {place.attempt}"
+    yield "stage", f"{record.purpose}{f', iteration {place.iteration}' if place.run else ''}, attempt {place.attempt}"
     yield "arm", place.arm
     yield "state", str(record.status)
     yield "reward", rate(place.reward)
@@ -98,7 +100,9 @@ def _verdict_node(verdict: Verdict, view: TraceView) -> TraceNode:
     named = zip(verdict.labels, nuggets, strict=True) if len(nuggets) == len(verdict.labels) else ()
     children = [TraceNode(f"{label.replace('_', ' ')}: {nugget}", nugget) for label, nugget in named]
     children = children or [TraceNode(label.replace("_", " "), label) for label in verdict.labels]
-    label = f"{verdict.kind} {rate(verdict.score)} by {verdict.judge}: {verdict.reason}"
+    # A rule's reason begins with its own name.
+    reason = verdict.reason.removeprefix(f"{verdict.judge}: ")
+    label = f"{verdict.kind} {rate(verdict.score)} by {verdict.judge}: {reason}"
     return TraceNode(label, "\n".join([label, *(child.label for child in children)]), children, opened=True)
 
 

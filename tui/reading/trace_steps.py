@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from store.types import AlternativeRecord, StepKind, StepRecord, ToolCallRecord
-from tui.reading.trace import Passage, TraceView
+from tui.reading.passages import Passage, passage_text
+from tui.reading.trace import TraceView
+from tui.text import some
 
 GOLD, OTHER, GONE = "◆", "○", "?"
 LEGEND = f"{GOLD} gold  {OTHER} other  {GONE} no longer in the corpus"
@@ -66,7 +68,7 @@ def _found(step: StepRecord, *, gold: Collection[int], seen: Collection[int]) ->
         return told
     shown = set(step.hits)
     many = f"{len(step.queries)} queries, " if len(step.queries) > 1 else ""
-    parts = [f"{many}{len(step.hits)} hits", f"{len(shown & set(gold))} gold" if gold else ""]
+    parts = [f"{many}{some(len(step.hits), 'hit')}", f"{len(shown & set(gold))} gold" if gold else ""]
     parts += [f"{len(shown & set(seen))} seen before" if shown & set(seen) else ""]
     return [", ".join(filter(None, parts)), *told]
 
@@ -96,7 +98,7 @@ def _call_node(call: ToolCallRecord, view: TraceView, *, seen: Collection[int]) 
     asked = str(call.arguments.get("query", "")) if call.tool == SEARCH else ""
     arguments = asked or json.dumps(call.arguments, ensure_ascii=False)
     label = f'query "{asked}"' if asked else f"{call.tool} {arguments}"
-    outcome = f"{len(call.hits)} hits" if call.tool == SEARCH else f"{len(call.reply):,} characters"
+    outcome = some(len(call.hits), "hit") if call.tool == SEARCH else f"{len(call.reply):,} characters"
     told = f"refused: {call.error}" if call.error is not None else f"{outcome}, {call.seconds:.1f} s"
     children = [
         *hit_nodes(call.hits, view, seen=seen),
@@ -120,10 +122,6 @@ def _hit_node(rank: int, chunk_id: int, passage: Passage | None, gold: bool, see
     title = f": {passage.title}" if passage.title else ""
     label = f"{rank} {GOLD if gold else OTHER} {passage.place}{again}{title}"
     return TraceNode(label, passage_text(passage), [TraceNode(passage.text, passage.text)], chunk_id=chunk_id)
-
-
-def passage_text(passage: Passage) -> str:
-    return "\n".join(filter(None, [passage.place, passage.title, "", passage.text]))
 
 
 def _alternatives_node(alternatives: Sequence[AlternativeRecord]) -> TraceNode:

@@ -25,6 +25,7 @@ from store import queries
 from store.errors import KarlError
 from store.session import Store
 from tui.documents import open_document
+from tui.doors import open_trace
 from tui.reading.passages import Passage
 from tui.screens.ask_setup import AskSetupScreen
 from tui.screens.base import RoomScreen
@@ -238,8 +239,7 @@ class AskScreen(RoomScreen):
         if rollout_id is None:
             self.say(f"the trace {key} is not in the store", failed=True)
             return
-        self.desk.rollout_id = rollout_id
-        self.app.switch_mode("traces")
+        open_trace(self, rollout_id)
 
     @on(VoteBar.Voted)
     def _vote(self, event: VoteBar.Voted) -> None:

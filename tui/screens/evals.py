@@ -18,6 +18,7 @@ from textual.worker import Worker, WorkerState
 from karl.control.evaluations import Form, Sheet, export_report
 from store import queries
 from store.session import Store
+from tui.doors import open_trace
 from tui.reading.evals import EvalsReader, EvalsView, ProgressView, Wanted
 from tui.screens.base import RoomScreen
 from tui.screens.export import ExportScreen
@@ -226,8 +227,7 @@ class EvalsScreen(RoomScreen):
         if rollout_id is None:
             self.notify("this store does not hold the trace: its evaluation ran in another home", markup=False)
             return
-        self.desk.rollout_id = rollout_id
-        self.app.switch_mode("traces")
+        open_trace(self, rollout_id)
 
     def commands(self) -> Iterator[SystemCommand]:
         yield SystemCommand(

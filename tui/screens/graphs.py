@@ -19,7 +19,7 @@ from tui.screens.base import RoomScreen
 from tui.widgets.diagram_view import DiagramView
 from tui.widgets.piece_table import PieceTable
 
-LIVE = "a run's rollouts are stored once they are over; F5 in the workbench follows one from node to node"
+LIVE = "a run stores its rollouts when they end; F5 in the workbench follows one"
 
 
 class GraphsScreen(RoomScreen):

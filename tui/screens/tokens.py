@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from tui.reading.tokens import PAGE, TokenPage, TokenReader
 from tui.screens.base import RoomScreen
-from tui.widgets.token_text import LEGEND, token_content
+from tui.widgets.token_text import LEGEND, LEVELS, token_content
 
 NONE = "This rollout has no tokens: its engine does not tell them, or it sampled nothing."
 
@@ -99,6 +99,7 @@ class TokensScreen(RoomScreen):
 
     def action_levels(self) -> None:
         self._levels = not self._levels
+        self.query_one("#legend", Static).update(LEVELS if self._levels else LEGEND)
         self._draw()
 
     def action_ids(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,13 +14,12 @@ from textual.containers import Container, VerticalScroll
 from textual.widgets import Static, Tree
 
 from karl.control.exports import export_trace
-from karl.control.sources import Source, opening, source_of, start
+from tui.documents import open_document
 from tui.excerpts import beginning
-from tui.reading.trace import Passage, TraceView, read_attempt_id, read_trace
+from tui.reading.trace import TraceView, read_attempt_id, read_trace
 from tui.reading.trace_nodes import answer_text, trace_nodes
-from tui.reading.trace_steps import TraceNode, passage_text
+from tui.reading.trace_steps import TraceNode
 from tui.screens.base import RoomScreen
-from tui.screens.viewer import ViewerScreen
 from tui.threads import in_thread
 from tui.widgets.trace_header import header_text
 from tui.widgets.trace_tree import TraceTree
@@ -34,16 +32,22 @@ class TraceScreen(RoomScreen):
     CSS_PATH = "trace.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Back", key_display="esc"),
+        Binding("n", "beside(1)", "Next", tooltip="the next rollout of the list that it was opened from"),
+        Binding("p", "beside(-1)", "The rollout before", show=False),
         Binding("t", "tokens", "Tokens"),
-        Binding("y", "copy", "Copy", tooltip="copy what the line under the cursor has in full"),
+        Binding("y", "copy", "Copy", show=False, tooltip="copy what the line under the cursor has in full"),
         Binding("Y", "copy_answer", "Copy answer", show=False),
         Binding("e", "export", "Export", tooltip="export the rollout as JSON into the working folder"),
         Binding("o", "open_source", "Source", tooltip="open the document of the passage under the cursor"),
     ]
 
-    def __init__(self, rollout_id: int) -> None:
+    def __init__(
+        self, rollout_id: int, *, beside: Callable[[int, int], int | None] | None = None, back: str = ""
+    ) -> None:
+        """beside: of the list that it was opened from: the rollout so many lines below another one; back: the room
+        that Escape leads to, "" for the list."""
         super().__init__()
-        self._rollout_id = rollout_id
+        self._rollout_id, self._beside, self._back = rollout_id, beside, back
         self._view: TraceView | None = None
 
     def compose_room(self) -> ComposeResult:
@@ -65,6 +69,7 @@ class TraceScreen(RoomScreen):
             self.dismiss()
         elif self.desk.rollout_id is not None:
             self._rollout_id, self.desk.rollout_id = self.desk.rollout_id, None
+            self._back, self.desk.back = self.desk.back, ""
             self._view = None
         self.read()
 
@@ -119,6 +124,16 @@ class TraceScreen(RoomScreen):
             self.query_one(TraceTree).focus()
         else:
             self.dismiss()
+            if self._back:
+                self.app.switch_mode(self._back)
+
+    def action_beside(self, by: int) -> None:
+        found = self._beside(self._rollout_id, by) if self._beside else None
+        if found is None:
+            self.say(f"no rollout {'after' if by > 0 else 'before'} it in the list")
+            return
+        self._rollout_id, self._view = found, None
+        self.read(afresh=True)
 
     def action_tokens(self) -> None:
         from tui.screens.tokens import TokensScreen
@@ -145,28 +160,8 @@ class TraceScreen(RoomScreen):
         if node is None or node.chunk_id is None:
             self.say("put the cursor on a passage (a hit or a citation) to open its document")
             return
-        found = partial(self._show_source, node.chunk_id)
-        in_thread(self, partial(source_of, self.desk.store, node.chunk_id), found)
-
-    def _show_source(self, chunk_id: int, source: Source | None) -> None:
-        if self._view is None:
-            return
-        passage, chosen = self._view.passages[chunk_id], opening(source) if source else None
-        if chosen is None:
-            self._show_passage(passage, source)
-            return
-        self.say(" ".join(chosen.command))
-        if not chosen.in_terminal:
-            in_thread(self, partial(start, chosen.command), lambda _: None)
-            return
-        with self.app.suspend():
-            subprocess.run(chosen.command, check=False)
-
-    def _show_passage(self, passage: Passage, source: Source | None) -> None:
-        """In place of its document, with where that should be."""
-        gone = "" if source and source.path.is_file() else " (the file is not there)"
-        text = "\n".join([*([source.place] if source else []), passage_text(passage)])
-        self.app.push_screen(ViewerScreen(f"{passage.place}{gone}", text))
+        if self._view is not None:
+            open_document(self, self._view.passages[node.chunk_id])
 
     def commands(self) -> Iterator[SystemCommand]:
         """For the command palette."""

@@ -15,12 +15,13 @@ from textual.widgets import Static
 from karl.control.exports import export_trace
 from store.errors import UsageError
 from store.queries import RolloutLine
+from tui.excerpts import one_line
 from tui.filter_words import filter_text, parse_filter
 from tui.reading.traces import Asked, ListView, NewsView, PageView, counted_total, read_list, read_news, read_page
 from tui.screens.base import RoomScreen
 from tui.threads import in_thread
 from tui.widgets.filter_bar import FilterBar, FilterGiven
-from tui.widgets.rollout_table import EndReached, RolloutTable, TraceOpened
+from tui.widgets.rollout_table import EndReached, RolloutTable, RolloutUnder, TraceOpened
 
 NO_RUN = "No run yet: `karl demo` makes one, with rollouts to read here."
 NOTHING = "No rollout is under this filter. `/` changes it; Enter on an empty line takes it away."
@@ -54,6 +55,7 @@ class TracesScreen(RoomScreen):
         yield FilterBar(id="filter")
         yield Static(NO_RUN, id="empty", markup=False)
         yield RolloutTable(id="rollouts")
+        yield Static(id="under", markup=False)
 
     def on_mount(self) -> None:
         self.query_one("#empty").display = False
@@ -64,8 +66,8 @@ class TracesScreen(RoomScreen):
     def come_back(self) -> None:
         """From a trace to the pages that were read; from another room perhaps with a wish of it."""
         if self.desk.rollout_id is not None:
-            self._open(self.desk.rollout_id)
-            self.desk.rollout_id = None
+            self._open(self.desk.rollout_id, back=self.desk.back)
+            self.desk.rollout_id, self.desk.back = None, ""
         self.read()
 
     def reading(self, *, afresh: bool) -> Callable[[], Any] | None:
@@ -112,6 +114,7 @@ class TracesScreen(RoomScreen):
         empty.display = not view.lines
         table.display = bool(view.lines)
         table.show(view.lines, marked=self._marked)
+        self._tell_under(table.current)
 
     def _show_news(self, news: NewsView) -> str:
         """At the top the list follows a run that goes on; further down it stays, and says that there is more."""
@@ -162,10 +165,21 @@ class TracesScreen(RoomScreen):
     def _opened(self, event: TraceOpened) -> None:
         self._open(event.rollout_id)
 
-    def _open(self, rollout_id: int) -> None:
+    def _open(self, rollout_id: int, *, back: str = "") -> None:
         from tui.screens.trace import TraceScreen
 
-        self.app.push_screen(TraceScreen(rollout_id))
+        beside = self.query_one(RolloutTable).beside
+        self.app.push_screen(TraceScreen(rollout_id, beside=beside, back=back))
+
+    @on(RolloutUnder)
+    def _moved(self, event: RolloutUnder) -> None:
+        self._tell_under(event.line)
+
+    def _tell_under(self, line: RolloutLine | None) -> None:
+        """What the list has no room for."""
+        width = max(1, self.size.width - 2)
+        texts = [one_line(line.question, width), one_line(f"answer: {line.answer or 'none'}", width)] if line else []
+        self.query_one("#under", Static).update("\n".join(texts))
 
     @property
     def _current(self) -> RolloutLine | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from karl.control.workshop import Diagram, Kind, TrialSession, trial_of
 from store.errors import KarlError
+from tui import doors
 from tui.reading.graphs import read_rollout_id
 from tui.rooms import ROOMS
 from tui.widgets.diagram_view import DiagramView
@@ -47,8 +48,7 @@ async def open_trace(bench: WorkbenchScreen) -> None:
     if found is None or "traces" not in [room.name for room in ROOMS]:
         bench.tell("no trace yet: F5, then Enter, asks a question")
         return
-    bench.desk.rollout_id = found
-    bench.app.switch_mode("traces")
+    doors.open_trace(bench, found)
 
 
 def _show_node(bench: WorkbenchScreen, diagram: Diagram, node: str) -> None:

@@ -166,6 +166,7 @@ class WorkbenchScreen(RoomScreen):
         looked = await asyncio.to_thread(look, draft, self.desk.settings)
         if draft.text == self.draft.text:
             self._show_looked(looked)
+            self.read()
             await show_preview(self, self._typed)
 
     def _show_looked(self, looked: Looked) -> None:

@@ -8,6 +8,7 @@ from textual.containers import Vertical
 from karl.control.events import Answered, Event, Failed, Hits, Told, told
 from tui.reading.passages import passage_of
 from tui.widgets.spoken import AnswerLine, Line, PassageLine, citation_line
+from tui.widgets.trace_lines import no_answer
 
 REDRAWS = 8  # a second, of a turn that is being spoken
 
@@ -61,7 +62,7 @@ class AnswerColumn(Vertical):
         self.stop()
         trace_id = event.trace_id if isinstance(event, Answered | Failed) else ""
         failed = said.kind == "failed"
-        text = said.text if not failed else ("cancelled" if _cancelled(event) else f"no answer: {said.text}")
+        text = said.text if not failed else ("cancelled" if _cancelled(event) else no_answer(said.text))
         self._answer = AnswerLine(text, trace_id=trace_id, classes="failed" if failed else "answer")
         self._add(self._answer)
         if said.explanation:

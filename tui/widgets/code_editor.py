@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
+from textual.binding import Binding, BindingType
 from textual.geometry import Offset
 from textual.strip import Strip
 from textual.widgets import TextArea
@@ -36,6 +38,11 @@ PARTS = {
 
 class CodeEditor(TextArea):
     """`marks`: those of this text alone. Escape leaves it; Tab indents."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+home", "go_to_edge(False)", "To the first line", show=False),
+        Binding("ctrl+end", "go_to_edge(True)", "To the last line", show=False),
+    ]
 
     def __init__(self, *, language: str, id: str | None = None) -> None:
         # Prompts are prose in long lines; a graph's lines mean something by where they begin.
@@ -67,6 +74,9 @@ class CodeEditor(TextArea):
         """Both from 1."""
         self.move_cursor((line - 1, column - 1), center=True)
         self.focus()
+
+    def action_go_to_edge(self, end: bool) -> None:
+        self.move_cursor(self.document.end if end else (0, 0))
 
     def get_line(self, line_index: int) -> Text:
         line = super().get_line(line_index)

@@ -14,7 +14,7 @@ from store.types import RolloutStatus, StepRecord
 from tui.excerpts import beginning
 from tui.reading.trace import TraceView
 from tui.reading.trace_steps import gold_of
-from tui.text import rate
+from tui.text import rate, some
 
 BRIEF = 240  # characters of a step's text, unless all of it is wanted
 
@@ -50,9 +50,10 @@ def _sign(same: bool) -> str:
 def _step(step: StepRecord | None, view: TraceView, *, full: bool) -> str:
     if step is None:
         return ""
-    gold = len({*step.hits} & {*gold_of(view)})
+    # Of a question whose author cites nothing there is no gold to find.
+    gold = f", {len({*step.hits} & {*gold_of(view)})} gold" if gold_of(view) else ""
     facts = f"{step.kind}, {step.prompt_tokens:,} tokens read, {step.sampled_tokens:,} sampled"
-    found = f", {len(step.hits)} hits, {gold} gold" if step.queries else ""
+    found = f", {some(len(step.hits), 'hit')}{gold}" if step.queries else ""
     queries = [f'query "{query}"' for query in step.queries]
     text = step.text.strip()
     return "\n".join([facts + found, *queries, text if full else beginning(text, characters=BRIEF)])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from rich.text import Text
 from textual import on
+from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
 from karl.control.workshop import Piece
@@ -16,6 +18,11 @@ COLUMNS = ("kind", "name", "from", "state")
 
 class PieceTable(DataTable[Text]):
     """A row a piece, keyed by its key. state: "broken" for one that can't be used."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("home", "scroll_top", "The first", show=False),
+        Binding("end", "scroll_bottom", "The last", show=False),
+    ]
 
     def on_mount(self) -> None:
         self.cursor_type = "row"
@@ -32,6 +39,10 @@ class PieceTable(DataTable[Text]):
                 self.add_row(*_cells(piece), key=piece.key)
             if selected in keys:
                 self.move_cursor(row=keys.index(selected))
+
+    def on_resize(self) -> None:
+        """What is picked stays in sight."""
+        self.move_cursor(row=self.cursor_row)
 
     @on(DataTable.RowHighlighted)
     def _moved(self, event: DataTable.RowHighlighted) -> None:

@@ -68,6 +68,13 @@ class TraceOpened(Message):
 
 
 @dataclass
+class RolloutUnder(Message):
+    """The cursor has come to this rollout."""
+
+    line: RolloutLine
+
+
+@dataclass
 class EndReached(Message):
     """`last`: the id of the last line."""
 
@@ -97,6 +104,16 @@ class RolloutTable(DataTable[Text]):
         key = self.coordinate_to_cell_key(self.cursor_coordinate).row_key
         return self._lines.get(int(key.value or 0))
 
+    def beside(self, rollout_id: int, by: int) -> int | None:
+        """The rollout so many lines below, with the cursor on it; None: there is none, as far as was read."""
+        if rollout_id not in self._lines:
+            return None
+        row = self.get_row_index(str(rollout_id)) + by
+        if not self.is_valid_row_index(row):
+            return None
+        self.move_cursor(row=row)
+        return self.current.rollout_id if self.current else None
+
     def show(self, lines: Sequence[RolloutLine], *, marked: Collection[int]) -> None:
         """These lines in place of all, the cursor on the rollout that it was on, else on the first."""
         current = self.current
@@ -124,6 +141,7 @@ class RolloutTable(DataTable[Text]):
         """Other columns where there is other room; lines and cursor stay."""
         shapes = shapes_for(event.size.width)
         if shapes == self._shapes:
+            self.move_cursor(row=self.cursor_row)  # into sight again
             return
         current, self._shapes = self.current, shapes
         with self.prevent(DataTable.RowHighlighted):
@@ -143,6 +161,8 @@ class RolloutTable(DataTable[Text]):
     @on(DataTable.RowHighlighted)
     def _moved(self, event: DataTable.RowHighlighted) -> None:
         event.stop()
+        if self.current is not None:
+            self.post_message(RolloutUnder(line=self.current))
         if self._lines and event.cursor_row >= len(self._lines) - NEAR:
             self.post_message(EndReached(last=next(reversed(self._lines))))
 

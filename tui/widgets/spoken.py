@@ -75,5 +75,5 @@ class AnswerLine(Line, can_focus=True):
 
 
 def citation_line(passage: Passage) -> PassageLine:
-    """`[people/mira.md#0 p.3] the passage's beginning`."""
+    """`[people/mira.md#0, page 3] the passage's beginning`."""
     return PassageLine(f"[{passage.place}] {one_line(passage.text, CITED)}", [passage], classes="citation")

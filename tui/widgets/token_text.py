@@ -22,6 +22,7 @@ SHADES = (
     (0.0, "bold reverse $error"),
 )
 LEGEND = f"{OPEN}trained on{CLOSE}  underlined: likely  bold: under 0.5  reversed: under 0.1"
+LEVELS = f"{OPEN}trained on{CLOSE}  how likely, in tenths: {DIGITS[9]} 0.9 and above, {DIGITS[0]} under 0.1"
 
 
 def token_content(page: TokenPage, *, levels: bool, ids: bool) -> Content:

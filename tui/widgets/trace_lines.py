@@ -43,14 +43,19 @@ def event_text(event: Event) -> Text | None:
         case Answered():
             return _answer(event)
         case Failed(reason=reason, cancelled=cancelled):
-            return Text("cancelled" if cancelled else f"✗ no answer: {reason}", "bold")
+            return Text("cancelled" if cancelled else f"✗ {no_answer(reason)}", "bold")
     return None
+
+
+def no_answer(reason: str) -> str:
+    """Some reasons begin with these words themselves."""
+    return reason if reason.startswith("no answer") else f"no answer: {reason}"
 
 
 def _passages(hits: tuple[Hit, ...], seconds: float) -> Text:
     text = Text(f"  {some(len(hits), 'passage')} in {seconds * 1000:.0f} ms")
     for hit in hits[:PASSAGES]:
-        page = f" p. {hit.page}" if hit.page else ""
+        page = f", page {hit.page}" if hit.page else ""
         text.append(f"\n  {hit.key}{page}: ", "bold").append(" ".join(hit.text.split())[:CHARS])
     return text.append(f"\n  and {len(hits) - PASSAGES} more", "dim") if len(hits) > PASSAGES else text
 

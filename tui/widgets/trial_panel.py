@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.widgets import Input, Static
 
@@ -15,6 +18,15 @@ from tui.widgets.diagram_view import DiagramView
 from tui.widgets.trace_lines import event_text
 
 SECONDS = 0.1  # from an event to its drawing: tokens come faster
+
+
+class QuestionLine(Input):
+    """Escape leaves it for the trace: its keys are keys again."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave the line", show=False)]
+
+    def action_leave(self) -> None:
+        self.screen.query_one("#trace").focus()
 
 
 class TrialPanel(Container):
@@ -30,7 +42,7 @@ class TrialPanel(Container):
         self.trace_id = ""  # of the last rollout that is stored
 
     def compose(self) -> ComposeResult:
-        yield Input(placeholder="a question; Enter asks it", id="question", compact=True)
+        yield QuestionLine(placeholder="a question; Enter asks it", id="question", compact=True)
         with Container(id="heard"):
             yield DiagramView(id="where")
             with VerticalScroll(id="trace"):
@@ -42,6 +54,7 @@ class TrialPanel(Container):
         field.value = field.value or question
 
     def begin(self, diagram: Diagram | None, said: str) -> None:
+        self.query_one("#trace").border_subtitle = ""
         self._diagram, self._text, self._outer = diagram, Text.assemble((said, "dim")), ""
         self._go_to("")
         self._draw_soon()
@@ -56,6 +69,7 @@ class TrialPanel(Container):
             self._go_to(event.node)
         if isinstance(event, Answered | Failed):
             self.trace_id = event.trace_id
+            self.query_one("#trace").border_subtitle = "o opens it in the room of traces" if event.trace_id else ""
         if isinstance(event, Token):
             self._text.append(event.text)
         elif line := event_text(event):
@@ -90,3 +104,4 @@ class TrialPanel(Container):
         event.stop()
         if event.value.strip():
             self.post_message(QuestionPut(event.value.strip()))
+            self.query_one("#trace").focus()
