@@ -10,6 +10,7 @@ import click
 from karl.commands.bench_ingest import ingest
 from karl.commands.bench_interface import store, tui
 from karl.commands.bench_options import AS_JSON, STRICT, finish
+from karl.commands.bench_embed import embed
 from karl.commands.bench_search import search
 from karl.commands.common import console, open_store, print_json, settings_of
 from karl.commands.run import overrides
@@ -375,6 +376,7 @@ def tokenizers(context: click.Context, words: Path, bpe: Path, count: int, seed:
             )
 
 
+bench.add_command(embed)
 bench.add_command(search)
 bench.add_command(ingest)
 bench.add_command(store)
