@@ -11,7 +11,7 @@ from tui.reading.spending import SpendingView
 from tui.text import amount, cut
 
 EMPTY = "no rollout was written yet"
-MODEL = 20  # cells
+MODEL = 12  # cells
 
 
 class SpendingPanel(Static):
@@ -31,7 +31,7 @@ class SpendingPanel(Static):
 
 
 def spending_table(spending: SpendingView) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for name in ("role", "model"):
         table.add_column(name, no_wrap=True)
     for name in ("rollouts", "searches", "read", "sampled", "USD"):
