@@ -55,20 +55,25 @@ def launch_the_demo(shown: Terminal) -> None:
 def read_a_trace(shown: Terminal) -> None:
     shown.press("4")
     shown.until("[4 Traces]", "rollouts, the newest first")
-    shown.press("slash")
+    shown.press("/")
+    shown.until("━filter")  # it has the focus
     shown.type("score>=0.5")
     shown.press("Enter")
     shown.until("under the filter")
     shown.press("Enter")
-    shown.until("search", "answer", "gold")
+    shown.until("steps:", "gold", "reference answer", "query")
+    # A key right behind Escape would be Alt and that key.
     shown.press("Escape")
+    shown.until("rollouts, the newest first")
 
 
 def edit_a_prompt(shown: Terminal) -> None:
     shown.press("5")
     shown.until("[5 Graphs]", "graphs and prompts")
-    shown.press("slash")
+    shown.press("/")
+    shown.wait(lambda: False, patience=1.0)
     shown.type("prompt solver")
+    shown.until("prompt solver")
     shown.press("Enter")
     shown.until("yours")
     shown.press("e")
@@ -78,16 +83,20 @@ def edit_a_prompt(shown: Terminal) -> None:
     shown.until("Be brief, please.")
     shown.press("C-s")
     shown.until("saved")
-    shown.press("Escape", "Escape")
+    shown.press("Escape")
+    shown.wait(lambda: False, patience=1.0)
+    shown.press("Escape")
+    shown.until("graphs and prompts")
 
 
 def ask_a_question(shown: Terminal, question: str) -> None:
     shown.press("6")
-    shown.until("[6 Ask]", "question")
+    shown.until("[6 Ask]", "━question")
     shown.type(question)
     shown.press("Enter")
     shown.until(question, "searches", patience=120)
     shown.press("Escape")
+    shown.wait(lambda: "━question" not in "".join(shown.lines()), patience=10.0)
 
 
 def test_a_day_with_it(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ class GraphsScreen(RoomScreen):
     def compose_room(self) -> ComposeResult:
         with Container(id="shelf"):
             with Vertical(id="list"):
-                yield Input(placeholder="part of a name", id="wanted")
+                yield Input(placeholder="parts of a name: prompt solver", id="wanted")
                 yield PieceTable(id="pieces")
             with Vertical(id="detail"):
                 yield Static(id="about", markup=False)
@@ -82,8 +82,9 @@ class GraphsScreen(RoomScreen):
         return f"{len(view.shelf.pieces)} graphs and prompts, {own} yours, {broken} broken{ignored}"
 
     def _pieces(self) -> list[Piece]:
-        wanted = self.query_one("#wanted", Input).value.strip().lower()
-        return [piece for piece in self._view.shelf.pieces if wanted in piece.key] if self._view else []
+        words = self.query_one("#wanted", Input).value.lower().split()
+        pieces = self._view.shelf.pieces if self._view else []
+        return [piece for piece in pieces if all(word in piece.key for word in words)]
 
     def _show_list(self) -> None:
         pieces = self._pieces()

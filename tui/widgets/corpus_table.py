@@ -34,7 +34,7 @@ class CorpusTable(RowTable):
     @on(DataTable.RowSelected)
     def _chosen(self, event: DataTable.RowSelected) -> None:
         event.stop()
-        if event.row_key.value is not None:
+        if event.row_key is not None and event.row_key.value is not None:
             self.post_message(CorpusOpened(name=event.row_key.value))
 
 

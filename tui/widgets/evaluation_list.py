@@ -112,13 +112,13 @@ class EvaluationList(DataTable[Text]):
     @on(DataTable.RowHighlighted)
     def _moved(self, event: DataTable.RowHighlighted) -> None:
         event.stop()
-        if event.row_key.value is not None:
+        if event.row_key is not None and event.row_key.value is not None:
             self.post_message(self.Moved(event.row_key.value))
 
     @on(DataTable.RowSelected)
     def _chosen(self, event: DataTable.RowSelected) -> None:
         event.stop()
-        if event.row_key.value is not None:
+        if event.row_key is not None and event.row_key.value is not None:
             self.post_message(self.Opened(event.row_key.value))
 
 

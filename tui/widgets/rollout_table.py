@@ -169,7 +169,7 @@ class RolloutTable(DataTable[Text]):
     @on(DataTable.RowSelected)
     def _chosen(self, event: DataTable.RowSelected) -> None:
         event.stop()
-        if event.row_key.value is not None:
+        if event.row_key is not None and event.row_key.value is not None:
             self.post_message(TraceOpened(rollout_id=int(event.row_key.value)))
 
 

@@ -49,13 +49,13 @@ class RunTable(RowTable):
     @on(DataTable.RowHighlighted)
     def _moved(self, event: DataTable.RowHighlighted) -> None:
         event.stop()
-        if event.row_key.value is not None:
+        if event.row_key is not None and event.row_key.value is not None:
             self.post_message(RunSelected(run_id=int(event.row_key.value)))
 
     @on(DataTable.RowSelected)
     def _chosen(self, event: DataTable.RowSelected) -> None:
         event.stop()
-        if event.row_key.value is not None:
+        if event.row_key is not None and event.row_key.value is not None:
             self.post_message(RunOpened(run_id=int(event.row_key.value)))
 
 
