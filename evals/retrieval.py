@@ -21,6 +21,7 @@ from evals.statistics import interval
 from store.corpus_settings import CorpusSettings, FusionWeights
 from store.errors import UsageError
 from store.queries import corpus_by_name, corpus_counts, documents
+from store.search_servers import SearchServers
 from store.session import Store
 from store.types import Hit
 from store.vectors.base import Progress, VectorIndex
@@ -79,6 +80,7 @@ def retrieval_figures(
     home: str | Path,
     ks: Sequence[int] = KS,
     progress: Progress | None = None,
+    servers: SearchServers | None = None,
 ) -> dict[str, Any]:
     """Recall@k with 95% intervals over questions, and milliseconds a query, per way of searching.
 
@@ -87,7 +89,7 @@ def retrieval_figures(
     """
     started = time.perf_counter()
     asked = load_questions(Path(questions))
-    index = open_index(store, corpus, home=home, progress=progress)
+    index = open_index(store, corpus, home=home, progress=progress, servers=servers)
     held, sizes, settings = _corpus_facts(store, corpus)
     known = [question for question in asked if question.doc_name in held]
     if not known:

@@ -12,6 +12,7 @@ from karl.settings import Settings
 from store.chunking.policy import load_policy
 from store.corpus import IngestReport, ingest
 from store.corpus_settings import CorpusSettings
+from store.errors import UsageError
 from store.queries import corpora
 from store.session import Store
 from store.vectors.library import open_index
@@ -35,13 +36,15 @@ class CorpusReport:
 
     report: IngestReport
     embedder: str
+    backend: str = "embedded"
 
     def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self.report), "embedder": self.embedder}
+        return {**asdict(self.report), "embedder": self.embedder, "index": self.backend}
 
     def lines(self) -> list[str]:
         report = self.report
         search = "BM25 only" if self.embedder == "none" else f"BM25 + {self.embedder}"
+        search += ", on Weaviate" if self.backend == "weaviate" else ""
         return [
             f"corpus {report.name}: {report.documents} documents, {report.chunks} chunks ({search})",
             f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, {report.removed} removed "
@@ -62,6 +65,7 @@ def ingest_corpus(
     max_chars: int | None,
     reporter: Reporter,
     chunking: str | None = None,
+    index: str | None = None,
 ) -> CorpusReport:
     """chunking: a policy's name, or a YAML file; what is not given stays as it was when the corpus was last ingested.
 
@@ -69,7 +73,8 @@ def ingest_corpus(
     """
     wanted = embedder or settings.embedder
     chosen = packaged_embedder() if wanted == "auto" else wanted
-    values: dict[str, Any] = {"embedder": chosen}
+    values: dict[str, Any] = {"embedder": chosen, "embedding": settings.embedding.conventions}
+    values |= {"backend": _backend(index or settings.index, settings)}
     values |= {"max_chars": max_chars} if max_chars else {}
     values |= {"chunking": load_policy(chunking)} if chunking else {}
     with reporter.stage(f"reading {path}", 1) as progress:
@@ -81,5 +86,18 @@ def ingest_corpus(
             progress=lambda state: progress.reach(state.done, state.total),
         )
     with reporter.stage("indexing", report.chunks) as progress:
-        open_index(store, name, home=settings.home, progress=lambda state: progress.reach(state.done, state.total))
-    return CorpusReport(report, chosen)
+        open_index(
+            store,
+            name,
+            home=settings.home,
+            progress=lambda state: progress.reach(state.done, state.total),
+            servers=settings.servers,
+        )
+    return CorpusReport(report, chosen, values["backend"])
+
+
+def _backend(index: str, settings: Settings) -> str:
+    """Raises: UsageError before anything is read, where no server is named."""
+    if index == "weaviate" and settings.weaviate is None:
+        raise UsageError("an index on Weaviate needs a table [weaviate] with its url in karl.toml (docs/search.md)")
+    return index

@@ -88,7 +88,9 @@ class CorpusService:
         # Opening may build an index: seconds, in which other calls go on.
         async with self._opening:
             if name not in self._sources:
-                self._sources[name] = await asyncio.to_thread(CorpusSource, self._store, name, home=self._settings.home)
+                self._sources[name] = await asyncio.to_thread(
+                    CorpusSource, self._store, name, home=self._settings.home, servers=self._settings.servers
+                )
         return self._sources[name]
 
     async def _graph(self, name: str, folder: Path) -> Graph:

@@ -17,6 +17,7 @@ from karl.endpoints import SECONDS, bearer, check_chat, vllm_load, vllm_models
 from karl.settings import Settings
 from karl.tiny import POLICY_FOLDER
 from store.errors import KarlError
+from store.search_servers import WeaviateSettings
 
 Level = Literal["ok", "optional", "missing"]
 PACKAGES = ("torch", "transformers", "verl", "langgraph", "langchain-core", "sqlmodel", "faiss-cpu", "bm25s", "textual")
@@ -53,6 +54,10 @@ def checks(settings: Settings) -> Iterator[Check]:
         yield from (_vllm(url, api_key=settings.vllm_api_key) for url in settings.vllm_url)
     if settings.chat is not None:
         yield _chat(settings.chat)
+    if settings.embedding.base_url:
+        yield _endpoint("embeddings endpoint", settings.embedding.base_url, api_key=settings.embedding.api_key)
+    if settings.weaviate is not None:
+        yield _weaviate(settings.weaviate)
 
 
 def _python() -> Check:
@@ -137,6 +142,15 @@ def _chat(chat: ChatSettings) -> Check:
         return Check("chat endpoint", "missing", *str(exc).rsplit("; ", 1))
     milliseconds = (time.perf_counter() - began) * 1_000
     return Check("chat endpoint", "ok", f"{chat.base_url} answers in {milliseconds:.0f} ms; model {chat.model}")
+
+
+def _weaviate(weaviate: WeaviateSettings) -> Check:
+    from store.vectors.weaviate_link import describe
+
+    try:
+        return Check("Weaviate", "ok", describe(weaviate))
+    except KarlError as exc:
+        return Check("Weaviate", "missing", *str(exc).rsplit("; ", 1))
 
 
 def _endpoint(name: str, url: str, *, api_key: str) -> Check:

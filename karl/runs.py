@@ -200,7 +200,7 @@ def open_context(
 
 
 def _searcher(store: Store, corpus: Corpus, *, settings: Settings) -> Searcher:
-    return AsyncSearcher(open_index(store, corpus.name, home=settings.home))
+    return AsyncSearcher(open_index(store, corpus.name, home=settings.home, servers=settings.servers))
 
 
 def _set_state(store: Store, run_id: int, state: RunState, *, error: str | None = None) -> None:

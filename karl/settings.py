@@ -15,6 +15,7 @@ from agents.engines.settings import ChatSettings, RouterSettings
 from agents.structured import JudgeSettings
 from karl.telemetry import TelemetrySettings
 from store.errors import UsageError
+from store.search_servers import EmbeddingSettings, SearchServers, WeaviateSettings
 
 SETTINGS_FILE = "karl.toml"
 ENVIRONMENT_PREFIX = "KARL_"
@@ -25,12 +26,16 @@ TABLES: dict[str, type[BaseModel]] = {
     "routing": RouterSettings,
     "chat": ChatSettings,
     "telemetry": TelemetrySettings,
+    "embedding": EmbeddingSettings,
+    "weaviate": WeaviateSettings,
 }
 EXAMPLES = {
     "judge": '{"base_url": "http://127.0.0.1:8001/v1", "model": "my-judge"}',
     "routing": '{"retries": 8, "concurrency": 64}',
     "chat": '{"base_url": "https://api.example.org/v1", "model": "its-model", "api_key": "..."}',
     "telemetry": '{"endpoint": "http://127.0.0.1:4318"}',
+    "embedding": '{"base_url": "http://127.0.0.1:8002/v1", "concurrency": 16}',
+    "weaviate": '{"url": "http://127.0.0.1:8080", "api_key": "..."}',
 }
 
 
@@ -52,7 +57,12 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     vllm_timeout: float = Field(600.0, gt=0, description="seconds without a byte from a vLLM endpoint")
     chat: ChatSettings | None = Field(None, description="with engine = chat: the endpoint that plays the policy")
     routing: RouterSettings = Field(RouterSettings(), description="retries and limits of engines behind HTTP")
-    embedder: str = Field("auto", description="auto, none, minilm, or a sentence-transformers name or folder")
+    embedder: str = Field(
+        "auto", description="auto, none, minilm, endpoint:MODEL, or a sentence-transformers name or folder"
+    )
+    embedding: EmbeddingSettings = Field(EmbeddingSettings(), description="how embedders compute, and what they add")
+    index: Literal["embedded", "weaviate"] = Field("embedded", description="where corpora are indexed when ingested")
+    weaviate: WeaviateSettings | None = Field(None, description="with index = weaviate: the server")
     device: str = Field("cpu", description="torch device of the local engine")
     engine_processes: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
         "auto",
@@ -70,6 +80,10 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         if self.engine == "chat" and self.chat is None:
             raise ValueError("engine 'chat' needs a table [chat] with base_url and model")
         return self
+
+    @property
+    def servers(self) -> SearchServers:
+        return SearchServers(embedding=self.embedding, weaviate=self.weaviate)
 
     @property
     def store_url(self) -> str:

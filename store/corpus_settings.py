@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from store.chunking.policy import ChunkingPolicy
+from store.search_servers import EmbeddingConventions
 
 
 class FusionWeights(BaseModel, frozen=True, extra="forbid"):
@@ -36,7 +37,11 @@ class CorpusSettings(BaseModel, frozen=True, extra="forbid"):
     chunking: ChunkingPolicy = ChunkingPolicy()
     """How documents are cut; `karl ingest --chunking` takes one by name or from a YAML file."""
     embedder: str = "none"
-    """"none" (BM25 only), "minilm" (packaged, offline), or the name or path of a sentence-transformers model."""
+    """"none" (BM25 only), "minilm" (packaged), "endpoint:MODEL", or a sentence-transformers model's name or path."""
+    embedding: EmbeddingConventions = EmbeddingConventions()
+    """Prefixes and lengths of the embedder; those of `[embedding]` when the corpus was last ingested."""
+    backend: Literal["embedded", "weaviate"] = "embedded"
+    """Where it is searched: in process, or on the server of `[weaviate]`."""
     fusion: FusionWeights = FusionWeights()
     """Weights of the hybrid ranking; without an embedder only BM25 counts."""
     index: IndexSettings = IndexSettings()

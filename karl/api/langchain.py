@@ -62,7 +62,7 @@ def load_search_tool(
     with ExitStack() as opened:
         store = open_store(chosen, corpus, needed=None, opened=opened)
         assert store is not None  # a named corpus is in one
-        searcher = CorpusSource(store, corpus, home=chosen.home).searcher
+        searcher = CorpusSource(store, corpus, home=chosen.home, servers=chosen.servers).searcher
         opened.callback(searcher.close)
         tool = SearchTool(searcher=searcher, k=k)
         # Whoever holds the tool holds the store open; LangChain's tools are never closed.

@@ -126,5 +126,5 @@ def _place(graph: str | Path, variant: str | None, tasks: Sequence[str], *, voic
 def _source(corpus: str | Searcher | None, store: Store | None, settings: Settings) -> Source:
     if isinstance(corpus, str):
         assert store is not None
-        return CorpusSource(store, corpus, home=settings.home)
+        return CorpusSource(store, corpus, home=settings.home, servers=settings.servers)
     return SearcherSource(corpus)

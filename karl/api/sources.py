@@ -14,6 +14,7 @@ from karl.api.results import Citation
 from store import queries
 from store.errors import UsageError
 from store.models import Chunk
+from store.search_servers import SearchServers
 from store.session import Store
 from store.types import Hit
 from store.vectors.base import VectorIndex
@@ -63,13 +64,13 @@ class SharedSearcher:
 class CorpusSource:
     """A named corpus. Raises: UsageError for an unknown one; KarlError when its index can't be opened."""
 
-    def __init__(self, store: Store, corpus: str, *, home: Path) -> None:
+    def __init__(self, store: Store, corpus: str, *, home: Path, servers: SearchServers | None = None) -> None:
         with store.session() as session:
             row = queries.corpus_by_name(session, corpus)
         assert row.id is not None
         self.corpus, self.corpus_id = corpus, row.id
         self._store = store
-        self.searcher = SharedSearcher(open_index(store, corpus, home=home))
+        self.searcher = SharedSearcher(open_index(store, corpus, home=home, servers=servers))
 
     def citations(self, ids: Iterable[int], *, seen: Mapping[int, Hit]) -> dict[int, Citation]:
         return stored_citations(self._store, ids)

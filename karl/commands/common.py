@@ -38,7 +38,7 @@ def open_searcher(store: Store, corpus: str, *, settings: Settings) -> AsyncSear
     from store.vectors.batching import AsyncSearcher
     from store.vectors.library import open_index
 
-    return AsyncSearcher(open_index(store, corpus, home=settings.home))
+    return AsyncSearcher(open_index(store, corpus, home=settings.home, servers=settings.servers))
 
 
 def console(*, stderr: bool = False) -> Console:

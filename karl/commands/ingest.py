@@ -12,9 +12,10 @@ from karl.commands.common import console, open_store, print_json, settings_of
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="Name of the corpus.")
-@click.option("--embedder", help="auto, none (BM25 only), minilm, or a sentence-transformers name or folder.")
+@click.option("--embedder", help="auto, none, minilm, endpoint:MODEL, or a sentence-transformers name.")
 @click.option("--max-chars", type=click.IntRange(min=200), help="Longest chunk by headings; a PDF's chunk is a page.")
 @click.option("--chunking", help="How documents are cut: a policy's name or a YAML file (docs/documents.md).")
+@click.option("--index", type=click.Choice(["embedded", "weaviate"]), help="In process, or on the [weaviate] server.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.pass_context
 def ingest(
@@ -24,6 +25,7 @@ def ingest(
     embedder: str | None,
     max_chars: int | None,
     chunking: str | None,
+    index: str | None,
     as_json: bool,
 ) -> None:
     """Read PATH (PDF, Markdown, text, HTML, office, source, JSONL) into a corpus; again: only what changed."""
@@ -41,6 +43,7 @@ def ingest(
             embedder=embedder,
             max_chars=max_chars,
             chunking=chunking,
+            index=index,
             reporter=TerminalReporter(out),
         )
     if as_json:

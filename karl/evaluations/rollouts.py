@@ -152,6 +152,7 @@ class Rollouts:
 
     def _searcher(self, corpus: str) -> Searcher:
         if corpus not in self._searchers:
-            index = open_index(self.evaluation.store, corpus, home=self.evaluation.settings.home)
+            settings = self.evaluation.settings
+            index = open_index(self.evaluation.store, corpus, home=settings.home, servers=settings.servers)
             self._searchers[corpus] = AsyncSearcher(index)
         return self._searchers[corpus]

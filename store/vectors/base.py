@@ -30,18 +30,19 @@ class IndexProgress(NamedTuple):
 
 
 class IndexStats(NamedTuple):
-    """vectors may exceed chunks (long chunks have several); small and no embedder = a search takes microseconds."""
+    """vectors may exceed chunks (long chunks have several); remote: on a server."""
 
     chunks: int
     vectors: int
     dimensions: int
     embedder: str
     kind: str
+    remote: bool = False
 
     @property
     def instant(self) -> bool:
-        """Whether a search is too short to be worth a thread."""
-        return self.vectors == 0 and self.chunks <= 5_000
+        """Whether a search takes microseconds, too short to be worth a thread."""
+        return self.vectors == 0 and self.chunks <= 5_000 and not self.remote
 
 
 Progress = Callable[[IndexProgress], None]

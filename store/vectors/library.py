@@ -14,8 +14,9 @@ from store.errors import KarlError, UsageError
 from store.models import Chunk, Document
 from store.queries.common import slices, table_of
 from store.queries.corpora import corpus_by_name
+from store.search_servers import SearchServers
 from store.session import Store
-from store.vectors.base import IndexEntry, Progress
+from store.vectors.base import IndexEntry, Progress, VectorIndex
 from store.vectors.chunk_texts import StoredTexts, entry_metadata
 from store.vectors.embedded import EmbeddedIndex
 from store.vectors.embedders import Embedder, make_embedder
@@ -44,18 +45,28 @@ def open_index(
     rebuild: bool = True,
     verify: bool = False,
     wait_seconds: float = WAIT_SECONDS,
-) -> EmbeddedIndex:
+    servers: SearchServers | None = None,
+) -> VectorIndex:
     """The index of a corpus as it is in the store now; what other processes make of it later shows by itself.
 
     Built first where it is missing or damaged, brought up to date where it is older than the corpus; rebuild=False
-    refuses instead. verify: every byte is read, of large indexes too. Raises: UsageError for an unknown corpus or
-    embedder, and with the mend instead of building; KarlError when the files cannot be written, or another process
-    has been writing them for longer than wait_seconds.
+    refuses instead. verify: every byte is read, of large indexes too. servers: embedders and indexes elsewhere.
+    Raises: UsageError for an unknown corpus or embedder, and with the mend instead of building; KarlError when the
+    files cannot be written, another process has been writing them for longer than wait_seconds, or a server fails.
     """
     with store.session() as session:
         row = corpus_by_name(session, corpus)
     settings, corpus_id = CorpusSettings.model_validate(row.settings), row.id or 0
-    embedder = make_embedder(settings.embedder, home=Path(home))
+    reached = servers or SearchServers()
+    embedder = make_embedder(
+        settings.embedder, home=Path(home), conventions=settings.embedding, settings=reached.embedding
+    )
+    if settings.backend == "weaviate":
+        from store.vectors.weaviate_opening import open_weaviate
+
+        return open_weaviate(
+            store, row, settings=reached.weaviate, embedder=embedder, progress=progress, rebuild=rebuild
+        )
     files = IndexFiles(index_folder(home, corpus), _identity(corpus, settings, embedder))
     snapshot = files.load(digest=store_contents(store, corpus_id).digest(), thorough=verify)
     if snapshot is None and not rebuild:

@@ -21,10 +21,11 @@ from store.vectors.base import IndexEntry, Progress
 from store.vectors.chunk_texts import ChunkText
 from store.vectors.dense import Dense
 from store.vectors.embedded import EmbeddedIndex
-from store.vectors.embedders import SentenceEmbedder, make_embedder
+from store.vectors.embedders import make_embedder
 from store.vectors.embedding_cache import EmbeddingCache
 from store.vectors.library import open_index
 from store.vectors.ranking import Ranking, blend, fuse, top
+from store.vectors.sentence_embedder import SentenceEmbedder
 from store.vectors.tokens import tokens
 
 NOTES = {
@@ -332,7 +333,7 @@ def test_the_cache_keeps_vectors_by_content(tmp_path: Path) -> None:
 def test_only_new_passages_are_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     computed: list[str] = []
 
-    def encode(self: SentenceEmbedder, texts: Sequence[str]) -> NDArray[np.float32]:
+    def encode(self: SentenceEmbedder, texts: Sequence[str], *, prefix: str) -> NDArray[np.float32]:
         computed.extend(texts)
         return HashEmbedder().embed_passages(texts)
 

@@ -1,0 +1,209 @@
+"""A corpus's index on a Weaviate server: our embedders' vectors and BM25 there, texts in the store."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.corpus_settings import FusionWeights
+from store.types import Hit
+from store.vectors.base import IndexEntry, IndexStats, Progress
+from store.vectors.chunk_texts import ChunkTexts
+from store.vectors.embedded import DEPTH
+from store.vectors.embedders import Embedder
+from store.vectors.ranking import Ranking, fuse
+from store.vectors.weaviate_import import Imported, held_chunks, reconcile, send
+from store.vectors.weaviate_manifest import Manifests, WeaviateManifest, check_dimensions
+from store.vectors.weaviate_search import HybridHit, hybrid, nearest, with_words
+from store.vectors.weaviate_shelf import Shelf
+
+FOLLOW_SECONDS = 5.0  # between two looks at what other processes made of the index
+
+
+class WeaviateIndex:
+    """Safe across threads. texts: opened again when another process changed the corpus.
+
+    Fused by the corpus's weights as the embedded index is, or by Weaviate with `alpha`. Raises: KarlError.
+    """
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        *,
+        manifest: WeaviateManifest,
+        texts: Callable[[], ChunkTexts],
+        embedder: Embedder | None,
+        fusion: FusionWeights,
+    ) -> None:
+        self.shelf, self.manifest, self.embedder, self.fusion = shelf, manifest, embedder, fusion
+        self.texts, self._open_texts = texts(), texts
+        self._manifests = Manifests(shelf.link)
+        self._alpha = shelf.link.settings.alpha
+        self._threads = ThreadPoolExecutor(shelf.link.settings.concurrency, thread_name_prefix="karl-weaviate")
+        self._lock = threading.Lock()
+        self._version, self._looked = 0, time.monotonic()
+
+    def build(self, entries: Iterable[IndexEntry], *, progress: Progress | None = None) -> IndexStats:
+        """Replace the contents; objects that are there already, as they should be, stay."""
+        wanted = list(entries)
+        self._begin()
+        done = reconcile(self.shelf, wanted, embedder=self.embedder, total=len(wanted), progress=progress)
+        return self._finish(done)
+
+    def add(self, entries: Iterable[IndexEntry], *, progress: Progress | None = None) -> IndexStats:
+        self._begin()
+        sent = send(self.shelf, list(entries), embedder=self.embedder, held=held_chunks(self.shelf))
+        return self._finish(self._counted(sent.dimensions))
+
+    def delete(self, chunk_ids: Iterable[int]) -> IndexStats:
+        self._begin()
+        self.shelf.delete(chunk_ids)
+        return self._finish(self._counted(0))
+
+    def search(
+        self,
+        queries: Sequence[str],
+        *,
+        k: int = 20,
+        fusion: FusionWeights | None = None,
+        among: Sequence[int] | None = None,
+    ) -> list[list[Hit]]:
+        """At most k hits a query; queries go side by side. among: the chunks that may be hits.
+
+        Raises: ValueError for k below 1; KarlError when the server does not answer.
+        """
+        if k < 1:
+            raise ValueError(f"k is {k}; a search returns at least one hit")
+        self.version()
+        spoken = list(dict.fromkeys(query for query in queries if query.strip()))
+        weights = fusion or self.fusion
+        vectors = self._vectors(spoken) if spoken and (self.embedder and weights.dense) else [None] * len(spoken)
+        found = self._threads.map(
+            lambda pair: self._one(pair[0], pair[1], k=k, weights=weights, by_weights=fusion is not None, among=among),
+            zip(spoken, vectors, strict=True),
+        )
+        by_query = dict(zip(spoken, found, strict=True))
+        return [by_query.get(query, []) for query in queries]
+
+    def _vectors(self, queries: Sequence[str]) -> Sequence[NDArray[np.float32] | None]:
+        assert self.embedder is not None
+        rows_QD = self.embedder.embed_queries(queries)
+        check_dimensions(rows_QD.shape[1], self.manifest)
+        return list(rows_QD)
+
+    def _one(
+        self,
+        query: str,
+        vector_D: NDArray[np.float32] | None,
+        *,
+        k: int,
+        weights: FusionWeights,
+        by_weights: bool,
+        among: Sequence[int] | None,
+    ) -> list[Hit]:
+        depth, mean = max(DEPTH, 5 * k), self.manifest.objects / max(1, self.manifest.chunks)
+        if vector_D is None:
+            bm25 = with_words(self.shelf, query, k=k, among=among)
+            return self._hits(bm25, bm25=_by_id(bm25))
+        if self._alpha is not None and not by_weights:
+            ranking, parts = hybrid(self.shelf, query, vector_D, k=depth, alpha=self._alpha, passages=mean, among=among)
+            return self._hits(ranking.best(k), **_raw(parts))
+        dense = nearest(self.shelf, vector_D, k=depth, passages=mean, among=among)
+        if weights.bm25 == 0:
+            return self._hits(dense.best(k), dense=_by_id(dense))
+        bm25 = with_words(self.shelf, query, k=depth, among=among)
+        fused = fuse([(weights.bm25, bm25), (weights.dense, dense)], k=k, constant=weights.constant)
+        return self._hits(fused, dense=_by_id(dense), bm25=_by_id(bm25))
+
+    def _hits(
+        self, ranking: Ranking, *, dense: dict[int, float] | None = None, bm25: dict[int, float] | None = None
+    ) -> list[Hit]:
+        ids, found = ranking.ids.tolist(), self.texts.get(ranking.ids.tolist())
+        return [
+            found[chunk_id].hit(chunk_id, score, dense=(dense or {}).get(chunk_id), bm25=(bm25 or {}).get(chunk_id))
+            for chunk_id, score in zip(ids, ranking.scores.tolist(), strict=True)
+            if chunk_id in found
+        ]
+
+    def _begin(self) -> None:
+        self.manifest = self.manifest.model_copy(
+            update={"complete": False, "content_sha256": "", "revision": self.manifest.revision + 1}
+        )
+        self._manifests.write(self.manifest)
+
+    def _finish(self, done: Imported) -> IndexStats:
+        self._use(
+            self.manifest.model_copy(
+                update={
+                    "complete": True,
+                    "chunks": done.chunks,
+                    "objects": done.objects,
+                    "dimensions": done.dimensions or self.manifest.dimensions,
+                }
+            )
+        )
+        self._manifests.write(self.manifest)
+        return self.stats()
+
+    def _counted(self, dimensions: int) -> Imported:
+        return Imported(len(held_chunks(self.shelf)), self.shelf.count(), dimensions)
+
+    def stats(self) -> IndexStats:
+        manifest = self.manifest
+        return IndexStats(
+            chunks=manifest.chunks,
+            vectors=manifest.objects if manifest.dimensions else 0,
+            dimensions=manifest.dimensions,
+            embedder=manifest.embedder,
+            kind="weaviate",
+            remote=True,
+        )
+
+    def version(self) -> int:
+        """Looks at the server in the background: what another process changed shows within seconds."""
+        with self._lock:
+            due = time.monotonic() - self._looked > FOLLOW_SECONDS
+            if due:
+                self._looked = time.monotonic()
+        if due:
+            self._threads.submit(self.follow)
+        return self._version
+
+    def follow(self) -> None:
+        """Take over what another process made of the index. Raises: KarlError."""
+        newer = self._manifests.read(self.manifest.corpus)
+        if newer is not None and newer.complete and newer.revision != self.manifest.revision:
+            self._use(newer)
+
+    def _use(self, manifest: WeaviateManifest) -> None:
+        texts = self._open_texts()
+        with self._lock:
+            self.manifest, self.texts = manifest, texts
+            self.shelf = Shelf(self.shelf.link, manifest.place)
+            self._version += 1
+
+    @property
+    def mean_chars(self) -> float:
+        """Of a chunk's text."""
+        return self.texts.chars / max(1, self.manifest.chunks)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=True)
+        self.shelf.link.close()
+
+
+def _by_id(ranking: Ranking) -> dict[int, float]:
+    return dict(zip(ranking.ids.tolist(), ranking.scores.tolist(), strict=True))
+
+
+def _raw(parts: dict[int, HybridHit]) -> dict[str, dict[int, float]]:
+    """What each ranking said of a chunk, before Weaviate brought the scores to one scale."""
+    return {
+        "dense": {chunk_id: hit.dense[1] for chunk_id, hit in parts.items() if hit.dense},
+        "bm25": {chunk_id: hit.bm25[1] for chunk_id, hit in parts.items() if hit.bm25},
+    }
