@@ -1,4 +1,4 @@
-"""Queries to a Weaviate server: nearest vectors, words, its own hybrid. Objects are passages, rankings are of chunks."""
+"""Queries to a Weaviate server: nearest vectors, words, its own hybrid. Objects are passages, rankings have chunks."""
 
 from __future__ import annotations
 
