@@ -12,11 +12,10 @@ from store.types import Hit
 from store.vectors.base import IndexEntry, IndexStats, Progress
 from store.vectors.chunk_texts import ChunkTexts
 from store.vectors.embedders import Embedder
-from store.vectors.ranking import Ranking, blend, fuse
+from store.vectors.fusion import depth_for, fused
+from store.vectors.ranking import Ranking
 from store.vectors.segments import Segment
 from store.vectors.snapshot import Snapshot, ordered
-
-DEPTH = 100  # candidates that each ranking hands to the fusion, or 5 k if that is more
 
 
 class EmbeddedIndex:
@@ -106,21 +105,17 @@ class EmbeddedIndex:
         spoken = [query for query in queries if query.strip()]
         if not spoken:
             return [[] for _ in queries]
-        depth = max(DEPTH, 5 * k)
+        depth = depth_for(k)
         dense = dict(zip(spoken, snapshot.rank_vectors(self.embedder.embed_queries(spoken), k=depth), strict=True))
         if weights.bm25 == 0:
             return [self._hits(dense[query].best(k), dense=dense[query]) if query in dense else [] for query in queries]
         bm25 = {query: snapshot.rank_words(query, k=depth) for query in dense}
         return [
-            self._fused(bm25[query], dense[query], k=k, depth=depth, weights=weights) if query in dense else []
-            for query in queries
+            self._fused(bm25[query], dense[query], k=k, weights=weights) if query in dense else [] for query in queries
         ]
 
-    def _fused(self, bm25: Ranking, dense: Ranking, *, k: int, depth: int, weights: FusionWeights) -> list[Hit]:
-        both = [(weights.bm25, bm25), (weights.dense, dense)]
-        by_ranks = weights.by == "ranks"
-        fused = fuse(both, k=k, constant=weights.constant) if by_ranks else blend(both, k=k, depth=depth)
-        return self._hits(fused, bm25=bm25, dense=dense)
+    def _fused(self, bm25: Ranking, dense: Ranking, *, k: int, weights: FusionWeights) -> list[Hit]:
+        return self._hits(fused(bm25, dense, weights=weights, k=k), bm25=bm25, dense=dense)
 
     def _hits(self, ranking: Ranking, *, bm25: Ranking | None = None, dense: Ranking | None = None) -> list[Hit]:
         ids = ranking.ids.tolist()

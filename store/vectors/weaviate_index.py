@@ -14,9 +14,10 @@ from store.corpus_settings import FusionWeights
 from store.types import Hit
 from store.vectors.base import IndexEntry, IndexStats, Progress
 from store.vectors.chunk_texts import ChunkTexts
-from store.vectors.embedded import DEPTH
 from store.vectors.embedders import Embedder
-from store.vectors.ranking import Ranking, fuse
+from store.vectors.fusion import depth_for, fused
+from store.vectors.ranking import Ranking
+from store.vectors.tokens import tokens
 from store.vectors.weaviate_import import Imported, held_chunks, reconcile, send
 from store.vectors.weaviate_manifest import Manifests, WeaviateManifest, check_dimensions
 from store.vectors.weaviate_search import HybridHit, hybrid, nearest, with_words
@@ -65,27 +66,17 @@ class WeaviateIndex:
         self.shelf.delete(chunk_ids)
         return self._finish(self._counted(0))
 
-    def search(
-        self,
-        queries: Sequence[str],
-        *,
-        k: int = 20,
-        fusion: FusionWeights | None = None,
-        among: Sequence[int] | None = None,
-    ) -> list[list[Hit]]:
-        """At most k hits a query; queries go side by side. among: the chunks that may be hits.
-
-        Raises: ValueError for k below 1; KarlError when the server does not answer.
-        """
+    def search(self, queries: Sequence[str], *, k: int = 20, fusion: FusionWeights | None = None) -> list[list[Hit]]:
+        """At most k hits a query; queries go side by side. Raises: ValueError for k below 1; KarlError."""
         if k < 1:
             raise ValueError(f"k is {k}; a search returns at least one hit")
         self.version()
-        spoken = list(dict.fromkeys(query for query in queries if query.strip()))
-        weights = fusion or self.fusion
-        vectors = self._vectors(spoken) if spoken and (self.embedder and weights.dense) else [None] * len(spoken)
+        spoken, weights = list(dict.fromkeys(query for query in queries if query.strip())), fusion or self.fusion
+        # Weights that are asked for go before the server's own way.
+        alpha = self._alpha if fusion is None else None
+        vectors = self._vectors(spoken) if spoken and self.embedder and weights.dense else [None] * len(spoken)
         found = self._threads.map(
-            lambda pair: self._one(pair[0], pair[1], k=k, weights=weights, by_weights=fusion is not None, among=among),
-            zip(spoken, vectors, strict=True),
+            lambda query, vector_D: self._one(query, vector_D, k=k, weights=weights, alpha=alpha), spoken, vectors
         )
         by_query = dict(zip(spoken, found, strict=True))
         return [by_query.get(query, []) for query in queries]
@@ -97,28 +88,21 @@ class WeaviateIndex:
         return list(rows_QD)
 
     def _one(
-        self,
-        query: str,
-        vector_D: NDArray[np.float32] | None,
-        *,
-        k: int,
-        weights: FusionWeights,
-        by_weights: bool,
-        among: Sequence[int] | None,
+        self, query: str, vector_D: NDArray[np.float32] | None, *, k: int, weights: FusionWeights, alpha: float | None
     ) -> list[Hit]:
-        depth, mean = max(DEPTH, 5 * k), self.manifest.objects / max(1, self.manifest.chunks)
+        shelf, depth = self.shelf, depth_for(k)
+        passages = self.manifest.objects / max(1, self.manifest.chunks)
         if vector_D is None:
-            bm25 = with_words(self.shelf, query, k=k, among=among)
+            bm25 = with_words(shelf, query, k=k)
             return self._hits(bm25, bm25=_by_id(bm25))
-        if self._alpha is not None and not by_weights:
-            ranking, parts = hybrid(self.shelf, query, vector_D, k=depth, alpha=self._alpha, passages=mean, among=among)
+        if alpha is not None and tokens(query):
+            ranking, parts = hybrid(shelf, query, vector_D, k=depth, alpha=alpha, passages=passages)
             return self._hits(ranking.best(k), **_raw(parts))
-        dense = nearest(self.shelf, vector_D, k=depth, passages=mean, among=among)
+        dense = nearest(shelf, vector_D, k=depth, passages=passages)
         if weights.bm25 == 0:
             return self._hits(dense.best(k), dense=_by_id(dense))
-        bm25 = with_words(self.shelf, query, k=depth, among=among)
-        fused = fuse([(weights.bm25, bm25), (weights.dense, dense)], k=k, constant=weights.constant)
-        return self._hits(fused, dense=_by_id(dense), bm25=_by_id(bm25))
+        bm25 = with_words(shelf, query, k=depth)
+        return self._hits(fused(bm25, dense, weights=weights, k=k), dense=_by_id(dense), bm25=_by_id(bm25))
 
     def _hits(
         self, ranking: Ranking, *, dense: dict[int, float] | None = None, bm25: dict[int, float] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,15 +29,12 @@ class HybridHit(NamedTuple):
     bm25: tuple[float, float] | None
 
 
-def nearest(
-    shelf: Shelf, vector_D: NDArray[np.float32], *, k: int, passages: float, among: Sequence[int] | None
-) -> Ranking:
+def nearest(shelf: Shelf, vector_D: NDArray[np.float32], *, k: int, passages: float) -> Ranking:
     """passages: the mean of a chunk, so that k chunks come out unless very long ones crowd them."""
     found = shelf.link.call(
         lambda client: shelf.collection(client).query.near_vector(
             vector_D.tolist(),
             limit=min(MOST, int(k * max(2.0, 2 * passages))),
-            filters=_chosen(among),
             return_metadata=["distance"],
             return_properties=["chunk"],
         )
@@ -46,7 +43,7 @@ def nearest(
     return ranked(((_chunk(one), -(one.metadata.distance or 0.0)) for one in found.objects), k=k)
 
 
-def with_words(shelf: Shelf, query: str, *, k: int, among: Sequence[int] | None) -> Ranking:
+def with_words(shelf: Shelf, query: str, *, k: int) -> Ranking:
     words = " ".join(tokens(query))
     if not words:
         return Ranking.none()
@@ -55,7 +52,6 @@ def with_words(shelf: Shelf, query: str, *, k: int, among: Sequence[int] | None)
             words,
             query_properties=["words"],
             limit=min(MOST, k),
-            filters=_chosen(among),
             return_metadata=["score"],
             return_properties=["chunk"],
         )
@@ -71,7 +67,6 @@ def hybrid(
     k: int,
     alpha: float,
     passages: float,
-    among: Sequence[int] | None,
 ) -> tuple[Ranking, dict[int, HybridHit]]:
     """By Weaviate's relative scores. A chunk's words and best vector may be two objects: their parts are added up."""
     from weaviate.classes.query import HybridFusion
@@ -84,7 +79,6 @@ def hybrid(
             fusion_type=HybridFusion.RELATIVE_SCORE,
             query_properties=["words"],
             limit=min(MOST, int(k * max(2.0, 2 * passages))),
-            filters=_chosen(among),
             return_metadata=["score", "explain_score"],
             return_properties=["chunk"],
         )
@@ -121,12 +115,6 @@ def _joined(old: HybridHit | None, new: HybridHit) -> HybridHit:
     bm25 = max((part for part in (old.bm25, new.bm25) if part), default=None)
     added = (dense[0] if dense else 0.0) + (bm25[0] if bm25 else 0.0)
     return HybridHit(max(old.score, new.score, added), dense, bm25)
-
-
-def _chosen(among: Sequence[int] | None) -> Any:
-    from weaviate.classes.query import Filter
-
-    return None if among is None else Filter.by_property("chunk").contains_any(list(among))
 
 
 def _chunk(one: Any) -> int:
