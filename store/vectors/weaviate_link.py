@@ -114,11 +114,10 @@ def check_grpc(settings: WeaviateSettings) -> None:
 def describe(settings: WeaviateSettings) -> str:
     """What answers over HTTP and over gRPC, for `karl doctor`. One try. Raises: KarlError."""
     link = WeaviateLink(settings.model_copy(update={"retries": 0}))
-    collections = link.call(lambda client: list(client.collections.list_all()))
-    ours = [name for name in collections if name.startswith(f"{settings.collection}_")]
+    used = link.call(lambda client: client.collections.exists(f"{settings.collection}_manifests"))
     version = check_ready(settings)
     link.close()
-    return f"{settings.url} is Weaviate {version}; {len(ours)} collections of ours"
+    return f"{settings.url} is Weaviate {version}, {'with' if used else 'without'} corpora under {settings.collection}"
 
 
 def grpc_place(settings: WeaviateSettings) -> str:

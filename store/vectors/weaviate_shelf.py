@@ -108,7 +108,7 @@ class Shelf:
             report = self.link.call(lambda client: self.collection(client).data.insert_many(objects))
         except KarlError as exc:
             if isinstance(exc.__cause__, WeaviateInsertManyAllFailedError):
-                return dict.fromkeys(range(len(passages)), str(exc.__cause__.message))
+                return dict.fromkeys(range(len(passages)), exc.__cause__.message.rpartition("errors: ")[2])
             raise
         return {index: error.message for index, error in report.errors.items()}
 

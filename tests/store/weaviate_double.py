@@ -43,6 +43,11 @@ class Stored:
     properties: dict[str, Any]
     vector: np.ndarray | None
 
+    @property
+    def is_passage(self) -> bool:
+        """Not a manifest."""
+        return "chunk" in self.properties
+
 
 Tenant = dict[str, Stored]  # by uuid
 
@@ -51,7 +56,7 @@ Tenant = dict[str, Stored]  # by uuid
 class Faults:
     """codes: answered by the next gRPC calls, one each, in place of their work; None lets one through.
 
-    refuse: why an object of a batch is refused; lose: taken without an error, and not kept; ready: of the HTTP probe.
+    refuse: why a passage of a batch is refused; lose: taken without an error, and not kept; ready: of the HTTP probe.
     """
 
     codes: list[grpc.StatusCode | None] = field(default_factory=list)
@@ -69,7 +74,7 @@ class WeaviateDouble:
         self.schema: dict[str, dict[str, Any]] = {}
         self.tenants: dict[str, dict[str, Tenant]] = {}
         self.calls: list[str] = []
-        self.inserted: list[str] = []  # uuids, in order, every time one is written
+        self.inserted: list[str] = []  # uuids of passages, in order, every time one is written
         self.http_port = self.grpc_port = 0
         self.lock = threading.Lock()
 
@@ -139,8 +144,6 @@ class _Http(BaseHTTPRequestHandler):
         match parts:
             case ["meta"]:
                 self._answer(200, {"version": VERSION, "hostname": "http://double", "grpcMaxMessageSize": 10485760})
-            case ["schema"]:
-                self._answer(200, {"classes": list(state.schema.values())})
             case ["schema", name] if name in state.schema:
                 self._answer(200, state.schema[name])
             case ["schema", name, "tenants", tenant] if tenant in state.tenants.get(name, {}):
@@ -201,9 +204,9 @@ class _Grpc(weaviate_pb2_grpc.WeaviateServicer):
                 one = _stored(given)
                 if reason := self._refused(given, one):
                     errors.append(batch_pb2.BatchObjectsReply.BatchError(index=index, error=reason))
-                elif not self.state.faults.lose(one):
+                elif not (one.is_passage and self.state.faults.lose(one)):
                     self._tenant(given, context)[one.uuid] = one
-                    self.state.inserted.append(one.uuid)
+                    self.state.inserted += [one.uuid] if one.is_passage else []
         return batch_pb2.BatchObjectsReply(took=0.0, errors=errors)
 
     def _refused(self, given: Any, one: Stored) -> str | None:
@@ -213,7 +216,7 @@ class _Grpc(weaviate_pb2_grpc.WeaviateServicer):
         lengths = {len(held.vector) for held in tenant.values() if held.vector is not None}
         if one.vector is not None and lengths and len(one.vector) not in lengths:
             return f"vector lengths don't match: existing {lengths.pop()}, new {len(one.vector)}"
-        return self.state.faults.refuse(one)
+        return self.state.faults.refuse(one) if one.is_passage else None
 
     def BatchDelete(self, request: Any, context: grpc.ServicerContext) -> Any:
         self._enter("BatchDelete", context)
@@ -342,7 +345,7 @@ def _by_both(objects: Sequence[Stored], given: Any, schema: dict[str, Any], cont
 
 def _result(request: Any, one: Stored, metadata: dict[str, Any]) -> Any:
     wanted = set(request.properties.non_ref_properties)
-    everything = request.properties.return_all_nonref_properties
+    everything = request.properties.return_all_nonref_properties or not request.HasField("properties")
     fields = {
         key: properties_pb2.Value(text_value=value)
         if isinstance(value, str)
@@ -350,6 +353,8 @@ def _result(request: Any, one: Stored, metadata: dict[str, Any]) -> Any:
         for key, value in one.properties.items()
         if everything or key in wanted
     }
+    asked = {key for key in ("creation_time_unix", "last_update_time_unix") if getattr(request.metadata, key)}
+    metadata = metadata | dict.fromkeys(asked, 1_700_000_000_000)
     present = {f"{key}_present": True for key in metadata}
     return search_get_pb2.SearchResult(
         properties=search_get_pb2.PropertiesResult(non_ref_props=properties_pb2.Properties(fields=fields)),
