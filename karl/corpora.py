@@ -99,5 +99,5 @@ def ingest_corpus(
 def _backend(index: str, settings: Settings) -> str:
     """Raises: UsageError before anything is read, where no server is named."""
     if index == "weaviate" and settings.weaviate is None:
-        raise UsageError("an index on Weaviate needs a table [weaviate] with its url in karl.toml (docs/search.md)")
+        raise UsageError("an index on Weaviate needs a table [weaviate] with its url in karl.toml (docs/embedders.md)")
     return index

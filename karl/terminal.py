@@ -51,7 +51,7 @@ class _Lines:
     def __init__(self, console: Console, title: str, total: int, done: int) -> None:
         self._console, self._title, self._total, self._done = console, title, total, done
         self._began = self._said = time.monotonic()
-        self._first, self._note = done, ""
+        self._first, self._note, self._heard = done, "", False
 
     def advance(self, count: int = 1, note: str = "", total: int | None = None) -> None:
         self._done += count
@@ -60,6 +60,9 @@ class _Lines:
             self.say()
 
     def reach(self, done: int, total: int) -> None:
+        if not self._heard:
+            # What was there before (a cache, a killed run) took none of this stage's time.
+            self._first, self._heard = done, True
         self.advance(done - self._done, total=total)
 
     def under_way(self, count: int) -> None:

@@ -33,7 +33,7 @@ def retrieval_bench(
     made = ingest_corpus(
         store, pdfs, name=CORPUS, settings=settings, embedder=embedder, max_chars=None, reporter=reporter
     )
-    report = retrieval_figures(store, CORPUS, questions=questions, home=settings.home)
+    report = retrieval_figures(store, CORPUS, questions=questions, home=settings.home, servers=settings.servers)
     if ablate:
         with reporter.stage("ablation", 1) as progress:
             report["figures"]["ablation"] = ablation(

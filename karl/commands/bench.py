@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from karl.commands.bench_embed import embed
 from karl.commands.bench_ingest import ingest
 from karl.commands.bench_interface import store, tui
 from karl.commands.bench_options import AS_JSON, STRICT, finish
@@ -375,6 +376,7 @@ def tokenizers(context: click.Context, words: Path, bpe: Path, count: int, seed:
             )
 
 
+bench.add_command(embed)
 bench.add_command(search)
 bench.add_command(ingest)
 bench.add_command(store)

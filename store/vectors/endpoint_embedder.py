@@ -46,7 +46,7 @@ class EndpointEmbedder(CachingEmbedder):
         size = self._settings.batch_size
         batches = [texts[start : start + size] for start in range(0, len(texts), size)]
         rows_ND = np.concatenate(list(self._threads.map(self._endpoint.embed, batches)))
-        self._check(rows_ND.shape[1])
+        self._check(self._finite(rows_ND).shape[1])
         if not self._conventions.normalize:
             return rows_ND
         lengths_N1 = np.linalg.norm(rows_ND, axis=1, keepdims=True)
