@@ -1,4 +1,4 @@
-"""`karl bench embed`: queries a second of an embedder, one at a time and in the batches that rollouts' searches form."""
+"""`karl bench embed`: queries a second of an embedder, one at a time and in batches as searches of rollouts form."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from karl.commands.bench_embed import embed
 from karl.commands.bench_ingest import ingest
 from karl.commands.bench_interface import store, tui
 from karl.commands.bench_options import AS_JSON, STRICT, finish

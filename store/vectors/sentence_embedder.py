@@ -82,7 +82,8 @@ def load_model(location: str, *, name: str, settings: EmbeddingSettings) -> Sent
     except (OSError, ValueError, ImportError, RuntimeError) as exc:
         reason = str(exc).splitlines()[0]
         raise UsageError(
-            f"embedder {name!r}: cannot load {location}: {reason}; name a model folder that exists"
+            f"embedder {name!r}: cannot load {location}: {reason}; "
+            "name a model or folder that exists, and check [embedding]"
         ) from exc
     finally:
         if bars_shown:
