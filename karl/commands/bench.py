@@ -11,7 +11,6 @@ from karl.commands.bench_embed import embed
 from karl.commands.bench_ingest import ingest
 from karl.commands.bench_interface import store, tui
 from karl.commands.bench_options import AS_JSON, STRICT, finish
-from karl.commands.bench_embed import embed
 from karl.commands.bench_search import search
 from karl.commands.common import console, open_store, print_json, settings_of
 from karl.commands.run import overrides
