@@ -72,7 +72,8 @@ class BareLoop:
         hits = await self._rig.searcher.search(step.query, tool.k)
         step.hits.extend(hit.chunk_id for hit in hits)
         seconds = perf_counter() - began
-        conversation.append_tool(self._show.render(hits=book.show(hits, max_chars=tool.max_chars)))
+        shown = book.show(hits, max_chars=tool.max_chars, lines=tool.text == "lines")
+        conversation.append_tool(self._show.render(hits=shown))
         return StepRecord(
             step.kind,
             step.text,

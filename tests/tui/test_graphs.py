@@ -162,7 +162,7 @@ async def test_the_difference_to_the_built_in_one(store: Store):
         await pilot.press("f4")
         await until(pilot, "takes effect exactly as the built-in graph does")
         write(bench, MINE)
-        await until(pilot, "-  search: {k: 20, max_chars: 4000}", "+  search: {k: 7, max_chars: 4000}")
+        await until(pilot, "-  search: {k: 20, max_chars: 4000, text", "+  search: {k: 7, max_chars: 4000, text")
 
 
 async def test_a_prompt_is_previewed_with_what_a_rollout_had(store: Store):
