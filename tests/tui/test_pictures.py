@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def test_a_room_looks_as_it_did(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     utc: None,
+    request: pytest.FixtureRequest,
     room: str,
     size: tuple[int, int],
 ) -> None:
@@ -42,4 +44,5 @@ def test_a_room_looks_as_it_did(
     monkeypatch.chdir(tmp_path)
     fill_gallery(store, Path("notes"))
     app: Any = app_on(store, room=room)
-    assert snap_compare(app, terminal_size=size, run_before=settled)
+    picture = Path(__file__).parent / "__snapshots__" / "test_pictures" / f"{request.node.name}.svg"
+    assert snap_compare(app, terminal_size=size, run_before=partial(settled, picture=picture))
