@@ -53,6 +53,11 @@ class Terminal:
             raise AssertionError(f"{said} never came on the screen:\n" + "\n".join(self.lines()))
         return self.lines()
 
+    def until_no_more(self, said: str, *, patience: float = 60.0) -> None:
+        """Wait until the text is not on the screen. Raises: AssertionError with the screen."""
+        if not self.wait(lambda: not self._shows([said]), patience=patience):
+            raise AssertionError(f"{said} stayed on the screen:\n" + "\n".join(self.lines()))
+
     def _shows(self, said: Sequence[str]) -> bool:
         lines = self.lines()
         return all(any(text in line for line in lines) for text in said)

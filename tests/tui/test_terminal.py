@@ -71,22 +71,24 @@ def edit_a_prompt(shown: Terminal) -> None:
     shown.press("5")
     shown.until("[5 Graphs]", "graphs and prompts")
     shown.press("/")
-    shown.wait(lambda: False, patience=1.0)
+    shown.until_no_more("━graphs and prompts")  # the list has lost the focus
     shown.type("prompt solver")
     shown.until("prompt solver")
     shown.press("Enter")
-    shown.until("yours")
+    shown.until("━graphs and prompts", "─solver")
     shown.press("e")
-    shown.until("prompts/solver.md")
+    shown.until("━prompts/solver.md", "line 1, column 1")
     shown.press("C-End")
+    # Textual hands a key with a meaning on and a letter not: letters right behind it would come first.
+    shown.until_no_more("line 1, column 1")
     shown.type("Be brief, please.")
     shown.until("Be brief, please.")
     shown.press("C-s")
     shown.until("saved")
     shown.press("Escape")
-    shown.wait(lambda: False, patience=1.0)
+    shown.until_no_more("━prompts/solver.md")
     shown.press("Escape")
-    shown.until("graphs and prompts")
+    shown.until("[5 Graphs]", "graphs and prompts")
 
 
 def ask_a_question(shown: Terminal, question: str) -> None:
