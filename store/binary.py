@@ -1,14 +1,19 @@
-"""Segments as compact bytes: token ids int32, loss mask uint8, log-probs float32, all little-endian."""
+"""Segments as compact bytes: token ids int32, loss mask uint8, log-probs float32, all little-endian.
+
+numpy is imported when the first are read: who only lists runs waits for no import.
+"""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from store.errors import KarlError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def pack_ids(ids_T: Sequence[int]) -> bytes:
@@ -45,6 +50,8 @@ def unpack_floats(data: bytes) -> NDArray[np.float32]:
 
 
 def _unpack(data: bytes, *, dtype: str) -> NDArray:
+    import numpy as np
+
     size = np.dtype(dtype).itemsize
     if len(data) % size:
         raise KarlError(

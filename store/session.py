@@ -6,6 +6,8 @@ with the hint to upgrade karl. Alembic (0.4 s to import) is loaded by `upgrade` 
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -122,11 +124,24 @@ def _make_parent(path: Path) -> None:
 
 def _set_pragmas(patience: float, connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _use_wal(cursor, patience)
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute(f"PRAGMA busy_timeout={int(patience * 1000)}")
     cursor.execute("PRAGMA synchronous=NORMAL")  # WAL keeps the file sound; a power cut costs the last commits only
     cursor.close()
+
+
+def _use_wal(cursor: Any, patience: float) -> None:
+    """SQLite does not wait for another process that does the same to a new file: it says at once that it is locked."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(0.01)
 
 
 def ensure_head(engine: Engine, *, shown: str) -> None:

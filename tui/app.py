@@ -9,12 +9,15 @@ from typing import Any, ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.worker import get_current_worker
 
 from karl.control.place import Settings
 from store.session import Store
 from tui.desk import Desk
-from tui.rooms import ROOMS, Room
+from tui.rooms import ROOMS, Room, import_rooms
 from tui.themes import THEMES
+
+SETTLED = 1.0  # seconds after which the first room has what it shows
 
 
 class KarlApp(App[None]):
@@ -42,6 +45,16 @@ class KarlApp(App[None]):
         for room in ROOMS:
             self.add_mode(room.name, room.make)
         self.switch_mode(self._first)
+        self.set_timer(SETTLED, self._import_rooms)
+
+    def _import_rooms(self) -> None:
+        """What cannot be imported is told by the room that needs it."""
+
+        def work() -> None:
+            worker = get_current_worker()
+            import_rooms(cancelled=lambda: worker.is_cancelled)
+
+        self.run_worker(work, name="import", group="import", thread=True, exit_on_error=False)
 
     def action_enter(self, name: str) -> None:
         """Go to a room; what was open on top of the one that is left stays there."""

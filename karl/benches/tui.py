@@ -14,6 +14,7 @@ from typing import Any
 
 from evals.bench_frame import Target, bench_report
 from karl.benches.store import big_store_file, fill_once
+from karl.benches.tui_open import opening_seconds
 from karl.reporting import Reporter
 from store import queries
 from store.errors import KarlError
@@ -36,17 +37,26 @@ def tui_bench(
     began = time.perf_counter()
     file = big_store_file(home, rollouts=rollouts, steps=steps, seed=seed)
     fill_once(file, rollouts=rollouts, steps=steps, seed=seed, reporter=reporter)
+    with reporter.stage("opening the interface", 1):
+        opened = opening_seconds(file.parent)
     with reporter.stage("driving the interface", 1):
         found = _drive(file, rounds=rounds, idle=idle)
     switch, filtered = _figures(found.pop("switch_ms")), _figures(found.pop("filter_ms"))
-    figures = {"rollouts": rollouts, "steps": rollouts * steps, "switch_ms": switch, "filter_ms": filtered, **found}
+    figures = {
+        "rollouts": rollouts,
+        "steps": rollouts * steps,
+        "open_s": {"median": opened[len(opened) // 2], "slowest": opened[-1], "count": len(opened)},
+        "switch_ms": switch,
+        "filter_ms": filtered,
+        **found,
+    }
     idle_most, live_most = max(found["idle_cpu_percent"].values()), max(found["live_cpu_percent"].values())
     return bench_report(
         "tui",
         figures=figures,
         compared={"textual": version("textual")},
         targets=[
-            Target("open_s", found["open_s"], "<", OPEN_S),
+            Target("open_s.slowest", opened[-1], "<", OPEN_S),
             Target("switch_ms.p95", switch["p95"], "<", SWITCH_MS),
             Target("filter_ms.p95", filtered["p95"], "<", SWITCH_MS),
             Target("memory_mb", found["memory_mb"], "<", MEMORY_MB),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import sys
 from pathlib import Path
@@ -32,6 +33,7 @@ PATIENCE = 2.0
 @click.pass_context
 def tui(context: click.Context, svg: Path | None, room: str, theme: str | None, size: str) -> None:
     """Launch runs, watch them, read traces, edit graphs and prompts, ask. Quitting stops no run."""
+    gc.disable()  # until the first room is there: all that is made before stays
     columns, rows = _size(size)
     if svg is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("`karl tui` needs a terminal; `karl runs` and `karl show RUN` print the same without one")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlmodel import Session
 
@@ -22,6 +20,10 @@ from store.types import (
     StepRecord,
     ToolCallRecord,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class SegmentArrays(NamedTuple):

@@ -14,12 +14,13 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.events import ScreenResume
 from textual.screen import Screen
-from textual.widgets import Footer
 from textual.worker import Worker, WorkerState
 
 from tui.desk import Desk
 from tui.rooms import ROOMS
+from tui.widgets.keys import Keys
 from tui.widgets.room_bar import RoomBar
 from tui.widgets.told import Told
 
@@ -65,13 +66,15 @@ class RoomScreen(Screen[None]):
         yield RoomBar(ROOMS, here=self.ROOM)
         yield Told(id="status")
         yield from self.compose_room()
-        yield Footer()
+        yield Keys()
 
     def on_mount(self) -> None:
         self.say(f"reading {self.desk.source}")
         self.set_interval(SECONDS, self._tick)
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        # Nothing here is styled by what changes elsewhere; a new theme is applied when the room is entered.
+        event.refresh_styles = False
         self.come_back()
 
     def come_back(self) -> None:
@@ -113,6 +116,7 @@ class RoomScreen(Screen[None]):
             if self.readings == 1:
                 # What a room has loaded stays: to look for garbage in it again and again takes longer than a frame.
                 gc.freeze()
+                gc.enable()
         elif event.state is WorkerState.ERROR:
             self.say(f"cannot read, trying again: {event.worker.error}", failed=True)
         if self._asked_meanwhile:

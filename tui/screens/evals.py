@@ -109,7 +109,7 @@ class EvalsScreen(RoomScreen):
             self._draw(view.sheet)
 
     def _draw(self, sheet: Sheet) -> None:
-        if self._drawn is None or self._drawn[0] is not sheet or self._drawn[1] != self._pair:
+        if self._drawn != (sheet, self._pair):
             self._drawn = (sheet, self._pair)
             self.query_one(EvaluationParts).show(sheet, pair=self._pair)
 

@@ -8,11 +8,12 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer, Log, Static
+from textual.widgets import Log, Static
 from textual.worker import Worker, WorkerState
 
 from karl.control.place import Settings, log_file
 from tui.reading.log import LogTail, Said
+from tui.widgets.keys import Keys
 
 LINES = 5000  # that are kept on the screen
 SECONDS = 1.0
@@ -34,7 +35,7 @@ class LogScreen(Screen[None]):
         yield Static(f"the log of run {self._run}: {self._tail.path}", id="where", markup=False)
         yield Static("reading", id="nothing", markup=False)
         yield Log(max_lines=LINES)
-        yield Footer()
+        yield Keys()
 
     def on_mount(self) -> None:
         self.query_one(Log).display = False

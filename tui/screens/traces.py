@@ -133,6 +133,11 @@ class TracesScreen(RoomScreen):
         marked = f"  marked: {', '.join(map(str, self._marked))}" if self._marked else ""
         return f"{run}: {counted_total(view.total)} rollouts{under}{news}{marked}  {self.desk.source}"
 
+    @property
+    def shown(self) -> ListView | None:
+        """The first page of what the list shows."""
+        return self._view
+
     # -- the filter --------------------------------------------------------------------------------------------------
 
     @on(FilterGiven)

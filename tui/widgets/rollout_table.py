@@ -22,7 +22,8 @@ from tui.excerpts import one_line
 from tui.text import rate
 
 NEAR = 20  # lines from the last one at which the next page is asked for
-WIDE = 140  # cells from which on there is room for every column
+MIDDLING = 120  # cells from which on there is room for the answer, and for every column
+WIDE = 165
 GAP = "  "
 EDGE = 5  # padding of the table and of its cell, scrollbar
 CELL = "line"  # the one column's key
@@ -43,6 +44,17 @@ NARROW_SHAPES = {
     "score": Shape(5, right=True),
     "state": Shape(15),
     "question": Shape(0),
+}
+MIDDLING_SHAPES = {
+    "mark": Shape(1),
+    "id": Shape(7, right=True),
+    "arm": Shape(10),
+    "score": Shape(5, right=True),
+    "state": Shape(15),
+    "fate": Shape(11),
+    "steps": Shape(5, right=True),
+    "question": Shape(0, share=3),
+    "answer": Shape(0, share=2),
 }
 WIDE_SHAPES = {
     "mark": Shape(1),
@@ -175,7 +187,7 @@ class RolloutTable(DataTable[Text]):
 
 def shapes_for(width: int) -> dict[str, Shape]:
     """The columns for so many cells, those without a width of their own sharing what is left."""
-    shapes = WIDE_SHAPES if width >= WIDE else NARROW_SHAPES
+    shapes = WIDE_SHAPES if width >= WIDE else MIDDLING_SHAPES if width >= MIDDLING else NARROW_SHAPES
     taken = sum(shape.cells for shape in shapes.values()) + len(GAP) * (len(shapes) - 1) + EDGE
     shares = sum(shape.share for shape in shapes.values() if not shape.cells)
     each = max(8, (width - taken) // shares)
