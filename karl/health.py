@@ -48,6 +48,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield _accelerator()
     yield _policy()
     yield _store(settings)
+    yield from _indexes(settings)
     yield _disk(settings)
     yield _judge(settings)
     if settings.engine == "vllm":
@@ -104,6 +105,30 @@ def _store(settings: Settings) -> Check:
         return Check("store", "missing", str(exc).splitlines()[0], "karl db upgrade")
     store.close()
     return Check("store", "ok", store.shown)
+
+
+def _indexes(settings: Settings) -> Iterator[Check]:
+    """Of corpora that are searched in process."""
+    from store import queries
+    from store.corpus_settings import CorpusSettings
+    from store.session import Store
+    from store.vectors.condition import index_condition
+
+    if not settings.database_url and not Path(settings.home / "karl.db").exists():
+        return
+    try:
+        store = Store.open(settings.store_url)
+    except KarlError:  # the store's own check says it
+        return
+    with store.session() as session:
+        rows = queries.corpora(session)
+        held = {row.name: queries.corpus_counts(session, row.id or 0).chunks for row in rows}
+    store.close()
+    for row in rows:
+        if CorpusSettings.model_validate(row.settings).backend == "embedded":
+            current, found = index_condition(settings.home, row.name, chunks=held[row.name])
+            mend = "" if current else "the next search builds it, or `karl ingest` again"
+            yield Check(f"index of {row.name}", "ok" if current else "optional", found, mend)
 
 
 def _disk(settings: Settings) -> Check:

@@ -19,6 +19,7 @@ from store.errors import KarlError
 from store.session import Store
 from store.vectors import library, manifest
 from store.vectors.base import IndexEntry
+from store.vectors.condition import index_condition
 from store.vectors.dense import Dense
 from store.vectors.files import IndexFiles
 from store.vectors.library import open_index
@@ -274,3 +275,20 @@ def test_a_full_disk_says_so_and_leaves_the_index_in_use(tmp_path: Path) -> None
     assert len(server.search(["harbor"], k=99)[0]) == 30
     assert not list(library.index_folder(tmp_path, "n").glob(".building-*"))
     assert len(open_index(store, "n", home=tmp_path).search(["harbor"], k=999)[0]) == 330
+
+
+def test_the_condition_of_an_index_is_told_by_its_manifest(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert index_condition(home, "c", chunks=37) == (False, "not built yet")
+    folder = library.index_folder(home, "c")
+    files, _ = saved(folder)
+    current, found = index_condition(home, "c", chunks=37)
+    assert current and found.startswith("37 chunks, 64 dimensions, 2 segments, ")
+    assert index_condition(home, "c", chunks=38) == (False, "of 37 chunks; the corpus has 38")
+    loaded = files.load()
+    assert loaded is not None
+    cut = folder / loaded.segments[0].name / "ids.npy"
+    cut.write_bytes(cut.read_bytes()[:-1])
+    assert index_condition(home, "c", chunks=37) == (False, f"damaged: {cut} is missing or cut short")
+    (folder / "manifest.json").write_text("{", encoding="utf-8")
+    assert index_condition(home, "c", chunks=37).found.startswith("unreadable: ")

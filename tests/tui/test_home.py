@@ -19,6 +19,7 @@ from tui.screens.home import HomeScreen
 from tui.screens.launch import LaunchScreen
 from tui.screens.run import RunScreen
 from tui.screens.stop import StopScreen
+from tui.widgets.keys import Keys
 from tui.widgets.run_table import RunTable
 
 SMALL, LARGE = (80, 24), (200, 60)
@@ -278,3 +279,14 @@ async def test_keys_help_and_quit(store: Store):
         await pilot.press("q")
     assert app.return_code == 0
     assert not app.is_running
+
+
+async def test_keys_that_a_run_has_no_use_for_are_dim(store: Store):
+    with store.session() as session:
+        fill_done(session)
+    app = app_on(store)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, "notes-1")
+        assert app.screen.idle_actions == {"pause", "stop", "resume"}  # pyright: ignore
+        dim = [key.does for key in app.screen.query_one(Keys)._keys if not key.enabled]
+        assert dim == ["Pause", "Stop", "Go on"]

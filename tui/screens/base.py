@@ -37,6 +37,7 @@ class RoomScreen(Screen[None]):
         super().__init__()
         self._began: float | None = None  # of the reading under way
         self._asked_meanwhile = False
+        self.idle_actions: frozenset[str] = frozenset()  # that only say why they do nothing now: their keys are dim
         self.readings = 0  # that have been shown; of a room that reads nothing, how often it was entered
 
     # -- what a room says --------------------------------------------------------------------------------------------

@@ -60,7 +60,6 @@ class HomeScreen(RunControlScreen):
     def on_mount(self) -> None:
         self.query_one("#empty").display = False
         self._checkup = Checkup(self.desk.settings)
-        self.check_health()
         self.set_interval(SECONDS, self._check_again)
 
     def commands(self) -> Iterator[SystemCommand]:
@@ -75,6 +74,8 @@ class HomeScreen(RunControlScreen):
         return partial(self._reader.read, afresh=afresh)
 
     def show(self, view: HomeView) -> str:
+        if not self.readings:  # not before there is something to see
+            self.check_health()
         self._runs = {line.run.run_id: line for line in view.runs}
         self.query_one("#empty").display = not view.runs
         table = self.query_one(RunTable)
@@ -86,6 +87,7 @@ class HomeScreen(RunControlScreen):
             table.focus()
         self.query_one(CorpusTable).show(view.corpora)
         self.query_one(CheckpointTable).show(view.checkpoints)
+        self.follow_standing()
         running = sum(line.standing == str(RunState.RUNNING) for line in view.runs)
         runs = "1 run" if len(view.runs) == 1 else f"{len(view.runs)} runs"
         return f"{runs}, {running} running  read {datetime.now().astimezone():%H:%M:%S}  {self.desk.source}"
@@ -126,6 +128,7 @@ class HomeScreen(RunControlScreen):
     @on(RunSelected)
     def _select(self, event: RunSelected) -> None:
         self.desk.run_id = event.run_id
+        self.follow_standing()
 
     @on(RunOpened)
     def _open(self, event: RunOpened) -> None:

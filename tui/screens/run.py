@@ -104,6 +104,7 @@ class RunScreen(RunControlScreen):
             return f"reading {self.desk.source}"
         before, self._view = self._view, view
         self._display_parts(view.run is not None)
+        self.follow_standing()
         if view.run is None or view.detail is None:
             self.query_one("#headline", Told).say(EMPTY)
             return f"no run  {self.desk.source}"

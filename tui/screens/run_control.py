@@ -26,6 +26,12 @@ class Controlled(NamedTuple):
     planned: int | None
 
 
+GOING = (str(RunState.RUNNING), processes.PAUSED)
+HALTED = (str(RunState.STOPPED), str(RunState.FAILED), processes.LOST)
+# action -> how a run stands that it does something with
+FITTING = {"pause": GOING, "stop": GOING, "resume": HALTED}
+
+
 class RunControlScreen(RoomScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", "Pause", tooltip="hold the run, or let it go on"),
@@ -37,13 +43,22 @@ class RunControlScreen(RoomScreen):
         """What the keys are for; None: there is no run."""
         raise NotImplementedError
 
+    def follow_standing(self) -> None:
+        """The run, or how it stands, may be another."""
+        run = self.controlled()
+        standing = run.standing if run is not None else ""
+        idle = frozenset(action for action, fitting in FITTING.items() if standing not in fitting)
+        if idle != self.idle_actions:
+            self.idle_actions = idle
+            self.refresh_bindings()
+
     def commands(self) -> Iterator[SystemCommand]:
         yield SystemCommand("Pause or wake the run", "hold its processes, or let them go on", self.action_pause)
         yield SystemCommand("Stop the run", "after what is under way, or at once", self.action_stop)
         yield SystemCommand("Go on with the run", "where it stopped, failed or was killed", self.action_resume)
 
     def action_pause(self) -> None:
-        run = self._chosen(str(RunState.RUNNING), processes.PAUSED)
+        run = self._chosen(*GOING)
         if run is None:
             return
         paused = run.standing == processes.PAUSED
@@ -52,7 +67,7 @@ class RunControlScreen(RoomScreen):
         self._act(partial(act, self.desk.settings, run.name), f"run {run.name} {told}")
 
     def action_stop(self) -> None:
-        run = self._chosen(str(RunState.RUNNING), processes.PAUSED)
+        run = self._chosen(*GOING)
         if run is not None:
             self.app.push_screen(StopScreen(run.name), partial(self._stop, run.name))
 
@@ -63,7 +78,7 @@ class RunControlScreen(RoomScreen):
             self._act(partial(processes.stop, self.desk.settings, run, at_once=choice), f"run {run} {told}")
 
     def action_resume(self) -> None:
-        run = self._chosen(str(RunState.STOPPED), str(RunState.FAILED), processes.LOST)
+        run = self._chosen(*HALTED)
         if run is None:
             return
         if run.planned is None:

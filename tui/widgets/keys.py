@@ -52,13 +52,14 @@ class Keys(Widget):
     def _active(self, screen: Screen[object]) -> Iterator[Key]:
         """Of several keys for one action, the first."""
         actions: set[str] = set()
+        idle = getattr(screen, "idle_actions", frozenset())
         for active in screen.active_bindings.values():
             binding = active.binding
             action = binding.action.removeprefix("app.")
             if (binding.show or action in LAST) and action not in actions:
                 actions.add(action)
                 shown = self.app.get_key_display(binding)
-                yield Key(binding.key, shown, binding.description, action, active.enabled)
+                yield Key(binding.key, shown, binding.description, action, active.enabled and action not in idle)
 
     def render(self) -> Content:
         return keys_text(self._keys, width=self.size.width, style=self.get_visual_style("keys--key", partial=True))
