@@ -1,4 +1,4 @@
-"""Is a corpus's index there, whole, and of as many chunks as the corpus has? Told by its manifest; nothing is opened."""
+"""Is a corpus's index there, whole, and of as many chunks as the corpus has? Told by its manifest alone."""
 
 from __future__ import annotations
 
