@@ -12,6 +12,8 @@ from store.jsonfile import read_json
 from store.vectors.library import index_folder
 from store.vectors.manifest import FORMAT, Manifest
 
+ELSEWHERE = "in the format of another version of karl"
+
 
 class Condition(NamedTuple):
     """current: it is used as it is; otherwise the next search or ingestion builds it or brings it up to date."""
@@ -27,10 +29,12 @@ def index_condition(home: str | Path, corpus: str, *, chunks: int) -> Condition:
         manifest = Manifest.model_validate(read_json(folder / "manifest.json"))
     except FileNotFoundError:
         return Condition(False, "not built yet")
-    except (OSError, ValueError, ValidationError) as exc:
-        return Condition(False, f"unreadable: {type(exc).__name__} in {folder / 'manifest.json'}")
+    except ValidationError:
+        return Condition(False, ELSEWHERE)
+    except (OSError, ValueError) as exc:
+        return Condition(False, f"unreadable: {folder / 'manifest.json'}: {exc}")
     if manifest.identity.format != FORMAT:
-        return Condition(False, f"of format {manifest.identity.format}, not {FORMAT}")
+        return Condition(False, ELSEWHERE)
     if broken := next(_broken(folder, manifest), None):
         return Condition(False, f"damaged: {broken} is missing or cut short")
     if manifest.chunks != chunks:

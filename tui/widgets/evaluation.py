@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
@@ -27,6 +28,7 @@ class CurvePanel(Vertical):
     def __init__(self, title: str, figure: Callable[[ArmView], Figure | None]) -> None:
         super().__init__()
         self._named, self._figure = title, figure
+        self._arms: Sequence[ArmView] = ()
         self._caption, self._plot = Static(), Plot()
 
     def compose(self) -> ComposeResult:
@@ -34,13 +36,25 @@ class CurvePanel(Vertical):
         yield self._plot
 
     def show(self, arms: Sequence[ArmView]) -> None:
-        lines = evaluation_lines(arms, self._figure)
-        self._plot.show(lines)
+        self._arms = arms
+        self._plot.show(evaluation_lines(arms, self._figure))
+        self._write_caption()
+
+    def on_resize(self) -> None:
+        self._write_caption()
+
+    def _write_caption(self) -> None:
+        """Names with their signs, in as many lines as they need; no sign ends a line without its name."""
+        arms = self._arms
         text = Text(self._named.replace("k", arms[-1].k) if arms else self._named, style="bold", no_wrap=True)
-        for place, line in enumerate(lines):
-            colour = self.app.theme_variables[COLOURS[place % len(COLOURS)]]
-            text.append(f"  {MARKERS[place % len(MARKERS)]} ", colour)
-            text.append(line.label, "none")
+        room = self.size.width - text.cell_len
+        for place, line in enumerate(evaluation_lines(arms, self._figure)):
+            sign = MARKERS[place % len(MARKERS)]
+            wanted = cell_len(f"  {sign} {line.label}")
+            text.append("  " if wanted <= room else "\n")
+            room = (room if wanted <= room else self.size.width) - wanted
+            text.append(sign, self.app.theme_variables[COLOURS[place % len(COLOURS)]])
+            text.append(f" {line.label}", "none")
         self._caption.update(text)
 
 

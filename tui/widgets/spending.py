@@ -10,6 +10,7 @@ from textual.widgets import Static
 from tui.reading.spending import SpendingView
 from tui.text import amount, cut
 
+TITLE = "tokens and cost so far (without judges)"
 EMPTY = "no rollout was written yet"
 MODEL = 12  # cells
 
@@ -20,27 +21,32 @@ class SpendingPanel(Static):
     _shown: SpendingView | None = None
 
     def on_mount(self) -> None:
-        self.border_title = "tokens and cost so far (without judges)"
+        self.border_title = TITLE
 
     def show(self, spending: SpendingView) -> None:
         if spending != self._shown:
             self._shown = spending
+            models = {row.model for row in spending.rows}
+            self.border_title = Text(f"{TITLE}: {next(iter(models))}" if len(models) == 1 else TITLE).markup
             missing = _missing(spending)
             parts = [spending_table(spending), *([Text(missing)] if missing else [])]
             self.update(Group(*parts) if spending.rows else EMPTY)
 
 
 def spending_table(spending: SpendingView) -> Table:
+    """Without the models where there is one: the title names it."""
+    several = len({row.model for row in spending.rows}) > 1
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for name in ("role", "model"):
+    for name in ("role", "model") if several else ("role",):
         table.add_column(name, no_wrap=True)
     for name in ("rollouts", "searches", "read", "sampled", "USD"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in spending.rows:
         counts = (f"{row.rollouts:,}", amount(row.searches), amount(row.read), amount(row.sampled))
-        table.add_row(Text(row.role), Text(cut(row.model, MODEL)), *counts, usd(row.usd))
+        model = [Text(cut(row.model, MODEL))] if several else []
+        table.add_row(Text(row.role), *model, *counts, usd(row.usd))
     if len(spending.rows) > 1:
-        table.add_row("all", "", *_sums(spending), usd(spending.usd), style="bold")
+        table.add_row("all", *([""] if several else []), *_sums(spending), usd(spending.usd), style="bold")
     return table
 
 

@@ -23,6 +23,7 @@ class ChartPanel(Vertical):
     def __init__(self, chart: Chart) -> None:
         super().__init__()
         self._chart = chart
+        self._curves: dict[str, Points] = {}
         self._caption, self._plot = Static(), Plot()
 
     def compose(self) -> ComposeResult:
@@ -31,16 +32,26 @@ class ChartPanel(Vertical):
 
     def show(self, curves: dict[str, Points]) -> None:
         self._plot.show([Line(self._chart.label(name), points) for name, points in curves.items()])
-        self._caption.update(self._heading(curves))
+        self._curves = curves
+        self._write_caption()
 
-    def _heading(self, curves: dict[str, Points]) -> Text:
+    def on_resize(self) -> None:
+        self._write_caption()
+
+    def _write_caption(self) -> None:
+        """Where there is no room for the values, the names of the curves matter more."""
+        whole = self._heading(values=True)
+        self._caption.update(whole if whole.cell_len <= self.size.width else self._heading(values=False))
+
+    def _heading(self, *, values: bool) -> Text:
         text = Text(self._chart.title, style="bold", no_wrap=True, overflow="ellipsis")
-        for place, (name, points) in enumerate(curves.items()):
+        for place, (name, points) in enumerate(self._curves.items()):
             label = self._chart.label(name)
             if label:
                 text.append(f" {SIGNS[place % len(SIGNS)]} ", self._colour(place))
                 text.append(label, "none")
-            text.append(f" {_value(points[-1][1])}", "none")
+            if values or not label:
+                text.append(f" {_value(points[-1][1])}", "none")
         return text
 
     def _colour(self, place: int) -> str:
