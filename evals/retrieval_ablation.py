@@ -21,7 +21,7 @@ from store.vectors.chunk_texts import ChunkTexts, StoredTexts
 from store.vectors.dense import Dense
 from store.vectors.embedders import Embedder, make_embedder
 from store.vectors.library import index_entries
-from store.vectors.passages import lexical_text, passages
+from store.vectors.passages import embedded_passages, passages
 from store.vectors.postings import Postings
 from store.vectors.ranking import Ranking, blend, fuse
 from store.vectors.segments import Segment
@@ -31,11 +31,15 @@ DEPTH = 100
 
 
 class Arm(NamedTuple):
-    """entry: what is indexed of a chunk; pieces: what is embedded of it; costly: all of it is embedded anew."""
+    """entry: what is indexed of a chunk; words: what BM25 sees of it, pieces: what is embedded, a document each.
+
+    costly: all of it is embedded anew.
+    """
 
     name: str
     entry: Callable[[IndexEntry], IndexEntry] = lambda entry: entry
-    pieces: Callable[[IndexEntry], list[str]] = passages
+    words: Callable[[IndexEntry], list[str]] = passages
+    pieces: Callable[[IndexEntry], list[str]] = embedded_passages
     costly: bool = False
 
 
@@ -47,9 +51,9 @@ def without_headings(entry: IndexEntry) -> IndexEntry:
     return entry._replace(metadata={**entry.metadata, "headings": ""})
 
 
-def without_opening(entry: IndexEntry) -> list[str]:
-    found = passages(entry)
-    return found[:-1] if len(found) > 1 else found
+def whole(entry: IndexEntry) -> list[str]:
+    lead = (entry.title, str(entry.metadata.get("headings", "")))
+    return ["\n".join(part for part in (*lead, entry.text) if part)]
 
 
 def one_passage(entry: IndexEntry) -> list[str]:
@@ -76,7 +80,9 @@ def arms(folder: Path, *, costly: bool) -> list[Arm]:
     """Those that embed little anew, and with `costly` all."""
     made = [
         Arm("as shipped"),
-        Arm("no vector of the opening", pieces=without_opening),
+        Arm("BM25 over whole chunks", words=whole),
+        Arm("BM25 over the opening too", words=embedded_passages),
+        Arm("no vector of the opening", pieces=passages),
         Arm("no headings of the outline", entry=without_headings),
         Arm("the first passage only", pieces=one_passage),
         Arm("PDFium's own text", entry=plain_pages(folder), costly=True),
@@ -109,7 +115,7 @@ def ablation(
     asked = [question.question for question in questions]
     found: dict[str, Any] = {}
     for arm in arms(folder, costly=costly):
-        snapshot = indexed([arm.entry(entry) for entry in entries], arm.pieces, embedder=embedder, progress=progress)
+        snapshot = indexed([arm.entry(entry) for entry in entries], arm, embedder=embedder, progress=progress)
         words = [snapshot.rank_words(question, k=DEPTH) for question in asked]
         vectors = snapshot.rank_vectors(embedder.embed_queries(asked), k=DEPTH)
         ways = _ways(words, vectors, settings.fusion, all_ways=arm.name == "as shipped")
@@ -118,18 +124,14 @@ def ablation(
 
 
 def indexed(
-    entries: Sequence[IndexEntry],
-    pieces: Callable[[IndexEntry], list[str]],
-    *,
-    embedder: Embedder,
-    progress: Progress | None = None,
+    entries: Sequence[IndexEntry], arm: Arm, *, embedder: Embedder, progress: Progress | None = None
 ) -> Snapshot:
     """As `Segment.build` does, but with other passages."""
-    parts = [pieces(entry) for entry in entries]
+    parts = [arm.pieces(entry) for entry in entries]
     owners = np.repeat(np.arange(len(entries), dtype=np.int32), [len(part) for part in parts])
     rows = embedder.embed_passages([text for part in parts for text in part], progress=progress)
     ids_N = np.array([entry.chunk_id for entry in entries], dtype=np.int64)
-    segment = Segment.of(ids_N, Postings.build(map(lexical_text, entries)), Dense.build(rows, owners_V=owners))
+    segment = Segment.of(ids_N, Postings.build(map(arm.words, entries)), Dense.build(rows, owners_V=owners))
     return Snapshot([segment])
 
 
@@ -143,8 +145,11 @@ def _ways(
 
     ways = {"bm25": list(words), "dense": list(vectors), f"scores 1:{fusion.dense:g}": blended(fusion.dense)}
     if all_ways:
-        ways |= {f"scores 1:{weight}": blended(weight) for weight in (1, 3, 6)}
-        ways["ranks 1:2"] = [fuse([(1.0, one), (2.0, two)], k=max(KS), constant=fusion.constant) for one, two in pairs]
+        ways |= {f"scores 1:{weight}": blended(weight) for weight in (1, 2, 3, 6)}
+        for weight in (1, 2):
+            ways[f"ranks 1:{weight}"] = [
+                fuse([(1.0, one), (float(weight), two)], k=max(KS), constant=fusion.constant) for one, two in pairs
+            ]
     return ways
 
 

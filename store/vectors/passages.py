@@ -1,4 +1,4 @@
-"""What is embedded of a chunk: passages short enough for the model, each under the chunk's title and headings."""
+"""What is searched of a chunk: passages short enough for the embedder, each under the chunk's title and headings."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ _AMOUNT = re.compile(
 
 
 def passages(entry: IndexEntry) -> list[str]:
-    """At least one; the title leads every passage, since the pages of a filing rarely name the company.
+    """What BM25 sees, at least one; the title leads every passage: the pages of a filing rarely name the company."""
+    lead = "\n".join(line for line in (entry.title, str(entry.metadata.get("headings", ""))) if line)
+    pieces = split_text(plain_lines(entry.text), max_chars=PASSAGE_CHARS) or [""]
+    return [f"{lead}\n{piece}".strip() for piece in pieces]
 
-    A chunk of several passages has one more: how it opens says what the whole of it is, a balance sheet or a note.
-    """
-    lead = "\n".join(line for line in (entry.title, _headings(entry)) if line)
-    text = plain_lines(entry.text)
-    pieces = split_text(text, max_chars=PASSAGE_CHARS) or [""]
-    found = [f"{lead}\n{piece}".strip() for piece in pieces]
-    return [*found, f"{entry.title}\n{opening(text)}".strip()] if len(found) > 1 else found
+
+def embedded_passages(entry: IndexEntry) -> list[str]:
+    """Those, and of a chunk that has several one more: how it opens says what it is, a balance sheet or a note."""
+    found = passages(entry)
+    return [*found, f"{entry.title}\n{opening(plain_lines(entry.text))}".strip()] if len(found) > 1 else found
 
 
 def plain_lines(text: str) -> str:
@@ -46,12 +47,3 @@ def _row_words(line: str) -> str:
     amounts = len(found) - len(kept)
     is_row = amounts >= 2 and (3 * amounts >= len(found) or not {*found[-2:]} & {*kept})
     return " ".join(kept if is_row else found)
-
-
-def lexical_text(entry: IndexEntry) -> str:
-    """What BM25 sees."""
-    return "\n".join(part for part in (entry.title, _headings(entry), entry.text) if part)
-
-
-def _headings(entry: IndexEntry) -> str:
-    return str(entry.metadata.get("headings", ""))

@@ -1,4 +1,4 @@
-"""Which documents of one segment hold which words, how often. Arrays that are mapped from disk, shared by processes.
+"""Which passages of one segment hold which words, how often. Arrays that are mapped from disk, shared by processes.
 
 A word is its 64-bit hash: among ten million words two share one with a probability of 3 in a million.
 """
@@ -29,32 +29,35 @@ def word_hash(word: str) -> int:
 class Postings:
     """words_T ascending; starts_T (T + 1) bound each word's part of docs_P (ascending positions) and counts_P.
 
-    lengths_N: words of each document.
+    A document is a passage: lengths_D in words, owners_D the position of its chunk, ascending.
     """
 
     words_T: NDArray[np.uint64]
     starts_T: NDArray[np.int64]
     docs_P: NDArray[np.int32]
     counts_P: NDArray[np.uint16]
-    lengths_N: NDArray[np.int32]
+    lengths_D: NDArray[np.int32]
+    owners_D: NDArray[np.int32]
 
     @classmethod
-    def build(cls, docs: Iterable[str]) -> Self:
-        """Documents without any word are never found."""
+    def build(cls, chunks: Iterable[Sequence[str]]) -> Self:
+        """Of the passages of each chunk; those without any word are never found."""
         numbers: dict[str, int] = {}
-        flat, lengths = array("i"), array("i")
-        for doc in docs:
-            found = tokens(doc)
-            flat.extend([numbers.setdefault(word, len(numbers)) for word in found])
-            lengths.append(len(found))
+        flat, lengths, owners = array("i"), array("i"), array("i")
+        for owner, passages in enumerate(chunks):
+            for found in map(tokens, passages):
+                flat.extend([numbers.setdefault(word, len(numbers)) for word in found])
+                lengths.append(len(found))
+                owners.append(owner)
         hashes_T = np.fromiter(map(word_hash, numbers), dtype=np.uint64, count=len(numbers))
         words_T, place_T = np.unique(hashes_T, return_inverse=True)
-        lengths_N = np.frombuffer(lengths, dtype=np.int32) if lengths else np.zeros(0, dtype=np.int32)
-        owners = np.repeat(np.arange(len(lengths_N)), lengths_N)
-        size = max(1, len(lengths_N))
-        keys = place_T[np.frombuffer(flat, dtype=np.int32)] * size + owners if flat else np.zeros(0, dtype=np.int64)
+        lengths_D = np.frombuffer(lengths, dtype=np.int32) if lengths else np.zeros(0, dtype=np.int32)
+        owners_D = np.frombuffer(owners, dtype=np.int32) if owners else np.zeros(0, dtype=np.int32)
+        docs = np.repeat(np.arange(len(lengths_D)), lengths_D)
+        size = max(1, len(lengths_D))
+        keys = place_T[np.frombuffer(flat, dtype=np.int32)] * size + docs if flat else np.zeros(0, dtype=np.int64)
         keys_P, counts_P = np.unique(keys, return_counts=True)
-        return cls._of(words_T, keys_P, size=size, counts_P=counts_P, lengths_N=lengths_N)
+        return cls._of(words_T, keys_P, counts_P=counts_P, lengths_D=lengths_D, owners_D=owners_D)
 
     @classmethod
     def _of(
@@ -62,18 +65,19 @@ class Postings:
         words_T: NDArray[np.uint64],
         keys_P: NDArray[np.int64],
         *,
-        size: int,
         counts_P: NDArray[np.integer],
-        lengths_N: NDArray[np.int32],
+        lengths_D: NDArray[np.int32],
+        owners_D: NDArray[np.int32],
     ) -> Self:
-        """keys_P: word position * size + document position, ascending."""
-        places_P, docs_P = np.divmod(keys_P, size)
+        """keys_P: word position * number of documents + document position, ascending."""
+        places_P, docs_P = np.divmod(keys_P, max(1, len(lengths_D)))
         return cls(
             words_T=words_T,
             starts_T=np.searchsorted(places_P, np.arange(len(words_T) + 1)),
             docs_P=docs_P.astype(np.int32),
             counts_P=np.minimum(counts_P, MOST).astype(np.uint16),
-            lengths_N=lengths_N,
+            lengths_D=lengths_D,
+            owners_D=owners_D,
         )
 
     def place(self, hashed: int) -> int | None:
@@ -81,29 +85,32 @@ class Postings:
         place = int(np.searchsorted(self.words_T, np.uint64(hashed)))
         return place if place < len(self.words_T) and int(self.words_T[place]) == hashed else None
 
-    def frequencies(self, documents_N: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """2 x F: positions of the words that the chosen documents hold, and in how many of them."""
-        inside = np.flatnonzero(documents_N[self.docs_P])
+    def frequencies(self, chunks_N: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """2 x F: positions of the words that the chosen chunks hold, and in how many of their passages."""
+        inside = np.flatnonzero(chunks_N[self.owners_D][self.docs_P])
         places = np.searchsorted(self.starts_T, inside, side="right") - 1
         return np.stack(np.unique(places, return_counts=True)).astype(np.int64)
 
     @classmethod
-    def merge(cls, parts: Sequence[Self], *, targets: Sequence[NDArray[np.int64]], size: int) -> Self:
-        """One of several. targets: for each part, each document's position in the result, -1 to leave it out."""
+    def merge(cls, parts: Sequence[Self], *, targets: Sequence[NDArray[np.int64]]) -> Self:
+        """One of several. targets: for each part, each chunk's position in the result, -1 to leave it out."""
         words_T = np.unique(np.concatenate([part.words_T for part in parts]))
+        places_D, owners_D = _merged_owners(
+            [target[part.owners_D] for target, part in zip(targets, parts, strict=True)]
+        )
+        lengths_D = np.zeros(len(owners_D), dtype=np.int32)
         keys, counts = [], []
-        lengths_N = np.zeros(size, dtype=np.int32)
-        for part, target_N in zip(parts, targets, strict=True):
-            places_P = np.repeat(np.searchsorted(words_T, part.words_T), np.diff(part.starts_T))
-            docs_P = target_N[part.docs_P]
+        for part, place_D in zip(parts, places_D, strict=True):
+            words_P = np.repeat(np.searchsorted(words_T, part.words_T), np.diff(part.starts_T))
+            docs_P = place_D[part.docs_P]
             kept = docs_P >= 0
-            keys.append(places_P[kept] * max(1, size) + docs_P[kept])
+            keys.append(words_P[kept] * max(1, len(owners_D)) + docs_P[kept])
             counts.append(part.counts_P[kept])
-            lengths_N[target_N[target_N >= 0]] = part.lengths_N[target_N >= 0]
+            lengths_D[place_D[place_D >= 0]] = part.lengths_D[place_D >= 0]
         keys_P = np.concatenate(keys)
         order = np.argsort(keys_P, kind="stable")
         counts_P = np.concatenate(counts)[order]
-        return cls._of(words_T, keys_P[order], size=max(1, size), counts_P=counts_P, lengths_N=lengths_N)
+        return cls._of(words_T, keys_P[order], counts_P=counts_P, lengths_D=lengths_D, owners_D=owners_D)
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -114,3 +121,16 @@ class Postings:
     def load(cls, folder: Path) -> Self:
         """Raises: OSError or ValueError for files that are not there or damaged."""
         return cls(**{field.name: load_array(folder / f"{field.name}.npy") for field in fields(cls)})
+
+
+def _merged_owners(targets: Sequence[NDArray[np.int64]]) -> tuple[list[NDArray[np.int64]], NDArray[np.int32]]:
+    """targets: for each part, where the chunk of each of its documents goes, -1 for nowhere.
+
+    Returns where the documents themselves go, and the chunks of all that stay. A chunk is one part's alone.
+    """
+    all_D = np.concatenate(targets)
+    order = np.argsort(all_D, kind="stable")[np.count_nonzero(all_D < 0) :]
+    places_D = np.full(len(all_D), -1, dtype=np.int64)
+    places_D[order] = np.arange(len(order))
+    bounds = np.cumsum([len(target) for target in targets])[:-1]
+    return np.split(places_D, bounds), all_D[order].astype(np.int32)

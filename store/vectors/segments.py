@@ -15,8 +15,8 @@ from store.vectors.arrays import load_array, save_array
 from store.vectors.base import IndexEntry, Progress
 from store.vectors.dense import Dense
 from store.vectors.embedders import Embedder
-from store.vectors.lexical import LexicalPart
-from store.vectors.passages import lexical_text, passages
+from store.vectors.maxscore import LexicalPart
+from store.vectors.passages import embedded_passages, passages
 from store.vectors.postings import Postings
 
 NOTHING_LOST = np.zeros((2, 0), dtype=np.int64)
@@ -44,7 +44,7 @@ class Segment:
     ) -> Self:
         """entries: ascending ids. kind: of the vectors, see `IndexSettings`."""
         ids_N = np.fromiter((entry.chunk_id for entry in entries), dtype=np.int64, count=len(entries))
-        postings = Postings.build(map(lexical_text, entries))
+        postings = Postings.build(map(passages, entries))
         return cls.of(ids_N, postings, _embed(entries, embedder=embedder, progress=progress, kind=kind))
 
     @property
@@ -99,7 +99,7 @@ class Segment:
         targets = [
             np.where(segment.dead_N, -1, np.searchsorted(ids_N, segment.ids_N).astype(np.int64)) for segment in segments
         ]
-        postings = Postings.merge([segment.postings for segment in segments], targets=targets, size=len(ids_N))
+        postings = Postings.merge([segment.postings for segment in segments], targets=targets)
         return cls.of(ids_N, postings, _merged_dense(segments, targets, kind=kind))
 
 
@@ -120,7 +120,7 @@ def _embed(
 ) -> Dense | None:
     if embedder is None or not entries:
         return None
-    texts = [passages(entry) for entry in entries]
+    texts = [embedded_passages(entry) for entry in entries]
     owners = np.repeat(np.arange(len(entries), dtype=np.int32), [len(part) for part in texts])
     flat = [text for part in texts for text in part]
     return Dense.build(embedder.embed_passages(flat, progress=progress), owners_V=owners, kind=kind)

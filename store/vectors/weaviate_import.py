@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from store.errors import KarlError
 from store.vectors.base import IndexEntry, IndexProgress, Progress
 from store.vectors.embedders import Embedder
-from store.vectors.passages import lexical_text, passages
+from store.vectors.passages import embedded_passages, passages
 from store.vectors.tokens import tokens
+from store.vectors.weaviate_manifest import FORMAT
 from store.vectors.weaviate_shelf import Passage, Shelf
 
 CHUNKS_AT_ONCE = 1_000  # embedded together, so that passages of a length share a batch
@@ -46,8 +48,8 @@ class Imported(NamedTuple):
 
 
 def entry_digest(entry: IndexEntry) -> str:
-    """Of what is indexed of a chunk."""
-    parts = (entry.title, str(entry.metadata.get("headings", "")), entry.text)
+    """Of what is indexed of a chunk, and how."""
+    parts = (f"format {FORMAT}", entry.title, str(entry.metadata.get("headings", "")), entry.text)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -104,21 +106,17 @@ def _is_held(entry: IndexEntry, held: dict[int, Held]) -> bool:
 
 
 def _objects(entries: Sequence[IndexEntry], embedder: Embedder | None) -> list[Passage]:
-    if embedder is None:
-        return [_object(entry, 0, 1, None) for entry in entries]
-    pieces = [passages(entry) for entry in entries]
+    pieces = [embedded_passages(entry) if embedder else passages(entry) for entry in entries]
     flat = [piece for of_entry in pieces for piece in of_entry]
-    rows = iter(embedder.embed_passages(flat)) if flat else iter(())
-    return [
-        _object(entry, n, len(of_entry), next(rows))
-        for entry, of_entry in zip(entries, pieces, strict=True)
-        for n in range(len(of_entry))
-    ]
+    rows = iter(embedder.embed_passages(flat)) if embedder and flat else repeat(None)
+    return [made for entry, of in zip(entries, pieces, strict=True) for made in _of_chunk(entry, of, rows)]
 
 
-def _object(entry: IndexEntry, n: int, of: int, vector: np.ndarray | None) -> Passage:
-    words = " ".join(tokens(lexical_text(entry))) if n == 0 else ""
-    return Passage(entry.chunk_id, n, of, entry_digest(entry), words, vector)
+def _of_chunk(entry: IndexEntry, pieces: Sequence[str], rows: Iterator[NDArray[np.float32] | None]) -> list[Passage]:
+    """The opening, which is only embedded, has no words."""
+    words = [" ".join(tokens(piece)) for piece in passages(entry)]
+    said, digest = [*words, ""][: len(pieces)], entry_digest(entry)
+    return [Passage(entry.chunk_id, n, len(pieces), digest, one, next(rows)) for n, one in enumerate(said)]
 
 
 def _parts(entries: Iterable[IndexEntry], size: int) -> Iterator[list[IndexEntry]]:

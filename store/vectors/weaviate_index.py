@@ -93,7 +93,7 @@ class WeaviateIndex:
         shelf, depth = self.shelf, depth_for(k)
         passages = self.manifest.objects / max(1, self.manifest.chunks)
         if vector_D is None:
-            bm25 = with_words(shelf, query, k=k)
+            bm25 = with_words(shelf, query, k=k, passages=passages)
             return self._hits(bm25, bm25=_by_id(bm25))
         if alpha is not None and tokens(query):
             ranking, parts = hybrid(shelf, query, vector_D, k=depth, alpha=alpha, passages=passages)
@@ -101,7 +101,7 @@ class WeaviateIndex:
         dense = nearest(shelf, vector_D, k=depth, passages=passages)
         if weights.bm25 == 0:
             return self._hits(dense.best(k), dense=_by_id(dense))
-        bm25 = with_words(shelf, query, k=depth)
+        bm25 = with_words(shelf, query, k=depth, passages=passages)
         return self._hits(fused(bm25, dense, weights=weights, k=k), dense=_by_id(dense), bm25=_by_id(bm25))
 
     def _hits(

@@ -10,7 +10,7 @@ from store.errors import KarlError
 from store.vectors.weaviate_link import WeaviateLink
 from store.vectors.weaviate_schema import NAMESPACE, Place, manifests_of, prepare_manifests
 
-FORMAT = 1
+FORMAT = 2  # of the objects; an older one is sent anew, a newer one refused
 
 
 class WeaviateManifest(BaseModel, frozen=True, extra="ignore"):

@@ -100,7 +100,8 @@ def _owned(
 
 
 def _current(found: WeaviateManifest, expected: WeaviateManifest, *, digest: str) -> bool:
-    return found.complete and found.place == expected.place and found.content_sha256 == digest
+    same = found.format == expected.format and found.place == expected.place
+    return found.complete and same and found.content_sha256 == digest
 
 
 def _bring_in_line(

@@ -1,7 +1,7 @@
 """How a corpus lies on a Weaviate server: a collection for each embedder, in it a tenant for each corpus.
 
-An object is one passage: its vector, its chunk's id and digest. A chunk's words stand with its first passage, stemmed
-as our own BM25 has them, so that both count alike; texts stay in the store.
+An object is one passage: its vector, its chunk's id and digest, its words stemmed as our own BM25 has them, so that
+both count alike; texts stay in the store.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from store.vectors.lexical import K1, B
+from store.vectors.maxscore import K1, B
 
 if TYPE_CHECKING:
     from weaviate import WeaviateClient

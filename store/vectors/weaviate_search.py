@@ -34,7 +34,7 @@ def nearest(shelf: Shelf, vector_D: NDArray[np.float32], *, k: int, passages: fl
     found = shelf.link.call(
         lambda client: shelf.collection(client).query.near_vector(
             vector_D.tolist(),
-            limit=min(MOST, int(k * max(2.0, 2 * passages))),
+            limit=_objects_for(k, passages),
             return_metadata=["distance"],
             return_properties=["chunk"],
         )
@@ -43,7 +43,8 @@ def nearest(shelf: Shelf, vector_D: NDArray[np.float32], *, k: int, passages: fl
     return ranked(((_chunk(one), -(one.metadata.distance or 0.0)) for one in found.objects), k=k)
 
 
-def with_words(shelf: Shelf, query: str, *, k: int) -> Ranking:
+def with_words(shelf: Shelf, query: str, *, k: int, passages: float) -> Ranking:
+    """passages: as for `nearest`."""
     words = " ".join(tokens(query))
     if not words:
         return Ranking.none()
@@ -51,7 +52,7 @@ def with_words(shelf: Shelf, query: str, *, k: int) -> Ranking:
         lambda client: shelf.collection(client).query.bm25(
             words,
             query_properties=["words"],
-            limit=min(MOST, k),
+            limit=_objects_for(k, passages),
             return_metadata=["score"],
             return_properties=["chunk"],
         )
@@ -78,7 +79,7 @@ def hybrid(
             alpha=alpha,
             fusion_type=HybridFusion.RELATIVE_SCORE,
             query_properties=["words"],
-            limit=min(MOST, int(k * max(2.0, 2 * passages))),
+            limit=_objects_for(k, passages),
             return_metadata=["score", "explain_score"],
             return_properties=["chunk"],
         )
@@ -88,6 +89,10 @@ def hybrid(
         hit = explained_hit(one.metadata.score or 0.0, one.metadata.explain_score or "")
         hits[_chunk(one)] = _joined(hits.get(_chunk(one)), hit)
     return ranked(((chunk_id, hit.score) for chunk_id, hit in hits.items()), k=k), hits
+
+
+def _objects_for(k: int, passages: float) -> int:
+    return min(MOST, int(k * max(2.0, 2 * passages)))
 
 
 def explained_hit(score: float, explanation: str) -> HybridHit:

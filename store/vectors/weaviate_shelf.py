@@ -21,7 +21,7 @@ DELETED_AT_ONCE = 500  # chunks: a server deletes 10,000 objects a request at mo
 
 
 class Passage(NamedTuple):
-    """words: of the whole chunk, with its first passage only; vector D, or None without an embedder."""
+    """words: none of a chunk's opening; vector D, or None without an embedder."""
 
     chunk_id: int
     passage: int

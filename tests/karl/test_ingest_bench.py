@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from evals.retrieval_ablation import ablation, without_headings, without_opening
+from evals.retrieval_ablation import ablation, whole, without_headings
 from karl.benches.ingest import ingest_bench
 from karl.reporting import SilentReporter
 from store.corpus import ingest
 from store.errors import UsageError
 from store.session import Store
 from store.vectors.base import IndexEntry
-from store.vectors.passages import passages
+from store.vectors.passages import embedded_passages, passages
 from tests.store.documents import a_pdf
 
 
@@ -29,7 +29,8 @@ def test_everything_is_read_and_counted(tmp_path: Path) -> None:
 
 def test_an_ablation_takes_away_what_it_says(tmp_path: Path) -> None:
     entry = IndexEntry(1, "ACME", "word " * 500, {"headings": "Item 7", "page": 1})
-    assert without_opening(entry) == passages(entry)[:-1]
+    assert whole(entry) == [f"ACME\nItem 7\n{entry.text}"]
+    assert len(passages(entry)) == 3 == len(embedded_passages(entry)) - 1
     assert all("Item 7" not in text for text in passages(without_headings(entry)))
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.md").write_text("words")

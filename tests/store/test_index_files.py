@@ -46,7 +46,7 @@ def saved(folder: Path, *, count: int = 40, dead: int = 3) -> tuple[IndexFiles, 
 
 
 def every_file() -> Iterator[str]:
-    names = ("words_T", "starts_T", "docs_P", "counts_P", "lengths_N")
+    names = ("words_T", "starts_T", "docs_P", "counts_P", "lengths_D")
     yield from (f"words/{name}.npy" for name in names)
     yield from ("ids.npy", "dead-3.npy", "lost-3.npy", "dense/owners.npy", "dense/flat.vectors")
 

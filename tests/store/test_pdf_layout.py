@@ -10,7 +10,7 @@ from store.readers.pdf_lines import Cell, Line
 from store.readers.running_lines import running_lines
 from store.readers.tables import laid_out
 from store.vectors.base import IndexEntry
-from store.vectors.passages import opening, passages
+from store.vectors.passages import embedded_passages, opening
 from tests.store.documents import a_pdf
 
 
@@ -80,8 +80,8 @@ def test_a_document_notes_what_runs_and_its_chunks_go_without(tmp_path: Path) ->
 def test_a_long_page_has_a_vector_of_its_opening() -> None:
     rows = "\n".join(f"Label {'abcdef'[n % 6]}   1,234   5,678" for n in range(60))
     entry = IndexEntry(1, "ACME 2018", f"## Balance Sheet\n{rows}", {"headings": "Item 8", "page": 3})
-    *pieces, last = passages(entry)
+    *pieces, last = embedded_passages(entry)
     assert len(pieces) == 2 and all(piece.startswith("ACME 2018\nItem 8\n") for piece in pieces)
     assert last.startswith("ACME 2018\nBalance Sheet\nLabel a\nLabel b\n") and "1,234" not in last
-    assert passages(IndexEntry(1, "T", "short")) == ["T\nshort"]
+    assert embedded_passages(IndexEntry(1, "T", "short")) == ["T\nshort"]
     assert opening("In 2018 we paid $5 and $6 for all of it.") == "In 2018 we paid $5 and $6 for all of it."

@@ -239,8 +239,8 @@ def test_a_corpus_of_another_store_is_not_overwritten(
 def test_a_manifest_of_a_later_version_is_refused(store: Store, notes: Path, double: WeaviateDouble) -> None:
     opened(store, double)
     (manifest,) = double.tenants["Karl_manifests"][""].values()
-    manifest.properties["manifest"] = str(manifest.properties["manifest"]).replace('"format":1', '"format":9')
-    with pytest.raises(KarlError, match="has format 9, this karl reads 1; use the version that wrote it"):
+    manifest.properties["manifest"] = str(manifest.properties["manifest"]).replace('"format":2', '"format":9')
+    with pytest.raises(KarlError, match="has format 9, this karl reads 2; use the version that wrote it"):
         opened(store, double)
     manifest.properties["manifest"] = "{}"
     with pytest.raises(KarlError, match=r"manifest of corpus 'notes' in Karl_manifests cannot be read"):

@@ -41,7 +41,7 @@ def ours(rows_VD: NDArray[np.float32], *, folder: Path, kind: str = "auto") -> R
     built = time.perf_counter()
     folder.mkdir(parents=True)
     ids_N = np.arange(size, dtype=np.int64)
-    segment = Segment.of(ids_N, Postings.build("" for _ in range(size)), dense)
+    segment = Segment.of(ids_N, Postings.build([""] for _ in range(size)), dense)
     IndexFiles(folder, IDENTITY).save(Snapshot([segment]), Contents(ids_N, ids_N.view(np.uint64)))
     saved = time.perf_counter()
     snapshot = opened(folder)
