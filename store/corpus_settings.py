@@ -16,7 +16,7 @@ class FusionWeights(BaseModel, frozen=True, extra="forbid"):
     by: Literal["scores", "ranks"] = "scores"
     """`scores`: sum of weight x score, brought to 0..1 per ranking; `ranks`: sum of weight / (constant + rank)."""
     bm25: float = Field(default=1.0, ge=0)
-    dense: float = Field(default=1.0, ge=0)
+    dense: float = Field(default=3.0, ge=0)
     """Questions in other words than the documents ask for more, names and terms for less (`docs/documents.md`)."""
     constant: int = Field(default=20, ge=1)
     """Of `ranks`: Cormack et al. 2009 use 60 for many rankings; of two, 20 lets a first rank of either count."""
