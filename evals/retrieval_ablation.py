@@ -16,7 +16,7 @@ from store.queries import corpus_by_name
 from store.readers.pdf import page_text
 from store.session import Store
 from store.types import Hit
-from store.vectors.base import IndexEntry, Progress
+from store.vectors.base import IndexEntry
 from store.vectors.chunk_texts import ChunkTexts, StoredTexts
 from store.vectors.dense import Dense
 from store.vectors.embedders import Embedder, make_embedder
@@ -99,9 +99,9 @@ def ablation(
     folder: Path,
     home: Path,
     costly: bool = False,
-    progress: Progress | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
-    """Arm -> ranking -> recall@k of evidence pages. folder: where the corpus' PDFs lie.
+    """Arm -> ranking -> recall@k of evidence pages. folder: where the corpus' PDFs lie; progress: in arms.
 
     Raises: UsageError for an unknown corpus, or one without an embedder.
     """
@@ -114,22 +114,22 @@ def ablation(
     entries, texts = list(index_entries(store, row.id or 0)), StoredTexts(store, corpus_id=row.id or 0)
     asked = [question.question for question in questions]
     found: dict[str, Any] = {}
-    for arm in arms(folder, costly=costly):
-        snapshot = indexed([arm.entry(entry) for entry in entries], arm, embedder=embedder, progress=progress)
+    tried = arms(folder, costly=costly)
+    for number, arm in enumerate(tried, start=1):
+        snapshot = indexed([arm.entry(entry) for entry in entries], arm, embedder=embedder)
         words = [snapshot.rank_words(question, k=DEPTH) for question in asked]
         vectors = snapshot.rank_vectors(embedder.embed_queries(asked), k=DEPTH)
         ways = _ways(words, vectors, settings.fusion, all_ways=arm.name == "as shipped")
         found[arm.name] = {name: _recalls(questions, ranked, texts) for name, ranked in ways.items()}
+        progress(number, len(tried))
     return found
 
 
-def indexed(
-    entries: Sequence[IndexEntry], arm: Arm, *, embedder: Embedder, progress: Progress | None = None
-) -> Snapshot:
+def indexed(entries: Sequence[IndexEntry], arm: Arm, *, embedder: Embedder) -> Snapshot:
     """As `Segment.build` does, but with other passages."""
     parts = [arm.pieces(entry) for entry in entries]
     owners = np.repeat(np.arange(len(entries), dtype=np.int32), [len(part) for part in parts])
-    rows = embedder.embed_passages([text for part in parts for text in part], progress=progress)
+    rows = embedder.embed_passages([text for part in parts for text in part])
     ids_N = np.array([entry.chunk_id for entry in entries], dtype=np.int64)
     segment = Segment.of(ids_N, Postings.build(map(arm.words, entries)), Dense.build(rows, owners_V=owners))
     return Snapshot([segment])

@@ -43,7 +43,7 @@ def retrieval_bench(
                 folder=pdfs,
                 home=Path(settings.home),
                 costly=ablate == "full",
-                progress=lambda state: progress.reach(state.done, state.total),
+                progress=progress.reach,
             )
     failures = len(made.report.skipped) + len(made.report.problems)
     report["figures"]["ingestion"] = {"failures": failures, "seconds": round(made.report.seconds, 2)}
