@@ -169,7 +169,7 @@ def test_scores_of_each_ranking_stand_on_a_hybrid_hit() -> None:
     entries = [IndexEntry(1, "Mira", "leads harbor"), IndexEntry(2, "Tom", "paints boats")]
     index = an_index(entries, embedder=HashEmbedder())
     (hit, other) = index.search(["harbor"], k=2)[0]
-    assert (hit.chunk_id, hit.score) == (1, pytest.approx(2.0))
+    assert (hit.chunk_id, hit.score) == (1, pytest.approx(1.0 + FusionWeights().dense))
     assert hit.bm25_score is not None and hit.bm25_score > 0
     assert hit.dense_score == pytest.approx(3**-0.5, abs=0.01)
     assert other.bm25_score is None
