@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
@@ -11,12 +11,14 @@ from sqlalchemy import func, select
 
 from store.models import Chunk, Document
 from store.queries.common import slices, table_of
-from store.session import Store
+from store.session import Session, Store
 from store.types import Hit
 from store.vectors.base import IndexEntry
 
 IN_MEMORY_CHARS = 64_000_000
 KEPT = 20_000  # chunks of a large corpus
+
+DocumentFacts = tuple[str, Mapping[str, str | int]]  # path, properties
 
 
 class ChunkText(NamedTuple):
@@ -82,6 +84,7 @@ class StoredTexts:
         self._store, self._corpus_id = store, corpus_id
         self._lock = threading.Lock()
         self._held: dict[int, ChunkText] = {}
+        self._documents: dict[int, DocumentFacts] = {}
         self.chars = self._size()
         self._complete = self.chars <= IN_MEMORY_CHARS
         if self._complete:
@@ -103,6 +106,7 @@ class StoredTexts:
     def refresh(self, chunk_ids: Sequence[int]) -> None:
         with self._lock:
             self.chars = self._size()
+            self._documents = {}
             for chunk_id in chunk_ids:
                 self._held.pop(chunk_id, None)
             if self._complete:
@@ -118,18 +122,27 @@ class StoredTexts:
             return session.execute(query).scalar_one()
 
     def _load(self, chunk_ids: Sequence[int] | None) -> dict[int, ChunkText]:
-        chunk, document = table_of(Chunk), table_of(Document)
-        columns = chunk.c.id, chunk.c.key, chunk.c.title, chunk.c.text, chunk.c.page, chunk.c.headings
-        query = (
-            select(*columns, document.c.path, document.c.properties)
-            .join(document)
-            .where(chunk.c.corpus_id == self._corpus_id)
-        )
+        chunk = table_of(Chunk)
+        columns = chunk.c.id, chunk.c.document_id, chunk.c.key, chunk.c.title, chunk.c.text, chunk.c.page
+        query = select(*columns, chunk.c.headings).where(chunk.c.corpus_id == self._corpus_id)
         if chunk_ids is not None:
             query = query.where(chunk.c.id.in_(chunk_ids))
         with self._store.session() as session:
-            rows = session.connection().execute(query)
-            return {
-                row.id: ChunkText(row.key, row.title, row.text, row.page, row.path, tuple(row.headings), row.properties)
-                for row in rows
-            }
+            rows = session.connection().execute(query).fetchall()
+            documents = self._documents_of(session, {row[1] for row in rows})
+        return {
+            chunk_id: ChunkText(
+                key, title, text, page, documents[document_id][0], tuple(headings), documents[document_id][1]
+            )
+            for chunk_id, document_id, key, title, text, page, headings in rows
+            if document_id in documents  # taken away since the chunks were read
+        }
+
+    def _documents_of(self, session: Session, ids: Set[int]) -> Mapping[int, DocumentFacts]:
+        """Read once: many chunks are of one document."""
+        document = table_of(Document)
+        for part in slices(ids - self._documents.keys()):
+            query = select(document.c.id, document.c.path, document.c.properties).where(document.c.id.in_(part))
+            found = session.connection().execute(query)
+            self._documents |= {row_id: (path, properties) for row_id, path, properties in found}
+        return self._documents

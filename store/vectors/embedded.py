@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from store.corpus_settings import FusionWeights
 from store.types import Hit
 from store.vectors.base import IndexEntry, IndexStats, Progress
-from store.vectors.chunk_texts import ChunkTexts
+from store.vectors.chunk_texts import ChunkText, ChunkTexts
 from store.vectors.embedders import Embedder
 from store.vectors.fusion import depth_for, fused
 from store.vectors.ranking import Ranking
 from store.vectors.segments import Segment
 from store.vectors.snapshot import Snapshot, ordered
+
+
+class Ranked(NamedTuple):
+    """The hits of a query, and the rankings that they come from."""
+
+    best: Ranking
+    bm25: Ranking | None = None
+    dense: Ranking | None = None
 
 
 class EmbeddedIndex:
@@ -95,37 +104,32 @@ class EmbeddedIndex:
         # Without vectors BM25 is all there is, whatever its weight.
         if not snapshot.dimensions or weights.dense == 0:
             rankings = [snapshot.rank_words(query, k=k) for query in queries]
-            return [self._hits(ranking, bm25=ranking) for ranking in rankings]
-        return self._search_dense(snapshot, queries, k=k, weights=weights)
+            return self._hits([Ranked(ranking, bm25=ranking) for ranking in rankings])
+        return self._hits(self._rank_dense(snapshot, queries, k=k, weights=weights))
 
-    def _search_dense(
+    def _rank_dense(
         self, snapshot: Snapshot, queries: Sequence[str], *, k: int, weights: FusionWeights
-    ) -> list[list[Hit]]:
+    ) -> list[Ranked]:
         assert self.embedder is not None
         spoken = [query for query in queries if query.strip()]
         if not spoken:
-            return [[] for _ in queries]
+            return [Ranked(Ranking.none()) for _ in queries]
         depth = depth_for(k)
         dense = dict(zip(spoken, snapshot.rank_vectors(self.embedder.embed_queries(spoken), k=depth), strict=True))
         if weights.bm25 == 0:
-            return [self._hits(dense[query].best(k), dense=dense[query]) if query in dense else [] for query in queries]
-        bm25 = {query: snapshot.rank_words(query, k=depth) for query in dense}
-        return [
-            self._fused(bm25[query], dense[query], k=k, weights=weights) if query in dense else [] for query in queries
-        ]
+            found = {query: Ranked(ranking.best(k), dense=ranking) for query, ranking in dense.items()}
+        else:
+            bm25 = {query: snapshot.rank_words(query, k=depth) for query in dense}
+            found = {
+                query: Ranked(fused(bm25[query], ranking, weights=weights, k=k), bm25=bm25[query], dense=ranking)
+                for query, ranking in dense.items()
+            }
+        return [found.get(query) or Ranked(Ranking.none()) for query in queries]
 
-    def _fused(self, bm25: Ranking, dense: Ranking, *, k: int, weights: FusionWeights) -> list[Hit]:
-        return self._hits(fused(bm25, dense, weights=weights, k=k), bm25=bm25, dense=dense)
-
-    def _hits(self, ranking: Ranking, *, bm25: Ranking | None = None, dense: Ranking | None = None) -> list[Hit]:
-        ids = ranking.ids.tolist()
-        found = self.texts.get(ids)
-        lexical, cosine = _by_id(bm25), _by_id(dense)
-        return [
-            text.hit(chunk_id, score, dense=cosine.get(chunk_id), bm25=lexical.get(chunk_id))
-            for chunk_id, score in zip(ids, ranking.scores.tolist(), strict=True)
-            if (text := found.get(chunk_id)) is not None
-        ]
+    def _hits(self, found: Sequence[Ranked]) -> list[list[Hit]]:
+        """With the texts of all queries from one reading."""
+        texts = self.texts.get([chunk_id for ranked in found for chunk_id in ranked.best.ids.tolist()])
+        return [_told(ranked, texts) for ranked in found]
 
     def stats(self) -> IndexStats:
         snapshot = self.snapshot
@@ -141,6 +145,15 @@ class EmbeddedIndex:
     def mean_chars(self) -> float:
         """Of a chunk's text."""
         return self.texts.chars / max(self.snapshot.chunks, 1)
+
+
+def _told(ranked: Ranked, texts: Mapping[int, ChunkText]) -> list[Hit]:
+    bm25, dense = _by_id(ranked.bm25), _by_id(ranked.dense)
+    return [
+        text.hit(chunk_id, score, dense=dense.get(chunk_id), bm25=bm25.get(chunk_id))
+        for chunk_id, score in zip(ranked.best.ids.tolist(), ranked.best.scores.tolist(), strict=True)
+        if (text := texts.get(chunk_id)) is not None
+    ]
 
 
 def _by_id(ranking: Ranking | None) -> dict[int, float]:
