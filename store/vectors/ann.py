@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from store.vectors.flat import Found, nearest
 
-LINKS, EF_BUILD, EF_SEARCH = 32, 160, 80
+LINKS, EF_BUILD = 32, 160
+# Candidates that a search of a graph keeps: so many of 100,000 vectors find .99 of the 20 nearest, and more of more.
+EF_SEARCH, EF_SIZE, EF_GROWTH = 80, 100_000, 0.25
 PROBES = (8, 16, 32, 64, 128)
 RECALL = 0.98  # of 20 nearest, on rows of its own: what the number of cells to look into is chosen for
 SAMPLE = 200
@@ -72,13 +74,18 @@ class Graph(Approximate):
 
     def _parameters(self, wanted: int, selector: Any) -> Any:
         faiss = _faiss()
-        return faiss.SearchParametersHNSW(efSearch=max(EF_SEARCH, wanted), sel=selector)
+        return faiss.SearchParametersHNSW(efSearch=max(candidates(self._index.ntotal), wanted), sel=selector)
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Raises: RuntimeError for a file that is not there or damaged."""
         faiss = _faiss()
         return cls(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC))
+
+
+def candidates(vectors: int) -> int:
+    """Of a graph of so many vectors."""
+    return round(EF_SEARCH * max(1.0, vectors / EF_SIZE) ** EF_GROWTH)
 
 
 class Cells(Approximate):
