@@ -181,7 +181,7 @@ def evidence_share(question: RetrievalQuestion, hits: Sequence[Hit]) -> float:
 
 
 def _compared(index: VectorIndex) -> dict[str, str]:
-    packages = ["bm25s", "faiss-cpu", "sentence-transformers"] if index.stats().vectors else ["bm25s"]
+    packages = ["faiss-cpu", "sentence-transformers"] if index.stats().vectors else []
     return {name: version(name) for name in packages} | {"embedder": index.stats().embedder}
 
 

