@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,12 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agents.errors import ToolError, boundary
 from agents.loop_thread import waiting_loop
-from agents.search_filter import DEPTH, Wanted, matching
+from store.search_filter import SearchFilter, Where
 from store.types import Hit
+
+DEPTH = 1_000  # of the best hits that a filter chooses from where the searcher knows none
 
 
 class Searcher(Protocol):
-    """Anything that finds chunks: an index in process, a Weaviate client, a list in a test."""
+    """Anything that finds chunks: an index in process, a Weaviate client, a list in a test.
+
+    One with a third parameter `where` is given filters, and finds what is best among what they let through.
+    """
 
     async def search(self, query: str, k: int) -> list[Hit]: ...
 
@@ -46,14 +52,18 @@ class SearchTool(BaseTool):
     searcher: Any = Field(exclude=True)
     k: int = Field(default=20, ge=1)
 
-    async def search(self, query: str, *, where: Mapping[str, Wanted] | None = None) -> list[Hit]:
+    async def search(self, query: str, *, where: Where | None = None) -> list[Hit]:
         """At most `k` hits in rank order; `where`: only those with these properties. Raises: ToolError,
         RolloutTimeoutError."""
         async with boundary(ToolError, f"vector_search {query[:80]!r}"):
-            hits = await self.searcher.search(query, max(self.k, DEPTH) if where else self.k)
-            return (matching(hits, where) if where else hits)[: self.k]
+            wanted = SearchFilter.of(where)
+            if wanted is None:
+                return (await self.searcher.search(query, self.k))[: self.k]
+            if _takes_filters(self.searcher):
+                return (await self.searcher.search(query, self.k, where=where))[: self.k]
+            return wanted.admits(await self.searcher.search(query, max(self.k, DEPTH)))[: self.k]
 
-    async def search_all(self, queries: Sequence[str], *, where: Mapping[str, Wanted] | None = None) -> list[Hit]:
+    async def search_all(self, queries: Sequence[str], *, where: Where | None = None) -> list[Hit]:
         """At most `k` hits of several queries: their first ones in turn, then their second ones, none twice."""
         found = await asyncio.gather(*(self.search(query, where=where) for query in dict.fromkeys(queries)))
         turns = (hit for row in zip_longest(*found) for hit in row if hit is not None)
@@ -65,3 +75,7 @@ class SearchTool(BaseTool):
 
     def _run(self, query: str) -> tuple[str, list[Hit]]:
         return waiting_loop().run(self._arun(query))
+
+
+def _takes_filters(searcher: Searcher) -> bool:
+    return "where" in inspect.signature(searcher.search).parameters

@@ -14,6 +14,7 @@ from karl.api.results import Citation
 from store import queries
 from store.errors import UsageError
 from store.models import Chunk
+from store.search_filter import Where
 from store.search_servers import SearchServers
 from store.session import Store
 from store.types import Hit
@@ -44,12 +45,12 @@ class SharedSearcher:
         self._index = index
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncSearcher] = WeakKeyDictionary()
 
-    async def search(self, query: str, k: int) -> list[Hit]:
+    async def search(self, query: str, k: int, where: Where | None = None) -> list[Hit]:
         loop = asyncio.get_running_loop()
         searcher = self._by_loop.get(loop)
         if searcher is None:
             searcher = self._by_loop[loop] = AsyncSearcher(self._index)
-        return await searcher.search(query, k)
+        return await searcher.search(query, k, where)
 
     @property
     def mean_chars(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -21,6 +22,8 @@ RECALL = 0.98  # of 20 nearest, on rows of its own: what the number of cells to 
 SAMPLE = 200
 TRAINING_ROWS = 40  # a cell: FAISS warns below 39
 TURNS = 8  # of k-means
+Scores = NDArray[np.float32]
+Places = NDArray[np.int64]
 
 
 class Approximate(ABC):
@@ -38,14 +41,26 @@ class Approximate(ABC):
     def rows(self) -> NDArray[np.float32]:
         return self._index.reconstruct_n(0, self._index.ntotal)
 
-    @abstractmethod
-    def _parameters(self, wanted: int, selector: Any) -> Any: ...
+    def some(self, places_F: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self._index.reconstruct_batch(places_F)
 
-    def search(self, queries_QD: NDArray[np.float32], wanted: int, dead_V: NDArray[np.bool_] | None) -> list[Found]:
-        """For each query at most `wanted` positions, ascending, and their inner products."""
+    @abstractmethod
+    def _near(self, queries_QD: NDArray[np.float32], wanted: int, selector: Any) -> tuple[Scores, Places]: ...
+
+    @abstractmethod
+    def _all(self, queries_QD: NDArray[np.float32], wanted: int, selector: Any) -> tuple[Scores, Places]: ...
+
+    def search(
+        self,
+        queries_QD: NDArray[np.float32],
+        wanted: int,
+        dead_V: NDArray[np.bool_] | None,
+        *,
+        exact: bool = False,
+    ) -> list[Found]:
+        """For each query at most `wanted` positions, ascending, and their inner products. exact: all are looked at."""
         selector = None if dead_V is None else _selector(~dead_V)
-        parameters = self._parameters(wanted, selector)
-        scores_QW, found_QW = self._index.search(queries_QD, wanted, params=parameters)
+        scores_QW, found_QW = (self._all if exact else self._near)(queries_QD, wanted, selector)
         return [_ascending(found, scores) for found, scores in zip(found_QW, scores_QW, strict=True)]
 
     def save(self, path: Path) -> None:
@@ -72,9 +87,15 @@ class Graph(Approximate):
         index.add(rows_VD)
         return cls(index)
 
-    def _parameters(self, wanted: int, selector: Any) -> Any:
+    def _near(self, queries_QD: NDArray[np.float32], wanted: int, selector: Any) -> tuple[Scores, Places]:
+        kept = max(candidates(self._index.ntotal), wanted)
+        parameters = _faiss().SearchParametersHNSW(efSearch=kept, sel=selector)
+        return self._index.search(queries_QD, wanted, params=parameters)
+
+    def _all(self, queries_QD: NDArray[np.float32], wanted: int, selector: Any) -> tuple[Scores, Places]:
         faiss = _faiss()
-        return faiss.SearchParametersHNSW(efSearch=max(candidates(self._index.ntotal), wanted), sel=selector)
+        rows = faiss.downcast_index(self._index.storage)
+        return rows.search(queries_QD, wanted, params=faiss.SearchParameters(sel=selector))
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -90,6 +111,10 @@ def candidates(vectors: int) -> int:
 
 class Cells(Approximate):
     kind = "ivf"
+
+    def __init__(self, index: Any) -> None:
+        super().__init__(index)
+        self._mapping = threading.Lock()
 
     @classmethod
     def build(cls, rows_VD: NDArray[np.float32]) -> Self:
@@ -119,14 +144,31 @@ class Cells(Approximate):
                 return probes
         return PROBES[-1]
 
-    def _parameters(self, wanted: int, selector: Any) -> Any:
-        faiss = _faiss()
-        return faiss.SearchParametersIVF(nprobe=self._index.nprobe, sel=selector)
+    def _near(self, queries_QD: NDArray[np.float32], wanted: int, selector: Any) -> tuple[Scores, Places]:
+        return self._probed(queries_QD, wanted, selector, cells=self._index.nprobe)
+
+    def _all(self, queries_QD: NDArray[np.float32], wanted: int, selector: Any) -> tuple[Scores, Places]:
+        return self._probed(queries_QD, wanted, selector, cells=self._index.nlist)
+
+    def _probed(
+        self, queries_QD: NDArray[np.float32], wanted: int, selector: Any, *, cells: int
+    ) -> tuple[Scores, Places]:
+        parameters = _faiss().SearchParametersIVF(nprobe=cells, sel=selector)
+        return self._index.search(queries_QD, wanted, params=parameters)
 
     def rows(self) -> NDArray[np.float32]:
-        if not self._index.direct_map.array.size():
-            self._index.make_direct_map()
+        self._map()
         return super().rows()
+
+    def some(self, places_F: NDArray[np.int64]) -> NDArray[np.float32]:
+        self._map()
+        return super().some(places_F)
+
+    def _map(self) -> None:
+        """Where each row lies."""
+        with self._mapping:
+            if not self._index.direct_map.array.size():
+                self._index.make_direct_map()
 
     @classmethod
     def load(cls, path: Path) -> Self:

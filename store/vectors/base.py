@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from store.corpus_settings import FusionWeights
+from store.search_filter import SearchFilter
 from store.types import Hit
 
 
@@ -63,8 +64,18 @@ class VectorIndex(Protocol):
         """Remove chunks; unknown ids are ignored."""
         ...
 
-    def search(self, queries: Sequence[str], *, k: int = 20, fusion: FusionWeights | None = None) -> list[list[Hit]]:
-        """At most k hits a query, best first. fusion overrides the corpus's weights."""
+    def search(
+        self,
+        queries: Sequence[str],
+        *,
+        k: int = 20,
+        fusion: FusionWeights | None = None,
+        where: SearchFilter | None = None,
+    ) -> list[list[Hit]]:
+        """At most k hits a query, best first. fusion overrides the corpus's weights.
+
+        where: hits are the best of the chunks that it lets through, however many others would rank above them.
+        """
         ...
 
     def stats(self) -> IndexStats: ...

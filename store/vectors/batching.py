@@ -7,12 +7,23 @@ import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
+from store.search_filter import SearchFilter, Where
 from store.types import Hit
 from store.vectors.base import VectorIndex
 
-Key = tuple[str, int]
+
+class Key(NamedTuple):
+    """One search. Those that differ in the query alone go in one batch."""
+
+    query: str
+    k: int
+    where: SearchFilter | None
+
+    @property
+    def kind(self) -> tuple[int, SearchFilter | None]:
+        return self.k, self.where
 
 
 @dataclass(slots=True)
@@ -54,9 +65,10 @@ class AsyncSearcher:
     def mean_chars(self) -> float:
         return self.index.mean_chars
 
-    async def search(self, query: str, k: int = 20) -> list[Hit]:
-        """At most k hits, best first. Raises what the index raises; a failure is not cached."""
-        key = (query, k)
+    async def search(self, query: str, k: int = 20, where: Where | None = None) -> list[Hit]:
+        """At most k hits, best first, of the chunks that `where` lets through. Raises what the index raises; a failure
+        is not cached."""
+        key = Key(query, k, SearchFilter.of(where))
         self._forget_outdated()
         held = self._cache.get(key)
         if held is not None:
@@ -64,7 +76,7 @@ class AsyncSearcher:
             self._cache.move_to_end(key)
             return list(held)
         if self._inline:
-            return list(self._remember(key, self._run([query], k)[0]))
+            return list(self._remember(key, self._run([key])[0]))
         self._check_loop()
         self.counts.hits += key in self._pending
         # Shielded: a rollout that is cancelled must not take the answer from others that wait for the same query.
@@ -97,17 +109,16 @@ class AsyncSearcher:
         while self._queue:
             if len(self._queue) < self._max_batch:
                 await asyncio.sleep(self._wait)
-            k = self._queue[0][1]
-            batch = [key for key in self._queue if key[1] == k][: self._max_batch]
+            kind = self._queue[0].kind
+            batch = [key for key in self._queue if key.kind == kind][: self._max_batch]
             taken = set(batch)
             self._queue = [key for key in self._queue if key not in taken]
-            await self._answer(batch, k=k)
+            await self._answer(batch)
 
-    async def _answer(self, batch: list[Key], *, k: int) -> None:
+    async def _answer(self, batch: list[Key]) -> None:
         self._thread = self._thread or ThreadPoolExecutor(max_workers=1, thread_name_prefix="karl-search")
-        queries = [query for query, _ in batch]
         try:
-            results = await asyncio.get_running_loop().run_in_executor(self._thread, self._run, queries, k)
+            results = await asyncio.get_running_loop().run_in_executor(self._thread, self._run, batch)
         except BaseException as exc:
             # Handed to those who wait, who are the ones to type it; cancellation ends the worker as well.
             for key in batch:
@@ -118,11 +129,12 @@ class AsyncSearcher:
         for key, hits in zip(batch, results, strict=True):
             self._pending.pop(key).set_result(self._remember(key, hits))
 
-    def _run(self, queries: list[str], k: int) -> list[list[Hit]]:
+    def _run(self, batch: list[Key]) -> list[list[Hit]]:
+        """Of one kind."""
         started = time.perf_counter()
-        results = self.index.search(queries, k=k)
+        results = self.index.search([key.query for key in batch], k=batch[0].k, where=batch[0].where)
         self.counts.seconds += time.perf_counter() - started
-        self.counts.misses += len(queries)
+        self.counts.misses += len(batch)
         self.counts.batches += 1
         return results
 

@@ -7,13 +7,17 @@ from collections.abc import Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import func, select
 
 from store.models import Chunk, Document
 from store.queries.common import slices, table_of
+from store.search_filter import SearchFilter, headings_text
 from store.session import Session, Store
 from store.types import Hit
 from store.vectors.base import IndexEntry
+from store.vectors.chunk_columns import ChunkColumns
 
 IN_MEMORY_CHARS = 64_000_000
 KEPT = 20_000  # chunks of a large corpus
@@ -58,7 +62,7 @@ def entry_metadata(
     """The document's own properties, and beside them path, page, and headings of a page (others are in the title)."""
     found: dict[str, str | int] = {**properties, "path": path}
     if page is not None:
-        found |= {"page": page, "headings": " > ".join(headings)}
+        found |= {"page": page, "headings": headings_text(headings)}
     return found
 
 
@@ -71,6 +75,10 @@ class ChunkTexts(Protocol):
         ...
 
     def get(self, chunk_ids: Sequence[int]) -> dict[int, ChunkText]: ...
+
+    def matching(self, where: SearchFilter) -> NDArray[np.int64]:
+        """Ids of the chunks that a filter lets through, ascending."""
+        ...
 
     def refresh(self, chunk_ids: Sequence[int]) -> None:
         """These are new or changed."""
@@ -85,6 +93,7 @@ class StoredTexts:
         self._lock = threading.Lock()
         self._held: dict[int, ChunkText] = {}
         self._documents: dict[int, DocumentFacts] = {}
+        self._columns = ChunkColumns(store, corpus_id=corpus_id)
         self.chars = self._size()
         self._complete = self.chars <= IN_MEMORY_CHARS
         if self._complete:
@@ -103,7 +112,11 @@ class StoredTexts:
                 held.update(self._load(part))
             return {chunk_id: held[chunk_id] for chunk_id in chunk_ids if chunk_id in held}
 
+    def matching(self, where: SearchFilter) -> NDArray[np.int64]:
+        return self._columns.matching(where)
+
     def refresh(self, chunk_ids: Sequence[int]) -> None:
+        self._columns = ChunkColumns(self._store, corpus_id=self._corpus_id)
         with self._lock:
             self.chars = self._size()
             self._documents = {}

@@ -16,17 +16,20 @@ from store.vectors.ranking import Ranking, top
 EXACT_UP_TO = 20_000  # two cores search as many in a millisecond a query
 ALWAYS_EXACT = 1_000  # too few to cluster, and additions are mostly so short
 GRAPH_UP_TO = 2_000_000  # a graph costs about a millisecond a vector to build, far less than embedding it
+COPIED = 2_000  # vectors of chosen chunks: so few are copied, and each is scored
 KINDS = {"flat": Flat, "hnsw": Graph, "ivf": Cells}
 
 
 class Dense:
-    """owners_V: the position of each vector's chunk, ascending."""
+    """owners_V: the position of each vector's chunk, ascending. out_V: those that are left out, None for none."""
 
-    def __init__(self, vectors: Flat | Graph | Cells, *, owners_V: NDArray[np.int32]) -> None:
-        self._vectors, self.owners_V = vectors, owners_V
-        counts = np.bincount(owners_V) if len(owners_V) else np.zeros(1, dtype=np.intp)
+    def __init__(
+        self, vectors: Flat | Graph | Cells, *, owners_V: NDArray[np.int32], out_V: NDArray[np.bool_] | None = None
+    ) -> None:
+        self._vectors, self.owners_V, self._out_V = vectors, owners_V, out_V
+        counts = np.bincount(owners_V if out_V is None else owners_V[~out_V], minlength=1)
         self._most = int(counts.max())  # passages of the longest chunk
-        self._mean = float(len(owners_V) / max(1, np.count_nonzero(counts)))
+        self._mean = float(counts.sum() / max(1, np.count_nonzero(counts)))
 
     @classmethod
     def build(cls, vectors_VD: NDArray[np.float32], *, owners_V: NDArray[np.int32], kind: str = "auto") -> Self:
@@ -50,13 +53,24 @@ class Dense:
         """V x D, as the index keeps them: half precision above EXACT_UP_TO."""
         return self._vectors.rows()
 
+    def among(self, chosen_N: NDArray[np.bool_]) -> Dense:
+        """To search in these chunks alone. Exact: a graph has no way to what is chosen where little of it is."""
+        chosen_V = chosen_N[self.owners_V]
+        if np.count_nonzero(chosen_V) > COPIED:
+            return Dense(self._vectors, owners_V=self.owners_V, out_V=~chosen_V)
+        places_F = np.flatnonzero(chosen_V)
+        return Dense(Flat(self._vectors.some(places_F)), owners_V=self.owners_V[places_F])
+
     def rank(
         self, queries_QD: NDArray[np.float32], *, k: int, ids_N: NDArray[np.int64], dead_N: NDArray[np.bool_]
     ) -> list[Ranking]:
         """One ranking a query. Looks at enough passages that k chunks come out unless very long ones crowd them."""
         wanted = min(self.size, int(k * max(2.0, 2 * self._mean)) + self._most)
-        dead_V = dead_N[self.owners_V] if dead_N.any() else None
-        found = self._vectors.search(np.ascontiguousarray(queries_QD, dtype=np.float32), wanted, dead_V)
+        queries = np.ascontiguousarray(queries_QD, dtype=np.float32)
+        if self._out_V is not None:
+            found = self._vectors.search(queries, wanted, self._out_V, exact=True)
+        else:
+            found = self._vectors.search(queries, wanted, dead_N[self.owners_V] if dead_N.any() else None)
         return [self._chunks(row, scores, k=k, ids_N=ids_N) for row, scores in found]
 
     def _chunks(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from store.corpus_settings import FusionWeights
+from store.search_filter import SearchFilter
 from store.types import Hit
 from store.vectors.base import IndexEntry, IndexStats, Progress
 from store.vectors.chunk_texts import ChunkText, ChunkTexts
@@ -17,6 +19,8 @@ from store.vectors.fusion import depth_for, fused
 from store.vectors.ranking import Ranking
 from store.vectors.segments import Segment
 from store.vectors.snapshot import Snapshot, ordered
+
+FILTERS_KEPT = 16  # of the last searches: masks, and the few vectors that a narrow one lets through
 
 
 class Ranked(NamedTuple):
@@ -47,6 +51,7 @@ class EmbeddedIndex:
         self._newer = newer
         self._version = 0
         self._swap = threading.Lock()
+        self._among = lru_cache(FILTERS_KEPT)(self._narrowed)
 
     def build(self, entries: Iterable[IndexEntry], *, progress: Progress | None = None) -> IndexStats:
         """Replace the contents. Equal scores rank in the order of chunk ids, whatever the order of `entries`."""
@@ -83,6 +88,7 @@ class EmbeddedIndex:
             new = [segment.ids_N for segment in snapshot.segments if segment.name not in old]
             self.texts.refresh(np.concatenate(new).tolist() if new else [])
             self.snapshot = snapshot
+            self._among.cache_clear()
             self._version += 1
         return self.stats()
 
@@ -92,15 +98,28 @@ class EmbeddedIndex:
             self._use(snapshot)
         return self._version
 
-    def search(self, queries: Sequence[str], *, k: int = 20, fusion: FusionWeights | None = None) -> list[list[Hit]]:
+    def _narrowed(self, snapshot: Snapshot, where: SearchFilter) -> Snapshot:
+        return snapshot.among(self.texts.matching(where))
+
+    def search(
+        self,
+        queries: Sequence[str],
+        *,
+        k: int = 20,
+        fusion: FusionWeights | None = None,
+        where: SearchFilter | None = None,
+    ) -> list[list[Hit]]:
         """At most k hits a query. The score is BM25's, the cosine, or the fused one where both rankings count.
 
-        Chunks that the store has lost since are left out. Raises: ValueError for k below 1.
+        where: BM25's score and the cosine are those of a search without it, the fused one compares the chunks that it
+        lets through. Chunks that the store has lost since are left out. Raises: ValueError for k below 1.
         """
         if k < 1:
             raise ValueError(f"k is {k}; a search returns at least one hit")
         self.version()
         snapshot, weights = self.snapshot, fusion or self.fusion
+        if where is not None:
+            snapshot = self._among(snapshot, where)
         # Without vectors BM25 is all there is, whatever its weight.
         if not snapshot.dimensions or weights.dense == 0:
             rankings = [snapshot.rank_words(query, k=k) for query in queries]

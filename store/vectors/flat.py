@@ -48,7 +48,17 @@ class Flat:
     def rows(self) -> NDArray[np.float32]:
         return self._rows_VD
 
-    def search(self, queries_QD: NDArray[np.float32], wanted: int, dead_V: NDArray[np.bool_] | None) -> list[Found]:
+    def some(self, places_F: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self._rows_VD[places_F]
+
+    def search(
+        self,
+        queries_QD: NDArray[np.float32],
+        wanted: int,
+        dead_V: NDArray[np.bool_] | None,
+        *,
+        exact: bool = True,
+    ) -> list[Found]:
         """For each query at most `wanted` positions, ascending, and their inner products."""
         found: list[Found] = []
         for start in range(0, len(queries_QD), QUERIES_AT_ONCE):

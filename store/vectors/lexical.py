@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from store.vectors.ranking import Ranking, merge, top
 from store.vectors.tokens import tokens
 
 WORDS_KEPT = 100_000
+LOOKED_UP = 4_000  # passages of chosen chunks: so few are looked up in the words' lists
 
 
 class Word(NamedTuple):
@@ -27,6 +29,13 @@ class Word(NamedTuple):
     frequency: int
     weight: float
     bounds: list[tuple[int, int, float]]
+
+
+class Chosen(NamedTuple):
+    """The passages of a part that are searched: norms_D is infinite for others, or only_F says which, ascending."""
+
+    norms_D: NDArray[np.float32]
+    only_F: NDArray[np.int32] | None
 
 
 class Lexical:
@@ -38,8 +47,17 @@ class Lexical:
         self._documents = sum(map(len, lengths))
         mean = sum(int(length.sum()) for length in lengths) / max(1, self._documents)
         self._norms = [part.norms(mean=mean) for part in parts]
+        self._chosen = [Chosen(norms_D, None) for norms_D in self._norms]
         self._words: dict[str, Word | None] = {}
         self._scratch: list[list[NDArray[np.float32]]] = [[] for _ in parts]
+
+    def among(self, chosen: Sequence[NDArray[np.bool_]]) -> Lexical:
+        """To search in these chunks of each part alone. Weights stay those of all, and scores with them."""
+        made = copy(self)
+        chosen_D = [chosen_N[part.postings.owners_D] for part, chosen_N in zip(self._parts, chosen, strict=True)]
+        # What a word adds at most is looked up by all norms, and kept for all searches.
+        made._chosen = [_chosen(norms_D, inside_D) for norms_D, inside_D in zip(self._norms, chosen_D, strict=True)]
+        return made
 
     def rank(self, query: str, *, k: int) -> Ranking:
         """At most k chunks that hold a word of the query."""
@@ -72,17 +90,23 @@ class Lexical:
         return Word(frequency, math.log(1 + (self._documents - frequency + 0.5) / (frequency + 0.5)), bounds)
 
     def _rank_part(self, n: int, words: Sequence[tuple[Word, int]], *, k: int) -> Ranking:
-        part, norms_D = self._parts[n], self._norms[n]
+        part, (norms_D, only_F) = self._parts[n], self._chosen[n]
         present = [(word.weight * times, *word.bounds[n]) for word, times in words if word.bounds[n][1]]
         if not present:
             return Ranking.none()
         total_D = self._scratch[n].pop() if self._scratch[n] else np.zeros(len(norms_D), dtype=np.float32)
-        touched, found = add_up(part, norms_D, present, total_D=total_D, k=k)
+        touched, found = add_up(part, norms_D, present, total_D=total_D, k=k, only_F=only_F)
         chunks, scores = leaders(part, found, total_D, k=k)
         total_D[touched] = 0
         self._scratch[n].append(total_D)
         alive = scores > 0
         return top(part.ids_N[chunks[alive]], scores[alive], k=k)
+
+
+def _chosen(norms_D: NDArray[np.float32], inside_D: NDArray[np.bool_]) -> Chosen:
+    if np.count_nonzero(inside_D) <= LOOKED_UP:
+        return Chosen(norms_D, np.flatnonzero(inside_D).astype(np.int32))
+    return Chosen(np.where(inside_D, norms_D, np.float32(np.inf)), None)
 
 
 def _lost(part: LexicalPart, place: int) -> int:

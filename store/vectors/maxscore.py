@@ -58,12 +58,16 @@ def add_up(
     *,
     total_D: NDArray[np.float32],
     k: int,
+    only_F: NDArray[np.int32] | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Scores into total_D. Returns the passages touched, and those of them that can make a chunk one of the best k.
 
     words, rarest first: weight, from and to among the postings, and the most that the word adds to a passage.
+    only_F: passages, ascending; no others are looked at.
     """
     rest = [*np.cumsum([weight * most for weight, _, _, most in words][::-1])[::-1].tolist(), 0.0]
+    if only_F is not None:
+        return only_F, _complete(part, norms_D, words, rest, found=only_F, total_D=total_D, k=k)
     touched = np.zeros(0, dtype=np.int32)
     for n, (weight, start, end, _) in enumerate(words):
         floor = _floor(part, touched, total_D, k=k) if end - start > SHORT and rest[n] < rest[0] - rest[n] else 0.0

@@ -67,6 +67,11 @@ class Segment:
         dead_N = self.dead_N | gone_N
         return replace(self, dead_N=dead_N, lost=self.postings.frequencies(dead_N))
 
+    def among(self, chunk_ids: NDArray[np.int64]) -> Self:
+        """To search in these chunks alone: their vectors, all others dead."""
+        chosen_N = np.isin(self.ids_N, chunk_ids) & ~self.dead_N
+        return replace(self, dead_N=~chosen_N, dense=self.dense.among(chosen_N) if self.dense else None)
+
     def save(self, folder: Path) -> None:
         """All but the dead. Raises: OSError."""
         self.postings.save(folder / "words")

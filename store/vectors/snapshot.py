@@ -19,9 +19,11 @@ MOST_ADDED = 0.25  # of the first segment's chunks; more, or as many dead, and a
 class Snapshot:
     """The first segment is the largest; the others were added since. vectors_kind: see `IndexSettings`."""
 
-    def __init__(self, segments: Sequence[Segment] = (), *, vectors_kind: str = "auto") -> None:
+    def __init__(
+        self, segments: Sequence[Segment] = (), *, vectors_kind: str = "auto", lexical: Lexical | None = None
+    ) -> None:
         self.segments, self.vectors_kind = tuple(segments), vectors_kind
-        self._lexical = Lexical([segment.lexical for segment in self.segments])
+        self._lexical = lexical or Lexical([segment.lexical for segment in self.segments])
         self._dense = [segment for segment in self.segments if segment.dense]
         self.chunks = sum(segment.alive for segment in self.segments)
 
@@ -53,6 +55,12 @@ class Snapshot:
             if segment.dense
         ]
         return [merge(rankings, k=k) for rankings in zip(*parts, strict=True)]
+
+    def among(self, chunk_ids: NDArray[np.int64]) -> Snapshot:
+        """To search in these chunks alone, no more: scores are those of a search in all, rankings are exact."""
+        chosen = [segment.among(chunk_ids) for segment in self.segments]
+        lexical = self._lexical.among([~segment.dead_N for segment in chosen])
+        return Snapshot(chosen, vectors_kind=self.vectors_kind, lexical=lexical)
 
     def changed(self, added: Segment | None, *, gone: Iterable[int]) -> Snapshot:
         """Chunks that are added replace those of the same id; `gone` are left out."""

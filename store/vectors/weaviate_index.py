@@ -6,11 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from store.corpus_settings import FusionWeights
+from store.search_filter import SearchFilter
 from store.types import Hit
 from store.vectors.base import IndexEntry, IndexStats, Progress
 from store.vectors.chunk_texts import ChunkTexts
@@ -24,6 +26,9 @@ from store.vectors.weaviate_search import HybridHit, hybrid, nearest, with_words
 from store.vectors.weaviate_shelf import Shelf
 
 FOLLOW_SECONDS = 5.0  # between two looks at what other processes made of the index
+FILTERS_KEPT = 16  # of the last searches: ids of what they let through
+MOST_NAMED = 10_000  # chunks that a request names; a filter that lets more through chooses among the best DEPTH hits
+DEPTH = 1_000
 
 
 class WeaviateIndex:
@@ -47,6 +52,7 @@ class WeaviateIndex:
         self._alpha = shelf.link.settings.alpha
         self._threads = ThreadPoolExecutor(shelf.link.settings.concurrency, thread_name_prefix="karl-weaviate")
         self._lock = threading.Lock()
+        self._matching = lru_cache(FILTERS_KEPT)(_matching)
         self._version, self._looked = 0, time.monotonic()
 
     def build(self, entries: Iterable[IndexEntry], *, progress: Progress | None = None) -> IndexStats:
@@ -66,18 +72,37 @@ class WeaviateIndex:
         self.shelf.delete(chunk_ids)
         return self._finish(self._counted(0))
 
-    def search(self, queries: Sequence[str], *, k: int = 20, fusion: FusionWeights | None = None) -> list[list[Hit]]:
-        """At most k hits a query; queries go side by side. Raises: ValueError for k below 1; KarlError."""
+    def search(
+        self,
+        queries: Sequence[str],
+        *,
+        k: int = 20,
+        fusion: FusionWeights | None = None,
+        where: SearchFilter | None = None,
+    ) -> list[list[Hit]]:
+        """At most k hits a query; queries go side by side. Raises: ValueError for k below 1; KarlError.
+
+        where: exact up to MOST_NAMED chunks that it lets through.
+        """
         if k < 1:
             raise ValueError(f"k is {k}; a search returns at least one hit")
         self.version()
+        among = None if where is None else self._matching(self.texts, where)
+        if where is None or among is None:
+            return self._search(queries, k=k, fusion=fusion)
+        if len(among) <= MOST_NAMED:
+            return self._search(queries, k=k, fusion=fusion, among=among) if among else [[] for _ in queries]
+        return [where.admits(hits)[:k] for hits in self._search(queries, k=max(k, DEPTH), fusion=fusion)]
+
+    def _search(
+        self, queries: Sequence[str], *, k: int, fusion: FusionWeights | None, among: Sequence[int] | None = None
+    ) -> list[list[Hit]]:
         spoken, weights = list(dict.fromkeys(query for query in queries if query.strip())), fusion or self.fusion
         # Weights that are asked for go before the server's own way.
         alpha = self._alpha if fusion is None else None
         vectors = self._vectors(spoken) if spoken and self.embedder and weights.dense else [None] * len(spoken)
-        found = self._threads.map(
-            lambda query, vector_D: self._one(query, vector_D, k=k, weights=weights, alpha=alpha), spoken, vectors
-        )
+        one = partial(self._one, k=k, weights=weights, alpha=alpha, among=among)
+        found = self._threads.map(one, spoken, vectors)
         by_query = dict(zip(spoken, found, strict=True))
         return [by_query.get(query, []) for query in queries]
 
@@ -88,20 +113,27 @@ class WeaviateIndex:
         return list(rows_QD)
 
     def _one(
-        self, query: str, vector_D: NDArray[np.float32] | None, *, k: int, weights: FusionWeights, alpha: float | None
+        self,
+        query: str,
+        vector_D: NDArray[np.float32] | None,
+        *,
+        k: int,
+        weights: FusionWeights,
+        alpha: float | None,
+        among: Sequence[int] | None,
     ) -> list[Hit]:
         shelf, depth = self.shelf, depth_for(k)
         passages = self.manifest.objects / max(1, self.manifest.chunks)
         if vector_D is None:
-            bm25 = with_words(shelf, query, k=k, passages=passages)
+            bm25 = with_words(shelf, query, k=k, passages=passages, among=among)
             return self._hits(bm25, bm25=_by_id(bm25))
         if alpha is not None and tokens(query):
-            ranking, parts = hybrid(shelf, query, vector_D, k=depth, alpha=alpha, passages=passages)
+            ranking, parts = hybrid(shelf, query, vector_D, k=depth, alpha=alpha, passages=passages, among=among)
             return self._hits(ranking.best(k), **_raw(parts))
-        dense = nearest(shelf, vector_D, k=depth, passages=passages)
+        dense = nearest(shelf, vector_D, k=depth, passages=passages, among=among)
         if weights.bm25 == 0:
             return self._hits(dense.best(k), dense=_by_id(dense))
-        bm25 = with_words(shelf, query, k=depth, passages=passages)
+        bm25 = with_words(shelf, query, k=depth, passages=passages, among=among)
         return self._hits(fused(bm25, dense, weights=weights, k=k), dense=_by_id(dense), bm25=_by_id(bm25))
 
     def _hits(
@@ -168,6 +200,7 @@ class WeaviateIndex:
         texts = self._open_texts()
         with self._lock:
             self.manifest, self.texts = manifest, texts
+            self._matching.cache_clear()
             self.shelf = Shelf(self.shelf.link, manifest.place)
             self._version += 1
 
@@ -179,6 +212,10 @@ class WeaviateIndex:
     def close(self) -> None:
         self._threads.shutdown(wait=True)
         self.shelf.link.close()
+
+
+def _matching(texts: ChunkTexts, where: SearchFilter) -> list[int]:
+    return texts.matching(where).tolist()
 
 
 def _by_id(ranking: Ranking) -> dict[int, float]:

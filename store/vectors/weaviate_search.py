@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,12 +29,18 @@ class HybridHit(NamedTuple):
     bm25: tuple[float, float] | None
 
 
-def nearest(shelf: Shelf, vector_D: NDArray[np.float32], *, k: int, passages: float) -> Ranking:
-    """passages: the mean of a chunk, so that k chunks come out unless very long ones crowd them."""
+def nearest(
+    shelf: Shelf, vector_D: NDArray[np.float32], *, k: int, passages: float, among: Sequence[int] | None
+) -> Ranking:
+    """passages: the mean of a chunk, so that k chunks come out unless very long ones crowd them.
+
+    among: ids of the only chunks to look at; None for all.
+    """
     found = shelf.link.call(
         lambda client: shelf.collection(client).query.near_vector(
             vector_D.tolist(),
             limit=_objects_for(k, passages),
+            filters=_only(among),
             return_metadata=["distance"],
             return_properties=["chunk"],
         )
@@ -43,8 +49,8 @@ def nearest(shelf: Shelf, vector_D: NDArray[np.float32], *, k: int, passages: fl
     return ranked(((_chunk(one), -(one.metadata.distance or 0.0)) for one in found.objects), k=k)
 
 
-def with_words(shelf: Shelf, query: str, *, k: int, passages: float) -> Ranking:
-    """passages: as for `nearest`."""
+def with_words(shelf: Shelf, query: str, *, k: int, passages: float, among: Sequence[int] | None) -> Ranking:
+    """passages, among: as for `nearest`."""
     words = " ".join(tokens(query))
     if not words:
         return Ranking.none()
@@ -53,6 +59,7 @@ def with_words(shelf: Shelf, query: str, *, k: int, passages: float) -> Ranking:
             words,
             query_properties=["words"],
             limit=_objects_for(k, passages),
+            filters=_only(among),
             return_metadata=["score"],
             return_properties=["chunk"],
         )
@@ -68,6 +75,7 @@ def hybrid(
     k: int,
     alpha: float,
     passages: float,
+    among: Sequence[int] | None,
 ) -> tuple[Ranking, dict[int, HybridHit]]:
     """By Weaviate's relative scores. A chunk's words and best vector may be two objects: their parts are added up."""
     from weaviate.classes.query import HybridFusion
@@ -80,6 +88,7 @@ def hybrid(
             fusion_type=HybridFusion.RELATIVE_SCORE,
             query_properties=["words"],
             limit=_objects_for(k, passages),
+            filters=_only(among),
             return_metadata=["score", "explain_score"],
             return_properties=["chunk"],
         )
@@ -89,6 +98,12 @@ def hybrid(
         hit = explained_hit(one.metadata.score or 0.0, one.metadata.explain_score or "")
         hits[_chunk(one)] = _joined(hits.get(_chunk(one)), hit)
     return ranked(((chunk_id, hit.score) for chunk_id, hit in hits.items()), k=k), hits
+
+
+def _only(among: Sequence[int] | None) -> Any:
+    from weaviate.classes.query import Filter
+
+    return None if among is None else Filter.by_property("chunk").contains_any(list(among))
 
 
 def _objects_for(k: int, passages: float) -> int:

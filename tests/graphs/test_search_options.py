@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from agents.tools import SearchTool
@@ -42,7 +43,7 @@ async def found(searcher: Everything, arguments: dict[str, Any], **settings: Any
     return [hit.chunk_id for hit in (await box.run(call)).hits or ()]
 
 
-async def test_filters_choose_among_the_best() -> None:
+async def test_filters_choose_among_the_best_hits_of_a_searcher_that_knows_none() -> None:
     searcher = Everything()
     given: dict[str, Any] = {"k": 2, "filters": ["path", "year", "headings", "page"]}
     assert await found(searcher, {"query": "x", "where": {"path": "3m*"}}, **given) == [1, 2]
@@ -50,6 +51,19 @@ async def test_filters_choose_among_the_best() -> None:
     assert await found(searcher, {"query": "x", "where": {"page": 3, "path": "3M.pdf"}}, **given) == []
     assert await found(searcher, {"query": "x"}, **given) == [1, 2]
     assert searcher.asked == [("x", 1000)] * 3 + [("x", 2)]
+
+
+async def test_a_searcher_that_takes_filters_is_given_them() -> None:
+    class Filtering(Everything):
+        async def search(self, query: str, k: int, where: Mapping[str, Any] | None = None) -> list[Hit]:
+            self.asked.append((f"{query} {where}", k))
+            return PAGES[2:]
+
+    searcher = Filtering()
+    given: dict[str, Any] = {"k": 2, "filters": ["year"]}
+    assert await found(searcher, {"query": "x", "where": {"year": 2019}}, **given) == [3]
+    assert await found(searcher, {"query": "x"}, **given) == [3]
+    assert searcher.asked == [("x {'year': 2019}", 2), ("x None", 2)]
 
 
 async def test_queries_of_one_call_take_turns() -> None:

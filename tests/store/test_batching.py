@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 from store.corpus_settings import FusionWeights
+from store.search_filter import SearchFilter
 from store.types import Hit
 from store.vectors.base import IndexEntry, IndexStats, Progress
 from store.vectors.batching import AsyncSearcher
@@ -34,13 +35,20 @@ class EchoIndex:
     def delete(self, chunk_ids: Iterable[int]) -> IndexStats:
         return self._stats
 
-    def search(self, queries: Sequence[str], *, k: int = 20, fusion: FusionWeights | None = None) -> list[list[Hit]]:
+    def search(
+        self,
+        queries: Sequence[str],
+        *,
+        k: int = 20,
+        fusion: FusionWeights | None = None,
+        where: SearchFilter | None = None,
+    ) -> list[list[Hit]]:
         self.gate.wait(timeout=10)
         self.batches.append(list(queries))
         self.threads.add(threading.current_thread().name)
         if "bad" in queries:
             raise RuntimeError("index gone")
-        return [[Hit(n, query, "", query, 1.0) for n in range(k)] for query in queries]
+        return [[Hit(n, query, str(where), query, 1.0) for n in range(k)] for query in queries]
 
     def stats(self) -> IndexStats:
         return self._stats
@@ -65,6 +73,17 @@ async def test_different_k_and_full_batches_are_split() -> None:
         results = await asyncio.gather(*(searcher.search(f"q{n}", 1 + n % 2) for n in range(8)))
     assert [len(hits) for hits in results] == [1, 2] * 4
     assert sorted(map(len, index.batches)) == [1, 1, 3, 3]
+
+
+async def test_filters_go_in_batches_of_their_own_and_equal_ones_once() -> None:
+    index = EchoIndex()
+    with AsyncSearcher(index) as searcher:
+        asked = [None, {"year": 2018}, {"year": ["2018"]}, {"year": 2019}]
+        results = await asyncio.gather(*(searcher.search(q, 1, where) for q in ("a", "b") for where in asked))
+        assert await searcher.search("b", 1, {"year": "2018"}) == results[5]
+    assert index.batches == [["a", "b"]] * 3
+    assert [hits[0].title for hits in results[:4]] == [str(SearchFilter.of(where)) for where in asked]
+    assert (searcher.counts.misses, searcher.counts.hits) == (6, 3)
 
 
 async def test_answers_are_cached_and_callers_may_change_their_list() -> None:

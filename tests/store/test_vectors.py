@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from store.corpus import CorpusSettings, ingest
 from store.corpus_settings import FusionWeights
 from store.errors import UsageError
+from store.search_filter import SearchFilter
 from store.session import Store
 from store.vectors import chunk_texts, library
 from store.vectors.base import IndexEntry, Progress
@@ -65,6 +66,10 @@ class FixedTexts:
 
     def get(self, chunk_ids: Sequence[int]) -> dict[int, ChunkText]:
         return self.held
+
+    def matching(self, where: SearchFilter) -> NDArray[np.int64]:
+        hits = where.admits([text.hit(chunk_id, 0.0) for chunk_id, text in self.held.items()])
+        return np.array([hit.chunk_id for hit in hits], dtype=np.int64)
 
     @property
     def chars(self) -> int:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from store.corpus import CorpusSettings, ingest
 from store.errors import KarlError, UsageError
 from store.queries.corpora import corpus_by_name
+from store.search_filter import SearchFilter
 from store.search_servers import SearchServers, WeaviateSettings
 from store.session import Store
 from store.vectors.base import VectorIndex
@@ -27,6 +28,7 @@ pytest.importorskip("weaviate")
 
 import grpc
 
+from store.vectors import weaviate_index
 from store.vectors.weaviate_index import WeaviateIndex
 from store.vectors.weaviate_link import describe
 from store.vectors.weaviate_opening import open_weaviate
@@ -298,6 +300,25 @@ def test_the_servers_own_hybrid_gives_its_parts(store: Store, notes: Path, doubl
     weights = CorpusSettings().fusion
     assert index.search(["slow train lisbon"], fusion=weights) == plain.search(["slow train lisbon"], fusion=weights)
     assert explained_hit(0.7, "in words that we do not know") == HybridHit(0.7, None, None)
+
+
+@pytest.mark.parametrize("most", [10_000, 0], ids=["named", "chosen among the best"])
+@pytest.mark.parametrize("alpha", [None, 0.5], ids=["fused here", "fused there"])
+def test_a_double_of_the_server_filters_as_the_index_in_process(
+    store: Store, notes: Path, double: WeaviateDouble, alpha: float | None, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weaviate_index, "MOST_NAMED", most)
+    index, other = opened(store, double, alpha=alpha), beside(store)
+    double.named.clear()
+    where = SearchFilter.of({"path": ["*I*"]})
+    shown = index.search(["harbor budget", "slow train", ""], where=where)
+    assert max(double.named) == (2 if most else 0)
+    for ours, theirs in zip(shown, other.search(["harbor budget", "slow train", ""], where=where), strict=True):
+        assert {hit.key for hit in ours} == {hit.key for hit in theirs}
+        assert {h.key: h.dense_score for h in ours} == pytest.approx({h.key: h.dense_score for h in theirs}, abs=1e-4)
+    assert [hit.key for hit in shown[1]] == ["trip.md#0", "mira.md#0"]
+    assert index.search(["harbor"], k=1, where=where)[0][0].key in {"trip.md#0", "mira.md#0"}
+    assert index.search(["harbor"], where=SearchFilter.of({"path": "nothing"})) == [[]]
 
 
 def test_what_another_process_changed_shows(store: Store, notes: Path, double: WeaviateDouble) -> None:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from store.search_filter import SearchFilter
 from store.search_servers import WeaviateSettings
 from store.session import Store
 from store.vectors.weaviate_schema import manifests_of
@@ -39,6 +40,9 @@ def test_a_real_server_answers_as_the_index_in_process(store: Store, notes: Path
         assert index.shelf.count() == index.stats().vectors == beside(store).stats().vectors
         for query in ("harbor budget", "slow train", "euros 40000"):
             assert found(index, query, k=1) == found(beside(store), query, k=1)
+        where = SearchFilter.of({"path": "*i*"})
+        filtered = [one.search(["harbor budget"], where=where)[0] for one in (index, beside(store))]
+        assert {hit.key for hit in filtered[0]} == {hit.key for hit in filtered[1]} == {"mira.md#0", "trip.md#0"}
         hybrid = opened(store, server, collection=prefix, alpha=0.5).search(["slow train"])[0]
         assert hybrid[0].key == "trip.md#0"
         assert hybrid[0].dense_score is not None and hybrid[0].bm25_score is not None

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import UUID
@@ -74,6 +75,7 @@ class WeaviateDouble:
         self.schema: dict[str, dict[str, Any]] = {}
         self.tenants: dict[str, dict[str, Tenant]] = {}
         self.calls: list[str] = []
+        self.named: list[int] = []  # of each search: how many chunks its filter names
         self.inserted: list[str] = []  # uuids of passages, in order, every time one is written
         self.http_port = self.grpc_port = 0
         self.lock = threading.Lock()
@@ -235,8 +237,9 @@ class _Grpc(weaviate_pb2_grpc.WeaviateServicer):
     def Search(self, request: Any, context: grpc.ServicerContext) -> Any:
         self._enter("Search", context)
         with self.state.lock:
-            objects = [one for one in self._tenant(request, context).values() if _matches(request.filters, one)]
-        results = list(_ranked(request, objects, self.state.schema[request.collection], context))
+            everything = list(self._tenant(request, context).values())
+        self.state.named.append(len(request.filters.value_int_array.values))
+        results = list(_ranked(request, everything, self.state.schema[request.collection], context))
         return search_get_pb2.SearchReply(
             results=[_result(request, *found) for found in results[: request.limit or 10]]
         )
@@ -271,14 +274,17 @@ def _stored(given: Any) -> Stored:
 Scored = tuple[Stored, dict[str, Any]]  # and its metadata
 
 
-def _ranked(request: Any, objects: list[Stored], schema: dict[str, Any], context: Any) -> Iterator[Scored]:
+def _ranked(request: Any, everything: list[Stored], schema: dict[str, Any], context: Any) -> Iterator[Scored]:
+    objects = [one for one in everything if _matches(request.filters, one)]
+    # As the server does: how rare a word is follows from all objects, whatever is filtered.
+    words = partial(_by_words, objects, everything=everything, schema=schema)
     if request.HasField("near_vector"):
         query = _vector(request.near_vector)
         yield from ((one, {"distance": -score}) for one, score in _by_vector(objects, query, context))
     elif request.HasField("bm25_search"):
-        yield from ((one, {"score": score}) for one, score in _by_words(objects, request.bm25_search.query, schema))
+        yield from ((one, {"score": score}) for one, score in words(request.bm25_search.query))
     elif request.HasField("hybrid_search"):
-        yield from _by_both(objects, request.hybrid_search, schema, context)
+        yield from _by_both(objects, request.hybrid_search, words, context)
     else:
         # A cursor goes by uuid.
         yield from ((one, {}) for one in sorted(objects, key=lambda one: one.uuid) if one.uuid > request.after)
@@ -299,15 +305,16 @@ def _by_vector(objects: Sequence[Stored], query: np.ndarray, context: Any) -> li
     return sorted(scored, key=lambda item: -item[1])
 
 
-def _by_words(objects: Sequence[Stored], query: str, schema: dict[str, Any]) -> list[tuple[Stored, float]]:
+def _by_words(
+    objects: Sequence[Stored], query: str, *, everything: Sequence[Stored], schema: dict[str, Any]
+) -> list[tuple[Stored, float]]:
     settings = schema["invertedIndexConfig"]["bm25"]
     k1, b = settings["k1"], settings["b"]
-    counts = [Counter(str(one.properties.get("words", "")).split()) for one in objects]
-    held = [count for count in counts if count]
+    held = [count for one in everything if (count := _words(one))]
     mean = sum(count.total() for count in held) / max(1, len(held))
     scored = []
-    for one, count in zip(objects, counts, strict=True):
-        score = 0.0
+    for one in objects:
+        score, count = 0.0, _words(one)
         for word, times in Counter(query.split()).items():
             frequency = sum(word in other for other in held)
             idf = math.log(1 + (len(held) - frequency + 0.5) / (frequency + 0.5))
@@ -318,12 +325,18 @@ def _by_words(objects: Sequence[Stored], query: str, schema: dict[str, Any]) -> 
     return sorted(scored, key=lambda item: -item[1])
 
 
-def _by_both(objects: Sequence[Stored], given: Any, schema: dict[str, Any], context: Any) -> Iterator[Scored]:
+def _words(one: Stored) -> Counter[str]:
+    return Counter(str(one.properties.get("words", "")).split())
+
+
+def _by_both(
+    objects: Sequence[Stored], given: Any, words: Callable[[str], list[tuple[Stored, float]]], context: Any
+) -> Iterator[Scored]:
     """Relative scores, with the explanation in Weaviate's words."""
     assert given.fusion_type == base_search_pb2.Hybrid.FUSION_TYPE_RELATIVE_SCORE
     alpha = given.alpha_param if given.use_alpha_param else given.alpha
     sets = [
-        ("keyword,bm25", 1 - alpha, _by_words(objects, given.query, schema)),
+        ("keyword,bm25", 1 - alpha, words(given.query)),
         ("vector,hybridVector", alpha, _by_vector(objects, _vector(given), context)),
     ]
     total: dict[str, float] = {}
