@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
@@ -13,20 +14,28 @@ from karl.commands.common import open_searcher, open_store, print_json, settings
 @click.argument("corpus")
 @click.argument("query")
 @click.option("-k", default=20, show_default=True, type=click.IntRange(min=1), help="How many chunks.")
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="PROPERTY=VALUE",
+    help="Only chunks with this property (path, title, page, headings, or the documents' own); * stands for anything. "
+    "May be repeated: another value of the same property is an alternative.",
+)
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_context
-def search(context: click.Context, corpus: str, query: str, k: int, as_json: bool) -> None:
+def search(context: click.Context, corpus: str, query: str, k: int, where: tuple[str, ...], as_json: bool) -> None:
     """Print the K best chunks of CORPUS for QUERY, with ids and scores."""
     import asyncio
 
+    wanted = _wanted(where)
     settings = settings_of(context)
     with open_store(settings) as store:
-        hits = asyncio.run(open_searcher(store, corpus, settings=settings).search(query, k))
+        hits = asyncio.run(open_searcher(store, corpus, settings=settings).search(query, k, wanted))
     if as_json:
         print_json([asdict(hit) for hit in hits])
         return
     if not hits:
-        click.echo("no chunk matches; try other words")
+        click.echo(f"no chunk matches; try other words{' or another --where' if wanted else ''}")
     for rank, hit in enumerate(hits, 1):
         page = f" p.{hit.page}" if hit.page else ""
         parts = [
@@ -34,3 +43,13 @@ def search(context: click.Context, corpus: str, query: str, k: int, as_json: boo
         ]
         click.echo(f"{rank:>3}. [{hit.chunk_id}] {hit.key}{page}  score {hit.score:.4f}  {'  '.join(parts)}")
         click.echo("     " + " ".join(hit.text.split())[:200])
+
+
+def _wanted(where: Sequence[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for one in where:
+        name, equals, value = one.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"{one!r}: write PROPERTY=VALUE, such as 'path=3M*'", param_hint="--where")
+        found.setdefault(name, []).append(value)
+    return found
