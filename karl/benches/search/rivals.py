@@ -114,7 +114,8 @@ def lancedb(rows_VD: NDArray[np.float32], *, folder: Path) -> Rival:
     pool = ThreadPoolExecutor(THREADS)
 
     def one(query_D: NDArray[np.float32], k: int) -> list[int]:
-        return table.search(query_D).metric("cosine").limit(k).select(["id"]).to_arrow()["id"].to_pylist()
+        query: Any = table.search(query_D)  # its type does not tell that a search by vector has a metric
+        return query.metric("cosine").limit(k).select(["id"]).to_arrow()["id"].to_pylist()
 
     def search(queries_QD: NDArray[np.float32], k: int) -> Sequence[Sequence[int]]:
         return list(pool.map(lambda query: one(query, k), queries_QD))
