@@ -6,6 +6,8 @@ import asyncio
 import gc
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,12 +35,11 @@ PATIENCE = 2.0
 @click.pass_context
 def tui(context: click.Context, svg: Path | None, room: str, theme: str | None, size: str) -> None:
     """Launch runs, watch them, read traces, edit graphs and prompts, ask. Quitting stops no run."""
-    gc.disable()  # until the first room is there: all that is made before stays
     columns, rows = _size(size)
     if svg is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("`karl tui` needs a terminal; `karl runs` and `karl show RUN` print the same without one")
     settings = settings_of(context)
-    with open_store(settings, patience=PATIENCE) as store:
+    with _no_collection(), open_store(settings, patience=PATIENCE) as store:
         from tui.app import KarlApp
         from tui.picture import picture
 
@@ -49,6 +50,16 @@ def tui(context: click.Context, svg: Path | None, room: str, theme: str | None, 
             app.run()
         else:
             _write(svg, asyncio.run(picture(app, columns=columns, rows=rows)))
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Until a first reading has ended, when the first room turns it on: what is made while opening stays anyway."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _check_room(name: str) -> None:

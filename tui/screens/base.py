@@ -111,13 +111,13 @@ class RoomScreen(Screen[None]):
         if event.worker.name != "read" or event.state in (WorkerState.PENDING, WorkerState.RUNNING):
             return
         self._began = None
+        gc.enable()  # the command that opened the first room had turned it off
         if event.state is WorkerState.SUCCESS:
             self.say(self.show(event.worker.result))
             self.readings += 1
             if self.readings == 1:
                 # What a room has loaded stays: to look for garbage in it again and again takes longer than a frame.
                 gc.freeze()
-                gc.enable()
         elif event.state is WorkerState.ERROR:
             self.say(f"cannot read, trying again: {event.worker.error}", failed=True)
         if self._asked_meanwhile:

@@ -24,6 +24,20 @@ def words(rng: random.Random, count: int) -> str:
     return " ".join(rng.choices(TEXT.split(), k=count))
 
 
+# What all rollouts have in common.
+SAME = {
+    "role": Role.SOLVER,
+    "graph": "solver",
+    "graph_sha256": "a" * 64,
+    "prompt_sha256": {"solver": "b" * 64},
+    "model": "made-up-4b",
+    "temperature": 1.0,
+    "queued": 0.0,
+    "began": 0.0,
+    "trainable": True,
+}
+
+
 class RolloutRows:
     """Rows of one rollout after another. Ids are given out here: bulk inserts return none."""
 
@@ -43,16 +57,7 @@ class RolloutRows:
         attempt: int,
     ) -> Row:
         """The row itself; its outcome is drawn."""
-        rng, drawn = self._rng, self._rng.random()
-        status = (
-            RolloutStatus.FAILED
-            if drawn < FAILED
-            else RolloutStatus.UNFINISHED
-            if drawn < FAILED + UNFINISHED
-            else RolloutStatus.FINISHED
-        )
-        failure = rng.choice(list(FailureKind)) if status is RolloutStatus.FAILED else None
-        reward = None if failure else 0.0 if status is RolloutStatus.UNFINISHED else float(rng.random() < 0.5)
+        status, failure, reward = self._outcome()
         return {
             "id": rollout_id,
             "key": key,
@@ -61,35 +66,41 @@ class RolloutRows:
             "task_id": task_id,
             "arm": arm,
             "attempt": attempt,
-            "role": Role.SOLVER,
             "purpose": Purpose.EVALUATE if arm else Purpose.TRAIN,
             "status": status,
             "question": question,
-            "answer": "" if failure else self.words(4),
-            "explanation": self.words(40),
-            "confidence": None if failure else round(rng.random(), 2),
-            "citations": rng.sample(self._chunks, 2),
+            **self._answer(failure),
             "reward": reward,
-            "failure_kind": failure,
-            "failure_reason": f"made-up: {failure}" if failure else "",
-            "failure_traceback": "Traceback (most recent call last):\n  made up" if failure else "",
-            "graph": "solver",
-            "graph_sha256": "a" * 64,
-            "prompt_sha256": {"solver": "b" * 64},
-            "model": "made-up-4b",
             "policy_version": iteration,
-            "temperature": 1.0,
-            "seed": rng.getrandbits(31),
+            "seed": self._rng.getrandbits(31),
             "step_count": self._steps,
             "search_count": self._steps - 1,
             "sampled_tokens": 60 * self._steps,
             "prompt_tokens": sum(400 + 300 * n for n in range(self._steps)),
-            "seconds": round(rng.uniform(1, 60), 3),
-            "queued": 0.0,
-            "began": 0.0,
-            "trainable": True,
-            "behaviour": "" if reward is None else str(rng.choice(list(BehaviourClass))),
+            "seconds": round(self._rng.uniform(1, 60), 3),
+            "behaviour": "" if reward is None else str(self._rng.choice(list(BehaviourClass))),
             "created_at": now(),
+            **SAME,
+        }
+
+    def _outcome(self) -> tuple[RolloutStatus, FailureKind | None, float | None]:
+        """Status, what it failed of, reward."""
+        drawn = self._rng.random()
+        if drawn < FAILED:
+            return RolloutStatus.FAILED, self._rng.choice(list(FailureKind)), None
+        if drawn < FAILED + UNFINISHED:
+            return RolloutStatus.UNFINISHED, None, 0.0
+        return RolloutStatus.FINISHED, None, float(self._rng.random() < 0.5)
+
+    def _answer(self, failure: FailureKind | None) -> Row:
+        return {
+            "answer": "" if failure else self.words(4),
+            "explanation": self.words(40),
+            "confidence": None if failure else round(self._rng.random(), 2),
+            "citations": self._rng.sample(self._chunks, 2),
+            "failure_kind": failure,
+            "failure_reason": f"made-up: {failure}" if failure else "",
+            "failure_traceback": "Traceback (most recent call last):\n  made up" if failure else "",
         }
 
     def steps(self, rollout_id: int) -> Iterator[Row]:
