@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import pty
 import struct
@@ -92,4 +93,5 @@ def test_unknown_rooms_and_themes_name_the_known_ones(home: Path, capsys: pytest
     assert (ended.code, "karl-contrast, karl-dark, karl-light, karl-safe" in ended.err) == (2, True)
     ended = call(capsys, "tui", "--svg", "a.svg", "--theme", "karl-light")
     assert ended.code == 0
+    assert gc.isenabled()  # opening had turned it off
     assert "#e3e0d7" in Path("a.svg").read_text(encoding="utf-8").lower()

@@ -16,7 +16,7 @@ from tests.tui.kit import app_on, fill_done, until
 from tests.tui.traces_kit import fill_many, fill_traces
 from tui.screens.compare import CompareScreen
 from tui.screens.traces import TracesScreen
-from tui.widgets.rollout_table import RolloutTable
+from tui.widgets.rollout_table import EDGE, GAP, RolloutTable, shapes_for
 
 SMALL, LARGE = (80, 24), (200, 60)
 
@@ -246,3 +246,10 @@ async def test_copy_and_export_from_the_list(store: Store, tmp_path: Path, monke
         await pilot.press("e")
         await until(pilot, f"trace-{ids.voted}.json")
         assert json.loads((tmp_path / f"trace-{ids.voted}.json").read_text())["answer"] == "answer 1"
+
+
+@pytest.mark.parametrize("width", [80, 119, 120, 140, 165, 200])
+def test_the_columns_fit_in_every_width(width: int):
+    shapes = shapes_for(width)
+    assert sum(shape.cells for shape in shapes.values()) + len(GAP) * (len(shapes) - 1) + EDGE <= width
+    assert ("answer" in shapes) == (width >= 120)
