@@ -71,7 +71,18 @@ class Terminal:
         return self.tmux("display-message", "-p", "-t", "karl", "#{pane_dead}").strip() == "1"
 
     def exit_code(self) -> int:
-        return int(self.tmux("display-message", "-p", "-t", "karl", "#{pane_dead_status}"))
+        """Negative for a signal, as subprocess has it. tmux may hear of the end before it hears how it was."""
+        ended: list[str] = []
+
+        def told() -> bool:
+            said = self.tmux("display-message", "-p", "-t", "karl", "#{pane_dead_status},#{pane_dead_signal}")
+            ended[:] = said.strip().split(",")
+            return any(ended)
+
+        if not self.wait(told, patience=10.0):
+            raise AssertionError("tmux does not tell how the program ended")
+        status, signal = ended
+        return int(status) if status else -int(signal)
 
 
 @contextmanager
