@@ -117,7 +117,7 @@ def ablation(
     tried = arms(folder, costly=costly)
     for number, arm in enumerate(tried, start=1):
         snapshot = indexed([arm.entry(entry) for entry in entries], arm, embedder=embedder)
-        words = [snapshot.rank_words(question, k=DEPTH) for question in asked]
+        words = snapshot.rank_words(asked, k=DEPTH)
         vectors = snapshot.rank_vectors(embedder.embed_queries(asked), k=DEPTH)
         ways = _ways(words, vectors, settings.fusion, all_ways=arm.name == "as shipped")
         found[arm.name] = {name: _recalls(questions, ranked, texts) for name, ranked in ways.items()}

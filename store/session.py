@@ -6,6 +6,7 @@ with the hint to upgrade karl. Alembic (0.4 s to import) is loaded by `upgrade` 
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+from pydantic_core import from_json
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
@@ -94,7 +96,7 @@ def make_engine(url: URL, *, patience: float = BUSY_SECONDS) -> Engine:
     try:
         if url.get_backend_name() == "sqlite":
             return _sqlite_engine(url, patience=patience)
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True, json_deserializer=read_json)
     except NoSuchModuleError as exc:
         raise UsageError(f"{url.drivername}: unknown kind of database; karl knows sqlite and postgresql") from exc
     except ModuleNotFoundError as exc:
@@ -110,9 +112,17 @@ def _sqlite_engine(url: URL, *, patience: float) -> Engine:
     # One shared connection in memory: every other connection would see an empty database.
     pool: dict[str, Any] = {"poolclass": StaticPool} if in_memory else {}
     connect = {"check_same_thread": False, "timeout": patience}
-    engine = create_engine(url, connect_args=connect, **pool)
+    engine = create_engine(url, connect_args=connect, json_deserializer=read_json, **pool)
     event.listen(engine, "connect", partial(_set_pragmas, patience))
     return engine
+
+
+def read_json(text: str | bytes) -> Any:
+    """A column's value, several times faster than `json` reads it. Raises: ValueError."""
+    try:
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)  # takes halves of surrogate pairs, too
 
 
 def _make_parent(path: Path) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 
 class Role(StrEnum):
     """Who the policy was in a rollout. One model plays all of them (KARL, section 1)."""
@@ -103,11 +105,11 @@ class Algorithm(StrEnum):
     GRPO = "grpo"
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(msgspec.Struct, frozen=True, gc=False):
     """One search result. `chunk_id` is the row's id; `key` the stable, human-readable one (`notes/mira.md#0`).
 
     path: of its document in the corpus; headings: those above the text, outermost first; metadata: of the document.
+    Invisible to the garbage collector, which walks through everything that caches keep: it is in no cycle.
     """
 
     chunk_id: int
@@ -120,7 +122,7 @@ class Hit:
     bm25_score: float | None = None
     path: str = ""
     headings: tuple[str, ...] = ()
-    metadata: Mapping[str, str | int] = field(default_factory=dict)
+    metadata: Mapping[str, str | int] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import click
+import msgspec
 
 from karl.commands.common import open_searcher, open_store, print_json, settings_of
 
@@ -32,7 +32,7 @@ def search(context: click.Context, corpus: str, query: str, k: int, where: tuple
     with open_store(settings) as store:
         hits = asyncio.run(open_searcher(store, corpus, settings=settings).search(query, k, wanted))
     if as_json:
-        print_json([asdict(hit) for hit in hits])
+        print_json([msgspec.structs.asdict(hit) for hit in hits])
         return
     if not hits:
         click.echo(f"no chunk matches; try other words{' or another --where' if wanted else ''}")

@@ -1,12 +1,13 @@
-"""Titles and texts of hits, from the store: all in memory for a small corpus, the recently used ones for a large."""
+"""Titles and texts of hits, from the store: all in memory for a small corpus, those last read for a large one."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence, Set
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import func, select
@@ -20,13 +21,13 @@ from store.vectors.base import IndexEntry
 from store.vectors.chunk_columns import ChunkColumns
 
 IN_MEMORY_CHARS = 64_000_000
-KEPT = 20_000  # chunks of a large corpus
+KEPT_CHARS = 128_000_000  # of a large corpus
 
 DocumentFacts = tuple[str, Mapping[str, str | int]]  # path, properties
 
 
-class ChunkText(NamedTuple):
-    """path and metadata are the document's."""
+class ChunkText(msgspec.Struct, frozen=True, gc=False):
+    """path and metadata are the document's. The garbage collector need not walk through all of a corpus."""
 
     key: str
     title: str
@@ -96,21 +97,30 @@ class StoredTexts:
         self._columns = ChunkColumns(store, corpus_id=corpus_id)
         self.chars = self._size()
         self._complete = self.chars <= IN_MEMORY_CHARS
+        self._held_chars = 0
         if self._complete:
-            self._held = self._load(None)
+            self._hold(self._load(None))
 
     def get(self, chunk_ids: Sequence[int]) -> dict[int, ChunkText]:
         held = self._held
         if self._complete:
             return held
         with self._lock:
-            missing = [chunk_id for chunk_id in chunk_ids if chunk_id not in held]
-            if len(held) + len(missing) > KEPT:
-                held.clear()
-                missing = list(chunk_ids)
-            for part in slices(missing):
-                held.update(self._load(part))
-            return {chunk_id: held[chunk_id] for chunk_id in chunk_ids if chunk_id in held}
+            missing = {chunk_id for chunk_id in chunk_ids if chunk_id not in held}
+            for part in slices(sorted(missing)):
+                self._hold(self._load(part))
+            found = {chunk_id: held[chunk_id] for chunk_id in chunk_ids if chunk_id in held}
+            self._drop_oldest()
+            return found
+
+    def _hold(self, texts: Mapping[int, ChunkText]) -> None:
+        self._held.update(texts)
+        self._held_chars += sum(len(text.text) for text in texts.values())
+
+    def _drop_oldest(self) -> None:
+        """Those read first, until what is left fits."""
+        while self._held_chars > KEPT_CHARS:
+            self._held_chars -= len(self._held.pop(next(iter(self._held))).text)
 
     def matching(self, where: SearchFilter) -> NDArray[np.int64]:
         return self._columns.matching(where)
@@ -121,10 +131,11 @@ class StoredTexts:
             self.chars = self._size()
             self._documents = {}
             for chunk_id in chunk_ids:
-                self._held.pop(chunk_id, None)
+                if (old := self._held.pop(chunk_id, None)) is not None:
+                    self._held_chars -= len(old.text)
             if self._complete:
                 for part in slices(chunk_ids):
-                    self._held.update(self._load(part))
+                    self._hold(self._load(part))
 
     def _size(self) -> int:
         table = table_of(Chunk)

@@ -122,8 +122,7 @@ class EmbeddedIndex:
             snapshot = self._among(snapshot, where)
         # Without vectors BM25 is all there is, whatever its weight.
         if not snapshot.dimensions or weights.dense == 0:
-            rankings = [snapshot.rank_words(query, k=k) for query in queries]
-            return self._hits([Ranked(ranking, bm25=ranking) for ranking in rankings])
+            return self._hits([Ranked(ranking, bm25=ranking) for ranking in snapshot.rank_words(queries, k=k)])
         return self._hits(self._rank_dense(snapshot, queries, k=k, weights=weights))
 
     def _rank_dense(
@@ -138,7 +137,7 @@ class EmbeddedIndex:
         if weights.bm25 == 0:
             found = {query: Ranked(ranking.best(k), dense=ranking) for query, ranking in dense.items()}
         else:
-            bm25 = {query: snapshot.rank_words(query, k=depth) for query in dense}
+            bm25 = dict(zip(dense, snapshot.rank_words(list(dense), k=depth), strict=True))
             found = {
                 query: Ranked(fused(bm25[query], ranking, weights=weights, k=k), bm25=bm25[query], dense=ranking)
                 for query, ranking in dense.items()

@@ -1,154 +1,180 @@
-"""Adding up BM25 over one segment, exact for the best k chunks. A chunk scores as its best passage.
+"""BM25 over one segment, compiled: exact for the best k chunks. A chunk scores as its best passage.
 
 Words are added up from the rarest on; once the words that are left cannot lift a new chunk among the best k, only
 passages found already are looked up (MaxScore, Turtle 1995).
+
+Names as in `Postings`; F: passages that a query found; W: the words of a query, or of many one after another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
+from numba import types
 
-from store.vectors.postings import Postings
-from store.vectors.ranking import kth_best
+from store.vectors.compiled import (
+    COUNTS,
+    FLOAT,
+    FLOAT_ROWS_OUT,
+    FLOATS,
+    FLOATS_OUT,
+    INT,
+    INT_ROWS_OUT,
+    INTS,
+    INTS_OUT,
+    PLACES,
+    compiled,
+)
+from store.vectors.topk import BEST, best_first, heap_of_best
 
-K1, B = 1.5, 0.75
-SHORT = 4_000  # postings: adding up so few is cheaper than finding out whether it is needed
-LOOK_UP_COST = 50  # of one passage by bisection, in entries of a list read from end to end
-FEW = 8  # times k: so few are looked up to the end sooner than it is found out which of them still count
-SLACK = 1e-4  # relative: sums in single precision must not prune a passage that ties
-
-
-class LexicalPart(NamedTuple):
-    """A segment: ids_N ascending; dead_N: chunks that count no more; lost 2 x F: their words, in how many passages."""
-
-    ids_N: NDArray[np.int64]
-    postings: Postings
-    dead_N: NDArray[np.bool_]
-    lost: NDArray[np.int64]
-
-    @property
-    def plain(self) -> bool:
-        """Whether every chunk is one passage."""
-        return len(self.postings.owners_D) == len(self.ids_N)
-
-    @property
-    def dead_D(self) -> NDArray[np.bool_]:
-        return self.dead_N[self.postings.owners_D]
-
-    def norms(self, *, mean: float) -> NDArray[np.float32]:
-        """D: what a count is weighed against; infinite for the dead, whose every score is then 0."""
-        norms_D = np.asarray(K1 * (1 - B + B * self.postings.lengths_D / max(mean, 1e-9)), dtype=np.float32)
-        norms_D[self.dead_D] = np.inf
-        return norms_D
-
-    def shares(self, norms_D: NDArray[np.float32], start: int, end: int) -> NDArray[np.float32]:
-        """What the postings from start to end add to their passages, for a word of weight 1."""
-        counts = self.postings.counts_P[start:end].astype(np.float32)
-        return np.divide(counts, counts + norms_D.take(self.postings.docs_P[start:end]), dtype=np.float32)
+SLACK = np.float32(1 - 1e-4)  # sums in single precision must not prune a passage that ties
+ANY = np.finfo(np.float32).tiny  # a score that no passage with a word is below
+SHORT = 1_000  # postings: adding up so few is cheaper than finding out whether it is needed
+LOOK_UP_COST = 16  # of one passage by bisection, in entries of a list read from end to end
 
 
-def add_up(
-    part: LexicalPart,
-    norms_D: NDArray[np.float32],
-    words: Sequence[tuple[float, int, int, float]],
-    *,
-    total_D: NDArray[np.float32],
-    k: int,
-    only_F: NDArray[np.int32] | None = None,
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Scores into total_D. Returns the passages touched, and those of them that can make a chunk one of the best k.
+@compiled(FLOAT(INTS, COUNTS, FLOATS))
+def largest_share(docs_P, counts_P, norms_D):
+    """The most that a word of weight 1 adds to a passage; -1 for a list that is none, which nothing may follow.
 
-    words, rarest first: weight, from and to among the postings, and the most that the word adds to a passage.
-    only_F: passages, ascending; no others are looked at.
+    No index is checked in compiled code, so this looks at a word's list before anything else does.
     """
-    rest = [*np.cumsum([weight * most for weight, _, _, most in words][::-1])[::-1].tolist(), 0.0]
-    if only_F is not None:
-        return only_F, _complete(part, norms_D, words, rest, found=only_F, total_D=total_D, k=k)
-    touched = np.zeros(0, dtype=np.int32)
-    for n, (weight, start, end, _) in enumerate(words):
-        floor = _floor(part, touched, total_D, k=k) if end - start > SHORT and rest[n] < rest[0] - rest[n] else 0.0
-        if rest[n] < floor * (1 - SLACK):
-            found = np.sort(_hopeful(part, touched, total_D, rest[n], k=k))
-            return touched, _complete(part, norms_D, words[n:], rest[n:], found=found, total_D=total_D, k=k)
-        docs = part.postings.docs_P[start:end]
-        before = total_D.take(docs)
-        # A passage stands at most once in a list, so a plain indexed assignment adds right.
-        total_D[docs] = before + np.float32(weight) * part.shares(norms_D, start, end)
-        touched = docs if n == 0 else np.concatenate([touched, docs[before == 0]])
-    return touched, touched
+    most, last = np.float32(0), np.int64(-1)
+    for n in range(len(docs_P)):
+        passage, count = np.int64(docs_P[n]), np.float32(counts_P[n])
+        if passage <= last or passage >= len(norms_D):
+            return np.float32(-1)
+        most, last = max(most, count / (count + norms_D[passage])), passage
+    return most
 
 
-def leaders(
-    part: LexicalPart, found: NDArray[np.int32], total_D: NDArray[np.float32], *, k: int
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Chunks, ascending, and their scores: the k best and what ties with them are among these."""
-    scores = total_D.take(found)
-    # Of chunks with one passage each k will do; of others the best passages may be one chunk's.
-    wanted = k if part.plain else k + k // 2
-    while wanted < len(scores):
-        near = np.sort(found[scores >= kth_best(scores, k=wanted)])
-        chunks, best = _best_passages(part, near, total_D)
-        if len(chunks) >= k:
-            return chunks, best
-        wanted *= 2
-    return _best_passages(part, np.sort(found), total_D)
+@compiled(INT(INTS, COUNTS, FLOATS, FLOAT, FLOATS_OUT, INTS_OUT, INT))
+def _add_word(docs_P, counts_P, norms_D, weight, total_D, touched_F, size):
+    """Returns how many passages are touched now, of which `size` were before."""
+    for n in range(len(docs_P)):
+        passage, count = docs_P[n], np.float32(counts_P[n])
+        before, share = total_D[passage], count / (count + norms_D[passage])
+        # Without branches, which cost more than the sums. The dead have a norm of infinity, and no share.
+        touched_F[size] = passage
+        size += (before == 0) & (share > 0)
+        total_D[passage] = before + weight * share
+    return size
 
 
-def _floor(part: LexicalPart, found: NDArray[np.int32], total_D: NDArray[np.float32], *, k: int) -> float:
-    """The k-th best chunk so far; 0 where fewer are found."""
-    scores = total_D.take(found) if part.plain else leaders(part, found, total_D, k=k)[1]
-    return kth_best(scores, k=k) if len(scores) >= k else 0.0
+@compiled(types.void(INTS, COUNTS, FLOATS, FLOAT, FLOATS_OUT, INTS))
+def _look_up(docs_P, counts_P, norms_D, weight, total_D, found_F):
+    """Add a word to these passages alone."""
+    for passage in found_F:
+        at = np.searchsorted(docs_P, passage)
+        if at < len(docs_P) and docs_P[at] == passage:
+            count = np.float32(counts_P[at])
+            total_D[passage] += weight * (count / (count + norms_D[passage]))
 
 
-def _best_passages(
-    part: LexicalPart, found: NDArray[np.int32], total_D: NDArray[np.float32]
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """found ascending. Returns each of their chunks once, and the best of its scores."""
-    owners, scores = part.postings.owners_D.take(found), total_D.take(found)
-    if part.plain or len(found) < 2:
-        return owners, scores
-    first = np.flatnonzero(np.concatenate([[True], owners[1:] != owners[:-1]]))
-    return owners[first], np.maximum.reduceat(scores, first)
+@compiled(types.void(INTS, COUNTS, FLOATS, FLOAT, FLOATS_OUT, FLOAT))
+def _look_through(docs_P, counts_P, norms_D, weight, total_D, least):
+    """Add a word to the passages that have `least`."""
+    for n in range(len(docs_P)):
+        passage = docs_P[n]
+        if total_D[passage] >= least:
+            count = np.float32(counts_P[n])
+            total_D[passage] += weight * (count / (count + norms_D[passage]))
 
 
-def _complete(
-    part: LexicalPart,
-    norms_D: NDArray[np.float32],
-    words: Sequence[tuple[float, int, int, float]],
-    rest: Sequence[float],
-    *,
-    found: NDArray[np.int32],
-    total_D: NDArray[np.float32],
-    k: int,
-) -> NDArray[np.int32]:
-    """Add the words that are left to passages that can still count, ascending; returns those of them that do."""
-    marks_D = np.zeros(len(total_D), dtype=bool)
-    for (weight, start, end, _), after in zip(words, rest[1:], strict=True):
-        docs_P = part.postings.docs_P[start:end]
-        at = _places(docs_P, found, marks_D=marks_D)
-        docs, counts = docs_P[at], part.postings.counts_P[start:end][at].astype(np.float32)
-        total_D[docs] += np.float32(weight) * (counts / (counts + norms_D[docs]))
-        found = _hopeful(part, found, total_D, after, k=k) if len(found) > FEW * k else found
-    return found
+@compiled(FLOAT(INTS, FLOATS, INTS, FLOATS_OUT, INT, FLOAT))
+def _floor(found_F, total_D, owners_D, best_N, k, before):
+    """The k-th best chunk so far, none worse than it was before; what it was where fewer are found."""
+    _, scores_K = heap_of_best(found_F, total_D, owners_D, best_N, k, before)
+    return scores_K[0] if len(scores_K) == k else before
 
 
-def _places(docs_P: NDArray[np.int32], found: NDArray[np.int32], *, marks_D: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Where passages that were found stand in a word's list. Looking through the list beats looking up very many."""
-    if len(found) * LOOK_UP_COST > len(docs_P):
-        marks_D[found] = True
-        at = np.flatnonzero(marks_D.take(docs_P))
-        marks_D[found] = False
-        return at
-    at = np.minimum(np.searchsorted(docs_P, found), len(docs_P) - 1)
-    return at[docs_P[at] == found]
+@compiled(INTS_OUT(INTS, FLOATS, FLOAT))
+def _hopeful(found_F, total_D, least):
+    """Those that have `least`."""
+    kept_F, size = np.empty(len(found_F), np.int32), 0
+    for passage in found_F:
+        if total_D[passage] >= least:
+            kept_F[size] = passage
+            size += 1
+    return kept_F[:size]
 
 
-def _hopeful(
-    part: LexicalPart, found: NDArray[np.int32], total_D: NDArray[np.float32], rest: float, *, k: int
-) -> NDArray[np.int32]:
-    """Those that reach the k-th best if they get all that is left."""
-    return found[total_D.take(found) + rest >= _floor(part, found, total_D, k=k) * (1 - SLACK)]
+@compiled(BEST(INTS, COUNTS, FLOATS, INTS, PLACES, FLOATS, FLOATS, FLOATS_OUT, FLOATS_OUT, INT))
+def _best_of_all(docs_P, counts_P, norms_D, owners_D, bounds_2W, weights_W, rest_W, total_D, best_N, k):
+    lengths_W = bounds_2W[1::2] - bounds_2W[::2]
+    touched_F = np.empty(min(lengths_W.sum(), len(total_D)) + 1, np.int32)
+    size, pruned_at, floor = 0, len(weights_W), ANY
+    for n in range(len(weights_W)):
+        if lengths_W[n] > SHORT and rest_W[n] < rest_W[0] - rest_W[n]:
+            floor = _floor(touched_F[:size], total_D, owners_D, best_N, k, floor)
+            if rest_W[n] < floor * SLACK:
+                pruned_at = n
+                break
+        part = slice(bounds_2W[2 * n], bounds_2W[2 * n + 1])
+        size = _add_word(docs_P[part], counts_P[part], norms_D, weights_W[n], total_D, touched_F, size)
+    found_F = touched_F[:size]
+    for n in range(pruned_at, len(weights_W)):
+        least = floor * SLACK - rest_W[n]
+        found_F = _hopeful(found_F, total_D, least)
+        part = slice(bounds_2W[2 * n], bounds_2W[2 * n + 1])
+        if len(found_F) * LOOK_UP_COST > lengths_W[n]:
+            _look_through(docs_P[part], counts_P[part], norms_D, weights_W[n], total_D, least)
+        else:
+            _look_up(docs_P[part], counts_P[part], norms_D, weights_W[n], total_D, found_F)
+        floor = _floor(found_F, total_D, owners_D, best_N, k, floor)
+    chunks_K, scores_K = heap_of_best(found_F, total_D, owners_D, best_N, k, floor)
+    for passage in touched_F[:size]:
+        total_D[passage] = 0
+    return best_first(chunks_K, scores_K)
+
+
+@compiled(BEST(INTS, COUNTS, FLOATS, INTS, PLACES, FLOATS, FLOATS_OUT, FLOATS_OUT, INT, INTS))
+def _best_among(docs_P, counts_P, norms_D, owners_D, bounds_2W, weights_W, total_D, best_N, k, only_F):
+    for n in range(len(weights_W)):
+        part = slice(bounds_2W[2 * n], bounds_2W[2 * n + 1])
+        _look_up(docs_P[part], counts_P[part], norms_D, weights_W[n], total_D, only_F)
+    chunks_K, scores_K = heap_of_best(only_F, total_D, owners_D, best_N, k, ANY)
+    for passage in only_F:
+        total_D[passage] = 0
+    return best_first(chunks_K, scores_K)
+
+
+LISTS = (INTS, COUNTS, FLOATS, INTS)
+ASKED = (PLACES, PLACES, FLOATS, FLOATS, types.boolean, INTS)
+
+
+@compiled(types.void(*LISTS, *ASKED, FLOATS_OUT, FLOATS_OUT, INT_ROWS_OUT, FLOAT_ROWS_OUT, INTS_OUT))
+def rank_queries(
+    docs_P,
+    counts_P,
+    norms_D,
+    owners_D,
+    starts_Q,
+    bounds_2W,
+    weights_W,
+    rest_W,
+    chosen,
+    only_F,
+    total_D,
+    best_N,
+    chunks_QK,
+    scores_QK,
+    sizes_Q,
+):
+    """For each query the best of the chunks that hold a word of it, best first, their scores, and how many they are.
+
+    starts_Q (Q + 1): which of the words are a query's. bounds_2W: where each one's postings begin and end; rest_W: the
+    most that it and those after it add to a passage. chosen: only_F are all passages that are looked at.
+    total_D, best_N: zeros, and again afterwards; best_N is empty where every chunk is one passage.
+    """
+    k = chunks_QK.shape[1]
+    for query in range(len(sizes_Q)):
+        start, end = starts_Q[query], starts_Q[query + 1]
+        asked = bounds_2W[2 * start : 2 * end], weights_W[start:end]
+        if chosen:
+            found = _best_among(docs_P, counts_P, norms_D, owners_D, *asked, total_D, best_N, k, only_F)
+        else:
+            rest = rest_W[start:end]
+            found = _best_of_all(docs_P, counts_P, norms_D, owners_D, *asked, rest, total_D, best_N, k)
+        size = len(found[0])
+        chunks_QK[query, :size], scores_QK[query, :size] = found
+        sizes_Q[query] = size

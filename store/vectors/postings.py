@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from store.vectors.arrays import load_array, save_array
 from store.vectors.tokens import tokens
 
+TYPES = {"words_T": "u8", "starts_T": "i8", "docs_P": "i4", "counts_P": "u2", "lengths_D": "i4", "owners_D": "i4"}
 MOST = np.iinfo(np.uint16).max  # counts are capped here, where BM25 has long been flat
 
 
@@ -120,7 +121,22 @@ class Postings:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Raises: OSError or ValueError for files that are not there or damaged."""
-        return cls(**{field.name: load_array(folder / f"{field.name}.npy") for field in fields(cls)})
+        found = cls(**{field.name: load_array(folder / f"{field.name}.npy") for field in fields(cls)})
+        found._check(folder)
+        return found
+
+    def _check(self, folder: Path) -> None:
+        """Compiled code trusts these. Lists themselves are looked at when they are first searched."""
+        for field in fields(self):
+            dtype = np.dtype(TYPES[field.name])
+            array = getattr(self, field.name)
+            if array.dtype != dtype or array.ndim != 1:
+                raise ValueError(f"{folder}: {field.name} is no list of {dtype}")
+        lists = len(self.docs_P), len(self.counts_P), int(self.starts_T[-1]) if len(self.starts_T) else -1
+        if len(set(lists)) > 1 or len(self.starts_T) != len(self.words_T) + 1 or (np.diff(self.starts_T) < 0).any():
+            raise ValueError(f"{folder}: lists of words that do not fit each other")
+        if len(self.lengths_D) != len(self.owners_D) or (np.diff(self.owners_D) < 0).any():
+            raise ValueError(f"{folder}: passages that do not fit their chunks")
 
 
 def _merged_owners(targets: Sequence[NDArray[np.int64]]) -> tuple[list[NDArray[np.int64]], NDArray[np.int32]]:

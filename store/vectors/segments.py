@@ -15,7 +15,7 @@ from store.vectors.arrays import load_array, save_array
 from store.vectors.base import IndexEntry, Progress
 from store.vectors.dense import Dense
 from store.vectors.embedders import Embedder
-from store.vectors.maxscore import LexicalPart
+from store.vectors.lexical_part import LexicalPart
 from store.vectors.passages import embedded_passages, passages
 from store.vectors.postings import Postings
 
@@ -93,8 +93,11 @@ class Segment:
         if dead:
             dead_N[load_array(folder / dead_file(dead))] = True
         lost = load_array(folder / lost_file(dead)) if dead else NOTHING_LOST
+        postings = Postings.load(folder / "words")
+        if len(postings.owners_D) and not 0 <= postings.owners_D[0] <= postings.owners_D[-1] < len(ids_N):
+            raise ValueError(f"{folder}: passages of chunks that are not there")
         dense = Dense.load(folder / "dense") if (folder / "dense").exists() else None
-        return cls(folder.name, ids_N, Postings.load(folder / "words"), dense, dead_N, lost)
+        return cls(folder.name, ids_N, postings, dense, dead_N, lost)
 
     @classmethod
     def merge(cls, segments: Sequence[Self], *, kind: str = "auto") -> Self:

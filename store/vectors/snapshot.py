@@ -45,8 +45,8 @@ class Snapshot:
     def kind(self) -> str:
         return f"bm25+{self._dense[0].dense.kind}" if self._dense and self._dense[0].dense else "bm25"
 
-    def rank_words(self, query: str, *, k: int) -> Ranking:
-        return self._lexical.rank(query, k=k)
+    def rank_words(self, queries: Sequence[str], *, k: int) -> list[Ranking]:
+        return self._lexical.rank_all(queries, k=k)
 
     def rank_vectors(self, queries_QD: NDArray[np.float32], *, k: int) -> list[Ranking]:
         parts = [

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from store.vectors.maxscore import K1, B
+from store.vectors.lexical_part import K1, B
 
 if TYPE_CHECKING:
     from weaviate import WeaviateClient

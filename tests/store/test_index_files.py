@@ -56,7 +56,7 @@ def test_what_is_saved_is_loaded_and_the_old_goes(tmp_path: Path) -> None:
     found = IndexFiles(tmp_path / "i", IDENTITY).load(digest=contents.digest())
     assert found is not None
     assert [(len(s.ids_N), s.dead) for s in found.segments] == [(36, 3), (4, 0)]
-    assert found.rank_words("word3 harbor", k=40).ids.tolist()[:2] == [3, 8]
+    assert found.rank_words(["word3 harbor"], k=40)[0].ids.tolist()[:2] == [3, 8]
     held = files.contents()
     assert held is not None and held.ids_N.tolist() == list(range(3, 40))
     before = {path.name for path in (tmp_path / "i").iterdir()}
@@ -109,9 +109,9 @@ def test_a_reader_sees_what_a_writer_adds_between_two_searches(tmp_path: Path) -
     files.save(before.changed(added, gone=[5]), Contents(np.array([99]), np.array([1], dtype=np.uint64)))
     newer = reader.newer()
     assert newer is not None and reader.newer() is None
-    assert newer.rank_words("lighthouse", k=3).ids.tolist() == [99]
+    assert newer.rank_words(["lighthouse"], k=3)[0].ids.tolist() == [99]
     assert newer.segments[1] is seen.segments[1]
-    assert seen.rank_words("harbor 5", k=40).ids.tolist()[0] == 5
+    assert seen.rank_words(["harbor 5"], k=40)[0].ids.tolist()[0] == 5
     (tmp_path / "i" / "manifest.json").write_bytes(b"{")
     assert reader.newer() is None
 
@@ -160,7 +160,7 @@ def test_readers_in_other_threads_see_one_generation_or_the_next(tmp_path: Path)
         snapshot = files.load()
         while not seen or seen[-1] < last - 1:
             assert snapshot is not None
-            counts = [len(snapshot.rank_words(name, k=99).ids) for name in names]
+            counts = [len(ranking.ids) for ranking in snapshot.rank_words(names, k=99)]
             assert sorted(counts) == [0] * (last - 1) + [count]
             seen.append(counts.index(count))
             snapshot = files.newer() or snapshot

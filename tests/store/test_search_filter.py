@@ -19,7 +19,7 @@ from store.queries.common import table_of
 from store.queries.corpora import corpus_by_name
 from store.search_filter import SearchFilter, Where
 from store.session import Store
-from store.vectors import dense, lexical, maxscore
+from store.vectors import dense, part_search
 from store.vectors.base import IndexEntry
 from store.vectors.batching import AsyncSearcher
 from store.vectors.chunk_texts import StoredTexts
@@ -79,7 +79,7 @@ def test_filtered_hits_and_scores_are_those_of_brute_force(
 ) -> None:
     if wide:
         monkeypatch.setattr(dense, "COPIED", 0)
-        monkeypatch.setattr(lexical, "LOOKED_UP", 0)
+        monkeypatch.setattr(part_search, "LOOKED_UP", 0)
     index, _ = changing(longest)
     for title in ("t3", "t[1-5]", "*"):
         where = wanted({"title": title})
@@ -120,16 +120,18 @@ def test_a_filtered_search_follows_additions_replacements_and_deletions() -> Non
 
 
 def test_what_a_word_adds_at_most_is_learnt_from_all_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maxscore, "SHORT", 0)
-    monkeypatch.setattr(lexical, "LOOKED_UP", 0)
+    monkeypatch.setattr(part_search, "LOOKED_UP", 0)
     filler = " boat" * 150
-    texts = [("x1", "rare" + filler)] * 5 + [("x2", "common " * 10)] * 6 + [("x3", "rare common" + filler)] * 3
-    held = [IndexEntry(n, *text) for n, text in enumerate([*texts, *[("x4", filler)] * 20])]
+    texts = [("x1", "rare" + filler)] * 1000 + [("x2", "common " * 10)] * 1200 + [("x3", "rare common" + filler)] * 600
+    held = [IndexEntry(n, *text) for n, text in enumerate([*texts, *[("x4", filler)] * 4000])]  # long enough to prune
     index = growing(held)
     index.build(held)
     # Asked first with a filter: in these chunks the common word adds less than the rare one, in others more.
-    assert [hit.chunk_id for hit in index.search(["rare common"], k=2, where=wanted({"title": "x3"}))[0]] == [11, 12]
-    assert [hit.chunk_id for hit in index.search(["rare common"], k=2)[0]] == [5, 6]
+    assert [hit.chunk_id for hit in index.search(["rare common"], k=2, where=wanted({"title": "x3"}))[0]] == [
+        2200,
+        2201,
+    ]
+    assert [hit.chunk_id for hit in index.search(["rare common"], k=2)[0]] == [1000, 1001]
 
 
 @pytest.mark.parametrize("embedder", [None, HashEmbedder()], ids=["bm25", "hybrid"])

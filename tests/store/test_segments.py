@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from store.corpus_settings import FusionWeights
-from store.vectors import maxscore, snapshot
+from store.errors import KarlError
+from store.vectors import snapshot
 from store.vectors.base import IndexEntry
 from store.vectors.embedded import EmbeddedIndex
 from store.vectors.lexical import Lexical
@@ -14,6 +19,7 @@ from store.vectors.passages import passages
 from store.vectors.postings import Postings, word_hash
 from store.vectors.ranking import Ranking, kth_best, merge
 from store.vectors.segments import Segment
+from store.vectors.tokens import tokens
 from tests.store.test_vectors import FixedTexts, HashEmbedder, an_index
 
 QUERIES = ["alpha beta", "gamma", "kappa delta beta", "omega omega alpha", "nothing"]
@@ -79,13 +85,54 @@ def test_segments_are_merged_when_they_are_many_or_large() -> None:
     assert (index.stats().chunks, index.snapshot.segments, exact(index)) == (0, (), [[]] * 5)
 
 
-@pytest.mark.parametrize(("count", "longest"), [(3000, 12), (400, 900)], ids=["one passage", "several"])
-def test_pruning_leaves_scores_and_order_as_they_are(count: int, longest: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    index = an_index(entries(count, longest=longest))
-    whole = [exact(index, k) for k in (1, 3, 50)]
-    monkeypatch.setattr(maxscore, "SHORT", 0)
-    monkeypatch.setattr(maxscore, "FEW", 0)
-    assert [exact(index, k) for k in (1, 3, 50)] == whole
+@pytest.mark.parametrize(("count", "longest"), [(20_000, 20), (1_500, 900)], ids=["one passage", "several"])
+def test_pruning_leaves_scores_and_order_as_they_are(count: int, longest: int) -> None:
+    """Beside all postings of a query added up one by one: every bit, ties included, of the living and of some alone."""
+    rng = np.random.default_rng(4)
+    drawn = np.minimum(rng.zipf(1.3, size=(count, longest)), 3_000)
+    held = [IndexEntry(n, "", " ".join(f"w{word}" for word in row)) for n, row in enumerate(drawn.tolist())]
+    segment = Segment.build(held, embedder=None, progress=None).without(np.arange(0, count, 5))
+    whole = Lexical([segment.lexical])
+    few, many = rng.random(count) < 0.01, rng.random(count) < 0.5
+    queries = [" ".join(f"w{word}" for word in row) for row in np.minimum(rng.zipf(1.3, (40, 6)), 3_000).tolist()]
+    for chosen_N in (np.ones(count, dtype=bool), few, many):
+        searched = whole.among([chosen_N & ~segment.dead_N])
+        for k in (1, 20, 300):
+            for query, found in zip(queries, searched.rank_all(queries, k=k), strict=True):
+                ids, scores = added_up(segment, query, chosen_N & ~segment.dead_N, k=k)
+                assert found.ids.tolist() == ids and found.scores.tolist() == scores
+
+
+def added_up(segment: Segment, query: str, chosen_N: np.ndarray, *, k: int) -> tuple[list[int], list[float]]:
+    """BM25 as its formula says, in single precision, rarest word first."""
+    postings, dead_D = segment.postings, segment.lexical.dead_D
+    mean = float(postings.lengths_D[~dead_D].mean())
+    norms_D = (1.5 * (0.25 + 0.75 * postings.lengths_D / mean)).astype(np.float32)
+    words = []
+    for word, times in Counter(tokens(query)).items():
+        place = postings.place(word_hash(word))
+        part = slice(0, 0) if place is None else slice(*postings.starts_T[place : place + 2])
+        alive = int(np.count_nonzero(~dead_D[postings.docs_P[part]]))
+        weight = math.log(1 + (np.count_nonzero(~dead_D) - alive + 0.5) / (alive + 0.5))
+        words.append((alive, np.float32(weight * times), part))
+    total_D = np.zeros(len(norms_D), dtype=np.float32)
+    for _, weight, part in sorted(words, key=lambda word: word[0]):
+        docs, counts = postings.docs_P[part], postings.counts_P[part].astype(np.float32)
+        total_D[docs] += weight * (counts / (counts + norms_D[docs]))
+    best_N = np.zeros(len(segment.ids_N), dtype=np.float32)
+    np.maximum.at(best_N, postings.owners_D, total_D)
+    found = [n for n in np.argsort(-best_N, kind="stable").tolist() if best_N[n] > 0 and chosen_N[n]][:k]
+    return segment.ids_N[found].tolist(), best_N[found].tolist()
+
+
+def test_a_damaged_list_is_told_before_anything_follows_it() -> None:
+    segment = Segment.build(entries(50), embedder=None, progress=None)
+    for value in (50, -1, 2**31 - 1):
+        docs_P = segment.postings.docs_P.copy()
+        docs_P[7] = value
+        broken = segment.lexical._replace(postings=replace(segment.postings, docs_P=docs_P))
+        with pytest.raises(KarlError, match="damaged"):
+            Lexical([broken]).rank(" ".join(WORDS), k=5)
 
 
 def test_a_chunk_scores_as_its_best_passage() -> None:

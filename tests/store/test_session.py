@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from store.migrations.runner import alembic_config
 from store.models import Corpus, Judgement
 from store.queries import corpora
 from store.queries.traces import load_rollout, trace_record
-from store.session import HEAD, Store, known_revisions, normalise_url, upgrade
+from store.session import HEAD, Store, known_revisions, normalise_url, read_json, upgrade
 
 FIRST_SCHEMA_ROWS = {
     "rollout": {
@@ -243,3 +244,10 @@ def test_two_processes_may_create_the_store_at_once(tmp_path: Path) -> None:
     code = f'from store.session import Store; Store.open("sqlite:///{tmp_path}/both.db").close()'
     both = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(2)]
     assert [(p.communicate()[1], p.returncode) for p in both] == [("", 0), ("", 0)]
+
+
+def test_columns_of_json_read_as_they_were_written() -> None:
+    values = [[], {}, ["a", None, True, 1.5, 10**30, float("inf")], {"halves": "\ud83d"}, "words"]
+    assert [read_json(json.dumps(value)) for value in values] == values
+    with pytest.raises(ValueError, match="line 1"):
+        read_json("{")

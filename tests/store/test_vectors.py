@@ -283,7 +283,7 @@ def test_a_large_corpus_reads_its_hits_from_the_store(
 ) -> None:
     whole = open_index(store, "notes", home=tmp_path).search(["harbor budget lisbon"])
     monkeypatch.setattr(chunk_texts, "IN_MEMORY_CHARS", 0)
-    monkeypatch.setattr(chunk_texts, "KEPT", 1)
+    monkeypatch.setattr(chunk_texts, "KEPT_CHARS", 1)
     index = open_index(store, "notes", home=tmp_path)
     assert index.search(["harbor budget lisbon"]) == index.search(["harbor budget lisbon"]) == whole
     (notes / "mira.md").unlink()

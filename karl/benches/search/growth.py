@@ -14,6 +14,7 @@ from karl.benches.search.rivals import IDENTITY
 from store.vectors.base import IndexEntry, Progress
 from store.vectors.files import IndexFiles
 from store.vectors.manifest import Contents
+from store.vectors.ranking import Ranking
 from store.vectors.segments import Segment
 from store.vectors.snapshot import Snapshot
 
@@ -59,7 +60,8 @@ def growth(texts: Sequence[str], rows_VD: NDArray[np.float32], queries: Sequence
     snapshot = timed("delete_1_percent_seconds", lambda: snapshot.changed(None, gone=gone))
     left = [entry for entry in entries if entry.chunk_id not in set(gone)]
     fresh = Snapshot([Segment.build(left, embedder=None, progress=None)])
-    differing = sum(not _same(snapshot, fresh, query) for query in queries)
+    rankings = (each.rank_words(queries, k=20) for each in (snapshot, fresh))
+    differing = sum(not _same(*pair) for pair in zip(*rankings, strict=True))
     timed("merge_seconds", snapshot.compact)
     share = {
         f"{name}_share": round(found[f"{name}_1_percent_seconds"] / found["build_seconds"], 4)
@@ -68,6 +70,5 @@ def growth(texts: Sequence[str], rows_VD: NDArray[np.float32], queries: Sequence
     return {"chunks": len(entries), **found, **share, "bm25_queries": len(queries), "bm25_differing": differing}
 
 
-def _same(one: Snapshot, other: Snapshot, query: str) -> bool:
-    first, second = one.rank_words(query, k=20), other.rank_words(query, k=20)
+def _same(first: Ranking, second: Ranking) -> bool:
     return np.array_equal(first.ids, second.ids) and np.array_equal(first.scores, second.scores)
