@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from karl import load_settings
 from karl.corpora import ingest_corpus
+from karl.corpus_choices import CorpusChoices
 from karl.reporting import SilentReporter
 from karl.tiny.world import make_world, questions, write_notes
 from store.session import Store
@@ -37,7 +38,7 @@ def ingest(notes: Path, home: Path) -> None:
     """What `karl ingest NOTES --name notes --embedder none` does."""
     settings = load_settings(home=home)
     store = Store.open(settings.store_url)
-    given = {"name": "notes", "embedder": "none", "max_chars": None, "reporter": SilentReporter()}
+    given = {"name": "notes", "choices": CorpusChoices(embedder="none"), "reporter": SilentReporter()}
     try:
         ingest_corpus(store, notes, settings=settings, **given)
     finally:

@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from karl.corpus_choices import CorpusChoices
 from karl.reporting import Reporter
 from karl.settings import Settings
-from store.chunking.policy import load_policy
 from store.corpus import IngestReport, ingest
 from store.corpus_settings import CorpusSettings
-from store.errors import UsageError
 from store.queries import corpora
 from store.session import Store
 from store.vectors.library import open_index
@@ -61,28 +60,23 @@ def ingest_corpus(
     *,
     name: str,
     settings: Settings,
-    embedder: str | None,
-    max_chars: int | None,
     reporter: Reporter,
-    chunking: str | None = None,
-    index: str | None = None,
+    choices: CorpusChoices | None = None,
 ) -> CorpusReport:
-    """chunking: a policy's name, or a YAML file; what is not given stays as it was when the corpus was last ingested.
+    """What the choices leave open stays as it was when the corpus was last ingested.
 
-    Raises: what `store.corpus.ingest`, `load_policy` and `open_index` raise.
+    Raises: what `CorpusChoices.applied`, `store.corpus.ingest` and `open_index` raise.
     """
-    wanted = embedder or settings.embedder
-    chosen = packaged_embedder() if wanted == "auto" else wanted
-    values: dict[str, Any] = {"embedder": chosen, "embedding": settings.embedding.conventions}
-    values |= {"backend": _backend(index or settings.index, settings)}
-    values |= {"max_chars": max_chars} if max_chars else {}
-    values |= {"chunking": load_policy(chunking)} if chunking else {}
+    chosen = choices or CorpusChoices()
+    wanted = chosen.embedder or settings.embedder
+    embedder = packaged_embedder() if wanted == "auto" else wanted
+    applied = chosen.applied(stored_settings(store, name), settings, embedder=embedder)
     with reporter.stage(f"reading {path}", 1) as progress:
         report = ingest(
             store,
             path,
             name=name,
-            settings=stored_settings(store, name).model_copy(update=values),
+            settings=applied,
             progress=lambda state: progress.reach(state.done, state.total),
         )
     with reporter.stage("indexing", report.chunks) as progress:
@@ -91,13 +85,7 @@ def ingest_corpus(
             name,
             home=settings.home,
             progress=lambda state: progress.reach(state.done, state.total),
+            verify=chosen.verify,
             servers=settings.servers,
         )
-    return CorpusReport(report, chosen, values["backend"])
-
-
-def _backend(index: str, settings: Settings) -> str:
-    """Raises: UsageError before anything is read, where no server is named."""
-    if index == "weaviate" and settings.weaviate is None:
-        raise UsageError("an index on Weaviate needs a table [weaviate] with its url in karl.toml (docs/embedders.md)")
-    return index
+    return CorpusReport(report, embedder, applied.backend)

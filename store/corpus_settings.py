@@ -9,6 +9,8 @@ from pydantic import BaseModel, Field
 from store.chunking.policy import ChunkingPolicy
 from store.search_servers import EmbeddingConventions
 
+VectorsKind = Literal["auto", "flat", "hnsw", "ivf"]
+
 
 class FusionWeights(BaseModel, frozen=True, extra="forbid"):
     """How the two rankings become one. A weight of 0 leaves one out."""
@@ -25,7 +27,7 @@ class FusionWeights(BaseModel, frozen=True, extra="forbid"):
 class IndexSettings(BaseModel, frozen=True, extra="forbid"):
     """The index in process."""
 
-    vectors: Literal["auto", "flat", "hnsw", "ivf"] = "auto"
+    vectors: VectorsKind = "auto"
     """auto: exact up to 20,000 vectors, a graph up to two million, cells above. Up to 1,000 are always exact."""
 
 
@@ -43,6 +45,6 @@ class CorpusSettings(BaseModel, frozen=True, extra="forbid"):
     backend: Literal["embedded", "weaviate"] = "embedded"
     """Where it is searched: in process, or on the server of `[weaviate]`."""
     fusion: FusionWeights = FusionWeights()
-    """Weights of the hybrid ranking; without an embedder only BM25 counts."""
+    """Weights of the hybrid ranking, `karl ingest --fusion`; without an embedder only BM25 counts."""
     index: IndexSettings = IndexSettings()
-    """How vectors are searched in process; another choice builds the index anew."""
+    """How vectors are searched in process, `karl ingest --vectors`; another choice builds the index anew."""

@@ -9,6 +9,7 @@ from evals.bench_frame import Target
 from evals.retrieval import load_questions, retrieval_figures
 from evals.retrieval_ablation import ablation
 from karl.corpora import ingest_corpus
+from karl.corpus_choices import CorpusChoices
 from karl.reporting import Reporter
 from karl.settings import Settings
 from store.session import Store
@@ -30,9 +31,8 @@ def retrieval_bench(
 
     ablate: each part taken away in turn; `full` has those too that embed every page anew.
     """
-    made = ingest_corpus(
-        store, pdfs, name=CORPUS, settings=settings, embedder=embedder, max_chars=None, reporter=reporter
-    )
+    choices = CorpusChoices(embedder=embedder)
+    made = ingest_corpus(store, pdfs, name=CORPUS, settings=settings, choices=choices, reporter=reporter)
     report = retrieval_figures(store, CORPUS, questions=questions, home=settings.home, servers=settings.servers)
     if ablate:
         with reporter.stage("ablation", 1) as progress:

@@ -11,6 +11,7 @@ from evals.fog.make import Fog, make_fog
 from evals.fog.settings import FogSettings, fog_settings
 from evals.fog.writing import write_documents, write_items, write_settings
 from karl.corpora import ingest_corpus
+from karl.corpus_choices import CorpusChoices
 from karl.evaluations.config import EvalConfig
 from karl.evaluations.systems import System
 from karl.reporting import Reporter
@@ -48,8 +49,7 @@ def make_fog_corpus(
             folder / "documents",
             name=name,
             settings=settings,
-            embedder=embedder,
-            max_chars=None,
+            choices=CorpusChoices(embedder=embedder),
             reporter=reporter,
         )
     return FogCorpus(folder, name, list(_notes(fog)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from karl.corpora import ingest_corpus
+from karl.corpus_choices import CorpusChoices
 from karl.reporting import Reporter
 from karl.run_config import RunConfig, make_config
 from karl.settings import Settings
@@ -54,8 +55,7 @@ def prepare_demo(
             notes,
             name=f"demo-{part}-{seed}",
             settings=settings,
-            embedder="none",
-            max_chars=None,
+            choices=CorpusChoices(embedder="none"),
             reporter=reporter,
         )
         for line in made.lines():

@@ -50,7 +50,8 @@ def open_index(
     """The index of a corpus as it is in the store now; what other processes make of it later shows by itself.
 
     Built first where it is missing or damaged, brought up to date where it is older than the corpus; rebuild=False
-    refuses instead. verify: every byte is read, of large indexes too. servers: embedders and indexes elsewhere.
+    refuses instead. verify: every byte is read, of large indexes too; what is damaged counts as missing. servers:
+    embedders and indexes elsewhere.
     Raises: UsageError for an unknown corpus or embedder, and with the mend instead of building; KarlError when the
     files cannot be written, another process has been writing them for longer than wait_seconds, or a server fails.
     """
@@ -73,7 +74,9 @@ def open_index(
         raise UsageError(f"the index of corpus {corpus!r} is missing or older than the corpus: run `karl ingest` again")
     if snapshot is None:
         with write_lock(files.lock, wait_seconds=wait_seconds):
-            snapshot = _bring_up_to_date(files, store, corpus_id=corpus_id, embedder=embedder, progress=progress)
+            snapshot = _bring_up_to_date(
+                files, store, corpus_id=corpus_id, embedder=embedder, progress=progress, thorough=verify
+            )
     texts = StoredTexts(store, corpus_id=corpus_id)
     return EmbeddedIndex(texts, embedder=embedder, fusion=settings.fusion, snapshot=snapshot, newer=files.newer)
 
@@ -114,13 +117,19 @@ def index_entries(store: Store, corpus_id: int, ids: Iterable[int] | None = None
 
 
 def _bring_up_to_date(
-    files: IndexFiles, store: Store, *, corpus_id: int, embedder: Embedder | None, progress: Progress | None
+    files: IndexFiles,
+    store: Store,
+    *,
+    corpus_id: int,
+    embedder: Embedder | None,
+    progress: Progress | None,
+    thorough: bool,
 ) -> Snapshot:
     """The caller holds the lock."""
     wanted = store_contents(store, corpus_id)
-    if (made := files.load(digest=wanted.digest())) is not None:
+    if (made := files.load(digest=wanted.digest(), thorough=thorough)) is not None:
         return made  # by the process that had the lock before
-    old = files.load()
+    old = files.load(thorough=thorough)
     held = files.contents() if old is not None else None
     changed, gone = wanted.since(held) if held is not None else (wanted.ids_N, NO_IDS)
     if old is None or held is None or len(changed) + len(gone) > REBUILT * len(held.ids_N):

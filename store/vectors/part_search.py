@@ -56,7 +56,9 @@ class PartSearch:
         postings = self._part.postings
         most = float(largest_share(postings.docs_P[start:end], postings.counts_P[start:end], self._norms_D))
         if most < 0:
-            raise KarlError("the search index is damaged; `karl ingest NAME --verify` reads every byte and mends it")
+            raise KarlError(
+                "the search index is damaged; `karl ingest PATH --name NAME --verify` reads it whole and builds it anew"
+            )
         return most
 
     def rank(self, queries: Sequence[Sequence[AskedWord]], *, k: int) -> list[Ranking]:

@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerFast
 
 from karl.cli import main
 from karl.corpora import ingest_corpus
+from karl.corpus_choices import CorpusChoices
 from karl.reporting import SilentReporter
 from karl.settings import load_settings
 from karl.tiny import POLICY_FOLDER
@@ -91,7 +92,7 @@ def random_policy(folder: Path) -> Path:
 def ingested_home(notes: Path, *, home: Path) -> Path:
     """`home`, with the corpus `notes`, found by BM25 alone."""
     store = Store.open(f"sqlite:///{home / 'karl.db'}")
-    given = {"embedder": "none", "max_chars": None, "reporter": SilentReporter()}
+    given = {"choices": CorpusChoices(embedder="none"), "reporter": SilentReporter()}
     try:
         ingest_corpus(store, notes, name="notes", settings=load_settings(home=home), **given)
     finally:

@@ -16,6 +16,7 @@ from agents.policy import Policy
 from graphs.state import RolloutInputs
 from karl.collect import Unit
 from karl.corpora import ingest_corpus
+from karl.corpus_choices import CorpusChoices
 from karl.loop import Context
 from karl.reporting import SilentReporter
 from karl.run_config import make_config
@@ -50,8 +51,7 @@ def make_context(folder: Path, *, judge: Judge | None = None, **changes: Any) ->
         write_leaders(folder / "notes"),
         name="notes",
         settings=settings,
-        embedder="none",
-        max_chars=None,
+        choices=CorpusChoices(embedder="none"),
         reporter=SilentReporter(),
     )
     config = make_config({"corpus": "notes", "held_out": 4, "eval_samples": 3, "group_size": 2, **changes})

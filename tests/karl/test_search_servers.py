@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from karl.corpora import ingest_corpus
+from karl.corpus_choices import CorpusChoices
 from karl.health import checks
 from karl.reporting import SilentReporter
 from karl.settings import Settings, load_settings
@@ -32,7 +33,7 @@ def test_a_corpus_goes_to_the_server_and_comes_back(tmp_path: Path) -> None:
     with WeaviateDouble(api_key="secret") as double:
         settings = settings_at(tmp_path, double, extra='index = "weaviate"')
         store = Store.open(settings.store_url)
-        told = {"name": "n", "settings": settings, "embedder": None, "max_chars": None, "reporter": SilentReporter()}
+        told = {"name": "n", "settings": settings, "reporter": SilentReporter()}
         report = ingest_corpus(store, tmp_path / "notes", **told)
         assert report.lines()[0] == "corpus n: 1 documents, 1 chunks (BM25 only, on Weaviate)"
         assert report.as_dict()["index"] == "weaviate"
@@ -42,7 +43,7 @@ def test_a_corpus_goes_to_the_server_and_comes_back(tmp_path: Path) -> None:
         (found,) = [check for check in checks(settings) if check.name == "Weaviate"]
         assert (found.level, found.mend) == ("ok", "")
         # Back in process, by the option alone.
-        ingest_corpus(store, tmp_path / "notes", **told, index="embedded")
+        ingest_corpus(store, tmp_path / "notes", **told, choices=CorpusChoices(index="embedded"))
         assert open_index(store, "n", home=settings.home).stats().kind == "bm25"
         store.close()
     (found,) = [check for check in checks(settings) if check.name == "Weaviate"]
@@ -57,9 +58,7 @@ def test_weaviate_without_its_table_is_refused_before_anything_is_read(tmp_path:
             store,
             tmp_path,
             name="n",
-            settings=Settings(home=tmp_path, index="weaviate", embedder="none"),
-            embedder=None,
-            max_chars=None,
+            settings=Settings.model_validate({"home": tmp_path, "index": "weaviate", "embedder": "none"}),
             reporter=SilentReporter(),
         )
     store.close()

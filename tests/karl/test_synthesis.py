@@ -12,6 +12,7 @@ from sqlmodel import select
 from graphs import dedup
 from karl.context import Context, id_of
 from karl.corpora import ingest_corpus
+from karl.corpus_choices import CorpusChoices
 from karl.reporting import SilentReporter
 from karl.rounds import pending as _pending
 from karl.synthesis import deduplicate
@@ -71,8 +72,7 @@ async def test_the_same_words_asked_of_another_corpus_are_another_question(conte
         tmp_path / "other",
         name="other",
         settings=context.settings,
-        embedder="none",
-        max_chars=None,
+        choices=CorpusChoices(embedder="none"),
         reporter=SilentReporter(),
     )
     with context.store.session() as session:

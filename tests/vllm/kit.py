@@ -23,6 +23,7 @@ from graphs.runner import GraphRunner
 from graphs.state import RolloutInputs
 from karl.collect import Collector, Unit
 from karl.corpora import ingest_corpus
+from karl.corpus_choices import CorpusChoices
 from karl.reporting import SilentReporter
 from karl.run_config import make_config
 from karl.runs import open_run
@@ -162,8 +163,7 @@ def generated_company(folder: Path) -> Iterator[Company]:
         folder / "notes",
         name="company",
         settings=settings,
-        embedder="none",
-        max_chars=None,
+        choices=CorpusChoices(embedder="none"),
         reporter=SilentReporter(),
     )
     run = open_run(store, make_config({"corpus": "company"}), name=None).run
