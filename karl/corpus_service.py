@@ -17,6 +17,7 @@ from karl.policies import open_policy
 from karl.settings import Settings
 from store import queries
 from store.errors import UsageError
+from store.search_filter import OF_CHUNKS, Where
 from store.session import Store
 from store.types import Hit
 
@@ -56,10 +57,27 @@ class CorpusService:
         with self._store.session() as session:
             return queries.corpus_by_name(session, name).name
 
-    async def search(self, corpus: str | None, query: str, k: int) -> list[Hit]:
-        """At most `k` hits, best first. Raises: UsageError; what the index raises."""
+    async def search(self, corpus: str | None, query: str, k: int, where: Where | None = None) -> list[Hit]:
+        """At most `k` hits, best first, of what `where` lets through (`SearchFilter`).
+
+        Raises: UsageError, also for a property that nothing in the corpus has; what the index raises.
+        """
         source = await self._source(self.corpus(corpus))
-        return await source.searcher.search(query, k)
+        hits = await source.searcher.search(query, k, where)
+        if where and not hits:
+            await asyncio.to_thread(self._refuse_unknown, source, where)
+        return hits
+
+    def _refuse_unknown(self, source: CorpusSource, where: Where) -> None:
+        """Asked only where nothing was found: names of properties are read from all documents."""
+        with self._store.session() as session:
+            known = {"path", *OF_CHUNKS, *queries.document_properties(session, source.corpus_id)}
+        unknown = sorted(where.keys() - known)
+        if unknown:
+            raise UsageError(
+                f"where: nothing in corpus {source.corpus!r} has a property {unknown[0]!r}; "
+                f"there are: {', '.join(sorted(known))}"
+            )
 
     async def ask(self, corpus: str | None, question: str, on_search: OnSearch) -> tuple[Answer, Path]:
         """The answer of the newest checkpoint (or the one given) and its folder; `on_search` hears every query.

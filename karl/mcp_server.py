@@ -20,6 +20,15 @@ from store.types import Hit
 READS_ONLY = ToolAnnotations(readOnlyHint=True, openWorldHint=False)
 MOST_HITS = 200
 Transport = Literal["stdio", "http"]
+Value = str | int | float
+Filter = Annotated[
+    dict[str, Value | Annotated[list[Value], Field(min_length=1)]] | None,
+    Field(
+        description="only passages with these properties: `path` of the document, `title`, `page`, `headings`, or what "
+        "documents say of themselves, each one value or several to choose from; in any case, * stands for anything: "
+        '{"path": "3M*", "year": [2018, 2019]}'
+    ),
+]
 Corpus = Annotated[str | None, Field(description="which corpus; may be left out where only one is served")]
 
 
@@ -69,10 +78,11 @@ def make_server(
         query: Annotated[str, Field(min_length=1, description="words that the wanted passage would use")],
         corpus: Corpus = None,
         k: Annotated[int, Field(ge=1, le=MOST_HITS, description="how many passages")] = 20,
+        where: Filter = None,
     ) -> Passages:
         """Find the passages of a corpus that are nearest to a query."""
         async with _told():
-            return Passages(passages=[_found(hit) for hit in await service.search(corpus, query, k)])
+            return Passages(passages=[_found(hit) for hit in await service.search(corpus, query, k, where)])
 
     @server.tool(annotations=READS_ONLY)
     async def ask(

@@ -31,6 +31,7 @@ from store.queries.corpora import (
     corpus_chunks,
     corpus_counts,
     corpus_sha256,
+    document_properties,
     documents,
 )
 from store.queries.curves import curve, curve_names, series_names
@@ -175,6 +176,7 @@ __all__ = [
     "dataset_questions",
     "dataset_rollouts",
     "datasets",
+    "document_properties",
     "documents",
     "documents_of_chunks",
     "eval_results",

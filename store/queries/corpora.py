@@ -54,6 +54,15 @@ def documents(session: Session, corpus_id: int) -> list[Document]:
     return list(session.execute(query).scalars())
 
 
+def document_properties(session: Session, corpus_id: int) -> set[str]:
+    """Names of what the documents of a corpus say of themselves: author, date ..."""
+    table, found = table_of(Document), set[str]()
+    query = select(table.c.properties).where(table.c.corpus_id == corpus_id)
+    for (properties,) in session.connection().execute(query.execution_options(yield_per=1000)):
+        found.update(properties)
+    return found
+
+
 def corpus_sha256(session: Session, corpus_id: int) -> str:
     """Of keys and contents of all chunks; the same in every store that holds the same."""
     table, total = table_of(Chunk), 0

@@ -25,12 +25,16 @@ from tests.karl.kit import command, counts, environment, small_company, spawn
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with two ingested corpora, `acme` and `notes`."""
+    """A home with three ingested corpora, `acme`, `notes` and `plans`."""
     folder = tmp_path_factory.mktemp("mcp")
     documents, _ = small_company(folder)  # writes its questions beside them
     (folder / "one").mkdir()
     (folder / "one" / "a.md").write_text("# Lamps\n\nThe lamp in the hall is green.\n")
-    for path, name in ((documents, "acme"), (folder / "one", "notes")):
+    (folder / "plans").mkdir()
+    for year in (2018, 2019, 2020):
+        text = f"---\nyear: {year}\n---\n\n# Plan\n\nThe harbor plan of {year}.\n"
+        (folder / "plans" / f"plan-{year}.md").write_text(text)
+    for path, name in ((documents, "acme"), (folder / "one", "notes"), (folder / "plans", "plans")):
         done = spawn("--home", folder / "home", "ingest", path, "--name", name, "--embedder", "none", cwd=folder)
         assert done.code == 0, done.err
     return folder / "home"
@@ -63,7 +67,9 @@ async def test_tools_say_what_they_take(home: Path) -> None:
         tools = {tool.name: tool for tool in (await session.list_tools()).tools}
         assert sorted(tools) == ["ask", "vector_search"]
         search = tools["vector_search"].inputSchema
-        assert search["required"] == ["query"] and sorted(search["properties"]) == ["corpus", "k", "query"]
+        assert search["required"] == ["query"] and sorted(search["properties"]) == ["corpus", "k", "query", "where"]
+        where = search["properties"]["where"]
+        assert "`headings`" in where["description"] and where["anyOf"][0]["type"] == "object"
         assert (search["properties"]["k"]["default"], search["properties"]["k"]["maximum"]) == (20, 200)
         assert sorted(tools["ask"].inputSchema["properties"]) == ["corpus", "question"]
         assert tools["ask"].annotations is not None and tools["ask"].annotations.readOnlyHint
@@ -98,12 +104,32 @@ async def test_search_and_ask_over_stdio(home: Path) -> None:
         store.close()
 
 
+async def test_a_filter_chooses_what_is_searched(home: Path) -> None:
+    async with client(home, "--corpus", "plans") as session:
+
+        async def search(where: dict[str, Any]) -> CallToolResult:
+            return await session.call_tool("vector_search", {"query": "harbor plan", "where": where})
+
+        async def found(where: dict[str, Any]) -> list[str]:
+            return sorted(passage["key"] for passage in content(await search(where))["passages"])
+
+        assert await found({}) == ["plan-2018.md#0", "plan-2019.md#0", "plan-2020.md#0"]
+        assert await found({"year": [2018, "2019"]}) == ["plan-2018.md#0", "plan-2019.md#0"]
+        assert await found({"year": 2020, "path": "PLAN*"}) == ["plan-2020.md#0"]
+        assert await found({"year": 1999}) == []
+        assert complaint(await search({"colour": "red"})).endswith(
+            "nothing in corpus 'plans' has a property 'colour'; there are: headings, page, path, title, year"
+        )
+        assert "where.year" in complaint(await search({"year": {"from": 2018}}))
+        assert "at least 1 item" in complaint(await search({"year": []}))
+
+
 async def test_wrong_calls_are_told(home: Path) -> None:
     async with client(home) as session:
         which = complaint(await session.call_tool("vector_search", {"query": "x"}))
-        assert "which corpus? name one of acme, notes" in which
+        assert "which corpus? name one of acme, notes, plans" in which
         unknown = complaint(await session.call_tool("ask", {"corpus": "akme", "question": "x"}))
-        assert "no corpus 'akme'; there are: acme, notes" in unknown
+        assert "no corpus 'akme'; there are: acme, notes, plans" in unknown
         assert "less than or equal to 200" in complaint(
             await session.call_tool("vector_search", {"query": "x", "k": 999})
         )
@@ -115,7 +141,7 @@ async def test_wrong_calls_are_told(home: Path) -> None:
 
 def test_a_corpus_that_is_missing_ends_the_command(home: Path) -> None:
     done = spawn("--home", home, "mcp", "--corpus", "akme", cwd=home.parent)
-    assert (done.code, done.out) == (2, "") and "karl: no corpus 'akme'; there are: acme, notes" in done.err
+    assert (done.code, done.out) == (2, "") and "karl: no corpus 'akme'; there are: acme, notes, plans" in done.err
 
 
 STRAY = """
