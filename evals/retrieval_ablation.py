@@ -20,12 +20,12 @@ from store.vectors.base import IndexEntry
 from store.vectors.chunk_texts import ChunkTexts, StoredTexts
 from store.vectors.dense import Dense
 from store.vectors.embedders import Embedder, make_embedder
-from store.vectors.library import index_entries
 from store.vectors.passages import embedded_passages, passages
 from store.vectors.postings import Postings
 from store.vectors.ranking import Ranking, blend, fuse
 from store.vectors.segments import Segment
 from store.vectors.snapshot import Snapshot
+from store.vectors.stored_entries import index_entries
 
 DEPTH = 100
 

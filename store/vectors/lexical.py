@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from store.vectors.lexical_part import LexicalPart
 from store.vectors.part_search import AskedWord, PartSearch
-from store.vectors.postings import word_hash
+from store.vectors.postings_builder import word_hash
 from store.vectors.ranking import Ranking, merge
 from store.vectors.tokens import tokens
 

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
-from sqlalchemy import select
 
 from store.corpus_settings import CorpusSettings
 from store.errors import KarlError, UsageError
-from store.models import Chunk, Document
-from store.queries.common import slices, table_of
 from store.queries.corpora import corpus_by_name
 from store.search_servers import SearchServers
 from store.session import Store
-from store.vectors.base import IndexEntry, Progress, VectorIndex
-from store.vectors.chunk_texts import StoredTexts, entry_metadata
+from store.vectors.base import Progress, VectorIndex
+from store.vectors.chunk_texts import StoredTexts
 from store.vectors.embedded import EmbeddedIndex
 from store.vectors.embedders import Embedder, make_embedder
 from store.vectors.files import IndexFiles
-from store.vectors.manifest import FORMAT, Contents, Identity
+from store.vectors.manifest import FORMAT, Identity
 from store.vectors.segments import Segment
 from store.vectors.snapshot import Snapshot
+from store.vectors.stored_entries import StoredEntries, store_contents
 from store.vectors.write_lock import write_lock
 
 WAIT_SECONDS = 600.0  # for another process that is writing the same index: it does our work
@@ -91,31 +88,6 @@ def _identity(corpus: str, settings: CorpusSettings, embedder: Embedder | None) 
     )
 
 
-def store_contents(store: Store, corpus_id: int) -> Contents:
-    """What an index of the corpus must have been built from."""
-    table = table_of(Chunk)
-    query = select(table.c.id, table.c.sha256).where(table.c.corpus_id == corpus_id).order_by(table.c.id)
-    with store.session() as session:
-        rows = session.connection().execute(query).fetchall()
-    ids_N = np.fromiter((chunk_id for chunk_id, _ in rows), dtype=np.int64, count=len(rows))
-    hashes_N = np.fromiter((int(sha256[:16], 16) for _, sha256 in rows), dtype=np.uint64, count=len(rows))
-    return Contents(ids_N, hashes_N)
-
-
-def index_entries(store: Store, corpus_id: int, ids: Iterable[int] | None = None) -> Iterator[IndexEntry]:
-    """Every chunk of the corpus in the order of ids, or those chosen."""
-    chunk, document = table_of(Chunk), table_of(Document)
-    of_chunk = chunk.c.id, chunk.c.title, chunk.c.text, chunk.c.page, chunk.c.headings
-    query = select(*of_chunk, document.c.path, document.c.properties).join(document)
-    query = query.where(chunk.c.corpus_id == corpus_id).order_by(chunk.c.id)
-    queries = [query] if ids is None else (query.where(chunk.c.id.in_(part)) for part in slices(ids))
-    with store.session() as session:
-        for one in queries:
-            for row in session.connection().execute(one):
-                metadata = entry_metadata(row.properties, path=row.path, page=row.page, headings=row.headings)
-                yield IndexEntry(row.id, row.title, row.text, metadata)
-
-
 def _bring_up_to_date(
     files: IndexFiles,
     store: Store,
@@ -133,11 +105,10 @@ def _bring_up_to_date(
     held = files.contents() if old is not None else None
     changed, gone = wanted.since(held) if held is not None else (wanted.ids_N, NO_IDS)
     if old is None or held is None or len(changed) + len(gone) > REBUILT * len(held.ids_N):
-        old, changed, gone = Snapshot(vectors_kind=files.vectors_kind), None, NO_IDS
-    entries = list(index_entries(store, corpus_id, None if changed is None else changed.tolist()))
-    kind = old.vectors_kind
-    added = Segment.build(entries, embedder=embedder, progress=progress, kind=kind) if entries else None
-    files.save(old.changed(added, gone=gone), wanted)
+        old, changed, gone = Snapshot(vectors_kind=files.vectors_kind), wanted.ids_N, NO_IDS
+    entries = StoredEntries(store, changed)
+    added = Segment.build(entries, embedder=embedder, progress=progress, kind=old.vectors_kind)
+    files.save(old.changed(added if added.alive else None, gone=gone), wanted)
     snapshot = files.load()
     if snapshot is None:
         raise KarlError(f"{files.folder}: the index that was just written is damaged; check the disk and run again")

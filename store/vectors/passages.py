@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+from numpy.typing import NDArray
+
 from store.chunking.split import split_text
 from store.vectors.base import IndexEntry
 
@@ -27,6 +30,11 @@ def embedded_passages(entry: IndexEntry) -> list[str]:
     """Those, and of a chunk that has several one more: how it opens says what it is, a balance sheet or a note."""
     found = passages(entry)
     return [*found, f"{entry.title}\n{opening(plain_lines(entry.text))}".strip()] if len(found) > 1 else found
+
+
+def embedded_counts(passages_N: NDArray[np.integer]) -> NDArray[np.int64]:
+    """How many `embedded_passages` chunks with so many `passages` have."""
+    return (passages_N + (passages_N > 1)).astype(np.int64)
 
 
 def plain_lines(text: str) -> str:

@@ -1,12 +1,7 @@
-"""Which passages of one segment hold which words, how often. Arrays that are mapped from disk, shared by processes.
-
-A word is its 64-bit hash: among ten million words two share one with a probability of 3 in a million.
-"""
+"""Which passages of one segment hold which words, how often. Arrays that are mapped from disk, shared by processes."""
 
 from __future__ import annotations
 
-import hashlib
-from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,14 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.vectors.arrays import load_array, save_array
-from store.vectors.tokens import tokens
+from store.vectors.postings_builder import MOST, PostingsBuilder
 
 TYPES = {"words_T": "u8", "starts_T": "i8", "docs_P": "i4", "counts_P": "u2", "lengths_D": "i4", "owners_D": "i4"}
-MOST = np.iinfo(np.uint16).max  # counts are capped here, where BM25 has long been flat
-
-
-def word_hash(word: str) -> int:
-    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +33,12 @@ class Postings:
     @classmethod
     def build(cls, chunks: Iterable[Sequence[str]]) -> Self:
         """Of the passages of each chunk; those without any word are never found."""
-        numbers: dict[str, int] = {}
-        flat, lengths, owners = array("i"), array("i"), array("i")
-        for owner, passages in enumerate(chunks):
-            for found in map(tokens, passages):
-                flat.extend([numbers.setdefault(word, len(numbers)) for word in found])
-                lengths.append(len(found))
-                owners.append(owner)
-        hashes_T = np.fromiter(map(word_hash, numbers), dtype=np.uint64, count=len(numbers))
-        words_T, place_T = np.unique(hashes_T, return_inverse=True)
-        lengths_D = np.frombuffer(lengths, dtype=np.int32) if lengths else np.zeros(0, dtype=np.int32)
-        owners_D = np.frombuffer(owners, dtype=np.int32) if owners else np.zeros(0, dtype=np.int32)
-        docs = np.repeat(np.arange(len(lengths_D)), lengths_D)
-        size = max(1, len(lengths_D))
-        keys = place_T[np.frombuffer(flat, dtype=np.int32)] * size + docs if flat else np.zeros(0, dtype=np.int64)
-        keys_P, counts_P = np.unique(keys, return_counts=True)
-        return cls._of(words_T, keys_P, counts_P=counts_P, lengths_D=lengths_D, owners_D=owners_D)
+        builder = PostingsBuilder()
+        for passages in chunks:
+            builder.add(passages)
+        words_T, sizes_T, docs_P, counts_P = builder.lists()
+        starts_T = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes_T)])
+        return cls(words_T, starts_T, docs_P, counts_P, builder.lengths_D, builder.owners_D)
 
     @classmethod
     def _of(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -16,7 +17,8 @@ from store.vectors.base import IndexEntry, Progress
 from store.vectors.dense import Dense
 from store.vectors.embedders import Embedder
 from store.vectors.lexical_part import LexicalPart
-from store.vectors.passages import embedded_passages, passages
+from store.vectors.passage_vectors import passage_vectors
+from store.vectors.passages import embedded_counts, passages
 from store.vectors.postings import Postings
 
 NOTHING_LOST = np.zeros((2, 0), dtype=np.int64)
@@ -40,12 +42,16 @@ class Segment:
 
     @classmethod
     def build(
-        cls, entries: Sequence[IndexEntry], *, embedder: Embedder | None, progress: Progress | None, kind: str = "auto"
+        cls, entries: Iterable[IndexEntry], *, embedder: Embedder | None, progress: Progress | None, kind: str = "auto"
     ) -> Self:
-        """entries: ascending ids. kind: of the vectors, see `IndexSettings`."""
-        ids_N = np.fromiter((entry.chunk_id for entry in entries), dtype=np.int64, count=len(entries))
-        postings = Postings.build(map(passages, entries))
-        return cls.of(ids_N, postings, _embed(entries, embedder=embedder, progress=progress, kind=kind))
+        """entries: ascending ids; with an embedder they are gone through twice, so that no text has to be kept.
+
+        kind: of the vectors, see `IndexSettings`. Raises: KarlError where the second time brings others.
+        """
+        ids = array("q")
+        postings = Postings.build(_passages(entries, ids))
+        dense = _embed(entries, postings, embedder=embedder, progress=progress, kind=kind)
+        return cls.of(np.array(ids, dtype=np.int64), postings, dense)
 
     @property
     def dead(self) -> int:
@@ -123,15 +129,26 @@ def is_dead_file(name: str) -> bool:
     return name.startswith(("dead-", "lost-"))
 
 
+def _passages(entries: Iterable[IndexEntry], ids: array[int]) -> Iterator[list[str]]:
+    """Of each chunk; its id goes to `ids`."""
+    for entry in entries:
+        ids.append(entry.chunk_id)
+        yield passages(entry)
+
+
 def _embed(
-    entries: Sequence[IndexEntry], *, embedder: Embedder | None, progress: Progress | None, kind: str
+    entries: Iterable[IndexEntry],
+    postings: Postings,
+    *,
+    embedder: Embedder | None,
+    progress: Progress | None,
+    kind: str,
 ) -> Dense | None:
-    if embedder is None or not entries:
+    if embedder is None or not len(postings.owners_D):
         return None
-    texts = [embedded_passages(entry) for entry in entries]
-    owners = np.repeat(np.arange(len(entries), dtype=np.int32), [len(part) for part in texts])
-    flat = [text for part in texts for text in part]
-    return Dense.build(embedder.embed_passages(flat, progress=progress), owners_V=owners, kind=kind)
+    counts_N = embedded_counts(np.bincount(postings.owners_D))
+    rows_VD = passage_vectors(entries, counts_N=counts_N, embedder=embedder, progress=progress)
+    return Dense.build(rows_VD, owners_V=np.repeat(np.arange(len(counts_N), dtype=np.int32), counts_N), kind=kind)
 
 
 def _merged_dense(segments: Iterable[Segment], targets: Iterable[NDArray[np.int64]], *, kind: str) -> Dense | None:

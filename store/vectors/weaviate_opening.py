@@ -13,7 +13,7 @@ from store.session import Store
 from store.vectors.base import Progress
 from store.vectors.chunk_texts import StoredTexts
 from store.vectors.embedders import Embedder
-from store.vectors.library import index_entries, store_contents
+from store.vectors.stored_entries import index_entries, store_contents
 from store.vectors.weaviate_import import Imported, reconcile
 from store.vectors.weaviate_index import WeaviateIndex
 from store.vectors.weaviate_link import WeaviateLink

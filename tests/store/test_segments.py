@@ -16,7 +16,8 @@ from store.vectors.base import IndexEntry
 from store.vectors.embedded import EmbeddedIndex
 from store.vectors.lexical import Lexical
 from store.vectors.passages import passages
-from store.vectors.postings import Postings, word_hash
+from store.vectors.postings import Postings
+from store.vectors.postings_builder import word_hash
 from store.vectors.ranking import Ranking, kth_best, merge
 from store.vectors.segments import Segment
 from store.vectors.tokens import tokens

@@ -21,7 +21,8 @@ from store.session import Store
 from store.vectors.base import VectorIndex
 from store.vectors.chunk_texts import StoredTexts
 from store.vectors.embedded import EmbeddedIndex
-from store.vectors.library import index_entries, open_index
+from store.vectors.library import open_index
+from store.vectors.stored_entries import index_entries
 from tests.store.test_vectors import HashEmbedder
 
 pytest.importorskip("weaviate")
