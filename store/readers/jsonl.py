@@ -3,16 +3,21 @@ its properties. A bad line costs that line only."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from store.readers.base import ReadChunk, ReadDocument, ReadError, clean
 from store.readers.properties import plain_properties
 
 TEXT_KEYS = ("text", "contents")
 ID_KEYS = ("id", "_id", "docid")
+LONGEST = 64 * 2**20  # bytes of a line; of a longer one no more is held at once
+AT_ONCE = 2**20
+BOM = b"\xef\xbb\xbf"
 OWN_KEYS = frozenset({*TEXT_KEYS, *ID_KEYS, "metadata"})
 
 
@@ -24,9 +29,9 @@ class JsonlReader:
         """Yields a document with an error for each bad line. Raises: ReadError for a file without any line."""
         seen: set[str] = set()
         empty = True
-        for number, line in _lines(path):
+        for number, line, length in _lines(path):
             empty = False
-            document = read_line(line, number=number)
+            document = read_line(line, number=number) if length <= LONGEST else _too_long(line, length, number=number)
             if document.part in seen:
                 error = f"line {number}: the id {document.part!r} is there already"
                 document = ReadDocument(chunks=[], part=_free(number, seen=seen), error=error, content=line)
@@ -48,15 +53,46 @@ def line_part(number: int) -> str:
     return f"line-{number}"
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """(1-based number, line) of the lines that are not blank."""
+class _Raw(NamedTuple):
+    """A line that is not blank, number 1-based. content: without blanks around it; of one too long its hash."""
+
+    number: int
+    content: bytes
+    length: int
+
+
+def _lines(path: Path) -> Iterator[_Raw]:
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, line.removeprefix(b"\xef\xbb\xbf").strip()
+            for number in count(1):
+                line = file.readline(LONGEST + len(b"\r\n"))
+                if not line:
+                    return
+                length = len(line.rstrip(b"\r\n"))
+                if length > LONGEST:
+                    yield _passed_over(file, line, number=number)
+                elif line.strip():
+                    yield _Raw(number, line.removeprefix(BOM).strip(), length)
     except OSError as exc:
         raise ReadError(f"unreadable: {exc.strerror}") from exc
+
+
+def _passed_over(file: BinaryIO, piece: bytes, *, number: int) -> _Raw:
+    """The line that begins with this piece is read to its end, not kept."""
+    found, length = hashlib.sha256(), 0
+    while piece:
+        found.update(piece)
+        length += len(piece.rstrip(b"\r\n"))
+        piece = b"" if piece.endswith(b"\n") else file.readline(AT_ONCE)
+    return _Raw(number, found.digest(), length)
+
+
+def _too_long(digest: bytes, length: int, *, number: int) -> ReadDocument:
+    error = (
+        f"line {number}: too long: {length / 2**20:,.0f} MiB, of at most {LONGEST / 2**20:,.0f}; "
+        "split its document into several lines"
+    )
+    return ReadDocument(chunks=[], part=line_part(number), error=error, content=digest)
 
 
 class _Line(NamedTuple):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from store.chunking.cut import cut
 from store.chunking.policy import ChunkingPolicy
 from store.chunking.split import split_text
-from store.readers import ReadDocument, ReadError, reader_of
+from store.readers import ReadDocument, ReadError, jsonl, reader_of
 from store.readers.base import clean, decode
 from tests.store.documents import a_pdf
 
@@ -145,6 +147,36 @@ def test_jsonl_reports_bad_lines_by_number(tmp_path: Path) -> None:
     assert "line 2: not JSON" in str(errors["line-2"])
     assert "there already" in str(errors["line-4"])
     assert "not UTF-8" in str(errors["line-7"])
+
+
+def test_a_jsonl_line_that_is_too_long_is_named_and_costs_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jsonl, "LONGEST", 2 * 2**20)
+    monkeypatch.setattr(jsonl, "AT_ONCE", 1000)
+    fits = json.dumps({"id": "b", "text": "x" * (2 * 2**20 - 23)})
+    assert len(fits) == 2 * 2**20
+    lines = [json.dumps({"id": "a", "text": "alpha"}), '{"text": "' + "y" * (5 * 2**20), "", fits, "z" * (3 * 2**20)]
+    found = read(tmp_path / "x.jsonl", "\r\n".join(lines).encode())
+    assert [(one.part, one.error) for one in found] == [
+        ("a", None),
+        ("line-2", "line 2: too long: 5 MiB, of at most 2; split its document into several lines"),
+        ("b", None),
+        ("line-5", "line 5: too long: 3 MiB, of at most 2; split its document into several lines"),
+    ]
+    assert found[1].content == hashlib.sha256(f"{lines[1]}\r\n".encode()).digest()
+
+
+def test_no_more_of_a_long_line_is_held_than_may_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonl, "LONGEST", 2**20)
+    (tmp_path / "x.jsonl").write_bytes(b"y" * (16 * 2**20))
+    tracemalloc.start()
+    try:
+        (found,) = jsonl.JsonlReader().read(tmp_path / "x.jsonl")
+        assert tracemalloc.get_traced_memory()[1] < 5 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert "too long: 16 MiB, of at most 1" in str(found.error)
 
 
 def test_clean_drops_controls_and_keeps_lines() -> None:
