@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 # Bump when a reader's output changes: documents are then read again although their files did not change.
-READER_VERSION = 2
+READER_VERSION = 3
 
 LARGEST = 512 * 2**20  # bytes of a file that is read whole; JSONL is read line by line
 

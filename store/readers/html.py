@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from store.readers.base import ReadChunk, ReadDocument, ReadError, clean, read_bytes, title_of_path
+from store.readers.html_elements import HEADINGS, children
+from store.readers.html_noise import noise
 from store.readers.properties import plain_properties
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-NOISE = "script, style, noscript, template, svg, iframe, nav, header > nav, footer, aside, form, button, [hidden]"
-HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 BLOCKS = frozenset(
     ["p", "div", "section", "article", "main", "li", "ul", "ol", "tr", "table", "blockquote", "dt", "dd", "br", "hr"]
 )
@@ -25,6 +25,7 @@ META = {
     "date": "date",
     "article:published_time": "date",
 }
+SOFT_HYPHEN = "\u00ad"  # where a word may be broken: it is one word
 _META_CHARSET = re.compile(rb"<meta[^>]+charset=[\"']?([\w-]+)", re.IGNORECASE)
 # Line breaks and blanks of <pre>, kept out of the way while all other white space is folded.
 _PROTECT = str.maketrans({"\n": "\x01", " ": "\x02", "\t": "\x03", "\0": None})
@@ -42,8 +43,6 @@ class HtmlReader:
         tree = LexborHTMLParser(decode_html(read_bytes(path)))
         title = page_title(tree) or title_of_path(path)
         properties = meta_properties(tree)
-        for node in tree.css(NOISE):
-            node.decompose()
         body = clean(main_text(tree))
         if not body:
             raise ReadError("empty: no text outside navigation and scripts")
@@ -82,19 +81,21 @@ def main_text(tree: LexborHTMLParser) -> str:
     body = tree.body
     if body is None:
         return ""
-    whole = rendered(body)
+    left_out = noise(body)
+    whole = rendered(body, left_out=left_out)
     inner = tree.css_first("main") or tree.css_first("article") or tree.css_first("[role=main]")
-    text = rendered(inner) if inner else ""
+    text = rendered(inner, left_out=left_out) if inner else ""
     return text if 2 * len(text) > len(whole) else whole
 
 
-def rendered(node: LexborNode) -> str:
+def rendered(node: LexborNode, *, left_out: frozenset[int]) -> str:
     """Reading order, one line a block, cells of a row joined by ` | `, <pre> with its own line breaks."""
-    lines = (_SPACES.sub(" ", line).strip() for line in "".join(_parts(node)).split("\0"))
+    text = "".join(_parts(node, left_out=left_out)).replace(SOFT_HYPHEN, "")
+    lines = (_SPACES.sub(" ", line).strip() for line in text.split("\0"))
     return "\n\n".join(line for line in lines if line).translate(_UNPROTECT)
 
 
-def _parts(root: LexborNode) -> Iterator[str]:
+def _parts(root: LexborNode, *, left_out: frozenset[int]) -> Iterator[str]:
     """Texts and block borders (NUL). A stack, not recursion: pages nest deeper than Python's limit."""
     stack: list[LexborNode | str] = [root]
     while stack:
@@ -103,13 +104,29 @@ def _parts(root: LexborNode) -> Iterator[str]:
             yield item
         elif item.tag == "-text":
             yield (item.text_content or "").replace("\0", "")
+        elif item.mem_id in left_out:
+            continue
         elif item.tag == "pre":
-            yield "\0" + item.text(deep=True).strip("\n").translate(_PROTECT) + "\0"
+            yield "\0" + _as_it_is(item, left_out=left_out).strip("\n").translate(_PROTECT) + "\0"
         else:
             before, after = _borders(item)
             yield before
             stack.append(after)
-            stack.extend(reversed(_children(item)))
+            stack.extend(reversed([*children(item)]))
+
+
+def _as_it_is(root: LexborNode, *, left_out: frozenset[int]) -> str:
+    """All text in an element; a <br> is a line break."""
+    found, stack = list[str](), [root]
+    while stack:
+        node = stack.pop()
+        if node.tag == "-text":
+            found.append(node.text_content or "")
+        elif node.tag == "br":
+            found.append("\n")
+        elif node.mem_id not in left_out:
+            stack.extend(reversed([*children(node)]))
+    return "".join(found)
 
 
 def _borders(node: LexborNode) -> tuple[str, str]:
@@ -120,11 +137,3 @@ def _borders(node: LexborNode) -> tuple[str, str]:
     if tag in HEADINGS:
         return "\0" + "#" * int(tag[1]) + " ", "\0"
     return ("\0", "\0") if tag in BLOCKS else ("", "")
-
-
-def _children(node: LexborNode) -> list[LexborNode]:
-    found, child = [], node.first_child
-    while child is not None:
-        found.append(child)
-        child = child.next
-    return found
