@@ -51,10 +51,10 @@ def _figures(embedder: Embedder, *, repeats: int) -> dict[str, Any]:
     passages: list[float] = []
     for turn in range(repeats):
         for size in BATCHES:
-            texts = _queries(f"{turn}.{size}")
+            texts = questions(f"{turn}.{size}")
             batches = [texts[start : start + size] for start in range(0, len(texts), size)]
             rates[size].append(QUERIES / _seconds(embedder.embed_queries, batches))
-        texts = [" ".join(_queries(f"{turn}.passage.{n}")[:16]) for n in range(PASSAGES)]
+        texts = [" ".join(questions(f"{turn}.passage.{n}")[:16]) for n in range(PASSAGES)]
         passages.append(PASSAGES / _seconds(embedder.embed_passages, [texts]))
     return {
         "queries_per_second": {str(size): round(statistics.median(found), 1) for size, found in rates.items()},
@@ -62,11 +62,11 @@ def _figures(embedder: Embedder, *, repeats: int) -> dict[str, Any]:
     }
 
 
-def _queries(salt: str) -> list[str]:
-    """About as long as what agents ask."""
+def questions(salt: str, count: int = QUERIES) -> list[str]:
+    """About as long as what agents ask, some 18 tokens; all different."""
     return [
         f"what was the {WORDS[n % 9]} and {WORDS[n // 9 % 9]} of company {salt} {n} in fiscal year {2000 + n % 24}"
-        for n in range(QUERIES)
+        for n in range(count)
     ]
 
 

@@ -44,9 +44,11 @@ def test_each_part_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         128,
         0,
     )
-    assert found["callers"]["bm25"]["queries_per_second"] > 0 and "hybrid" not in found["callers"]
+    rates = [found["callers"][way]["queries_per_second"] for way in ("bm25", "hybrid_vectors_given")]
+    assert min(*rates, found["callers"]["bm25_cold_queries_per_second"]) > 0 and "hybrid" not in found["callers"]
     assert [target["key"] for target in report["targets"]] == [
-        "growth.add_share", "growth.bm25_differing", "callers.bm25.queries_per_second"
+        "growth.add_share", "growth.bm25_differing", "callers.bm25.queries_per_second",
+        "callers.hybrid_vectors_given.queries_per_second",
     ]  # fmt: skip
 
 

@@ -10,29 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from karl.benches.search.given import GivenVectors
 from karl.benches.search.rivals import IDENTITY
-from store.vectors.base import IndexEntry, Progress
+from store.vectors.base import IndexEntry
 from store.vectors.files import IndexFiles
 from store.vectors.manifest import Contents
 from store.vectors.ranking import Ranking
 from store.vectors.segments import Segment
 from store.vectors.snapshot import Snapshot
-
-
-class GivenVectors:
-    """An embedder that costs nothing: the next rows of those it was given."""
-
-    name, fingerprint = "seeded", ""
-
-    def __init__(self, rows_VD: NDArray[np.float32]) -> None:
-        self._rows_VD, self._next = rows_VD, 0
-
-    def embed_passages(self, texts: Sequence[str], *, progress: Progress | None = None) -> NDArray[np.float32]:
-        self._next += len(texts)
-        return self._rows_VD[self._next - len(texts) : self._next]
-
-    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._rows_VD[: len(texts)]
 
 
 def growth(texts: Sequence[str], rows_VD: NDArray[np.float32], queries: Sequence[str], folder: Path) -> dict[str, Any]:
