@@ -55,7 +55,7 @@ $(VENV)/.installed: pyproject.toml
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q $(TORCH)
 	@# compat: this folder goes onto the path, where our graphs/ and prompts/ win over a project's folders of these names
-	$(BIN)/python -m pip install -q -e ".[offline,weaviate,mcp,otel,png,dev]" --config-settings editable_mode=compat
+	$(BIN)/python -m pip install -q -e ".[offline,office,weaviate,mcp,otel,png,dev]" --config-settings editable_mode=compat
 	touch $@
 
 # 3.4 GB. The image packages that come along are CUDA builds, which break vLLM's imports on the CPU.

@@ -23,7 +23,7 @@ from store.corpus_write import CorpusWriter, Parsed
 from store.errors import KarlError, UsageError
 from store.models import Corpus, now
 from store.queries.common import table_of
-from store.readers.base import ReadDocument, ReadError, read_bytes
+from store.readers.base import ReadDocument, Reader, ReadError, read_bytes
 from store.session import Store
 
 __all__ = ["CorpusSettings", "FusionWeights", "IngestProgress", "IngestReport", "Skipped", "ingest"]
@@ -143,9 +143,10 @@ def _read_all(
 
 def read_file(file: SourceFile, *, writer: CorpusWriter, settings: CorpusSettings) -> Iterator[Parsed]:
     """The file's documents that must be written; what did not change is only noted with the writer."""
+    if not writer.claim(file.name):
+        return
     if file.reader is None:
-        suffix = file.path.suffix or "no extension"
-        yield Parsed(file.name, "", "", ReadDocument(chunks=[], error=f"unsupported format ({suffix})"))
+        yield Parsed(file.name, "", "", ReadDocument(chunks=[], error=file.refused))
         return
     kind = file.reader.kind
     sha256 = ""
@@ -155,11 +156,21 @@ def read_file(file: SourceFile, *, writer: CorpusWriter, settings: CorpusSetting
             sha256 = fingerprint(read_bytes(file.path), kind=kind, settings=settings)
             if writer.keep_unchanged(file.name, sha256=sha256):
                 return
-        for document in file.reader.read(file.path):
+        for document in _documents(file.reader, file.path):
             yield from _parsed(file, document, sha256=sha256, writer=writer, settings=settings)
     except ReadError as exc:
         # With the hash: the same broken file is not tried again. A file that could not be opened has none.
         yield Parsed(file.name, kind, sha256, ReadDocument(chunks=[], error=str(exc)))
+
+
+def _documents(reader: Reader, path: Path) -> Iterator[ReadDocument]:
+    """Raises: ReadError, whatever the reader raised: files are anyone's, and one that breaks a reader costs itself."""
+    try:
+        yield from reader.read(path)
+    except ReadError:
+        raise
+    except Exception as exc:
+        raise ReadError(f"unreadable: {type(exc).__name__}: {exc}") from exc
 
 
 def _parsed(
@@ -167,6 +178,8 @@ def _parsed(
 ) -> Iterator[Parsed]:
     kind = file.reader.kind if file.reader else ""
     name = f"{file.name}#{document.part}" if document.part else file.name
+    if document.part and not writer.claim(name):
+        return
     if document.content is not None:
         sha256 = fingerprint(document.content, kind=kind, settings=settings)
         if writer.keep_unchanged(name, sha256=sha256):

@@ -15,11 +15,15 @@ from store.readers.registry import READERS, reader_of
 
 
 class SourceFile(NamedTuple):
-    """`name` is relative to the source, with forward slashes: the documents' path in the store."""
+    """`name` is relative to the source, with forward slashes: the documents' path in the store.
+
+    refused: why it is not even opened; "" for what has a reader.
+    """
 
     path: Path
     name: str
     reader: Reader | None
+    refused: str = ""
 
 
 def find_files(source: Path) -> list[SourceFile]:
@@ -29,9 +33,9 @@ def find_files(source: Path) -> list[SourceFile]:
     """
     if not source.exists():
         raise UsageError(f"{source}: no such file or folder")
-    paths = [source] if source.is_file() else list(_walk(source))
-    root = source.parent if source.is_file() else source
-    files = [SourceFile(path, shown_name(path.relative_to(root)), reader_of(path)) for path in paths]
+    paths = list(_walk(source)) if source.is_dir() else [source]
+    root = source if source.is_dir() else source.parent
+    files = [_source_file(path, root=root) for path in paths]
     if not any(file.reader for file in files):
         known = " ".join(sorted(READERS))
         raise UsageError(f"{source}: nothing to read: {len(files)} files, none of a known format ({known})")
@@ -42,7 +46,18 @@ def _walk(folder: Path) -> Iterator[Path]:
     """Raises: UsageError for a folder that cannot be listed: leaving it out would look like removed documents."""
     for parent, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(parent, name) for name in names if not name.startswith("."))
+        linked = [name for name in folders if Path(parent, name).is_symlink()]  # os.walk does not enter these
+        yield from (Path(parent, name) for name in [*names, *linked] if not name.startswith("."))
+
+
+def _source_file(path: Path, *, root: Path) -> SourceFile:
+    name, reader = shown_name(path.relative_to(root)), reader_of(path)
+    if path.is_dir():
+        return SourceFile(path, name, None, "a link to a folder is not followed; ingest the folder it names")
+    if path.exists() and not path.is_file():
+        return SourceFile(path, name, None, "no regular file (a pipe, a device or a socket)")
+    refused = "" if reader else f"unsupported format ({path.suffix or 'no extension'})"
+    return SourceFile(path, name, reader, refused)
 
 
 def _refuse(error: OSError) -> None:

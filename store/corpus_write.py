@@ -48,9 +48,18 @@ class CorpusWriter:
         self.added = self.changed = self.unchanged = self.removed = 0
         self.skipped: dict[str, str] = {}
         self.problems: dict[str, list[str]] = {}
+        self._claimed: set[str] = set()
         self._seen: set[str] = set()
         with store.session() as session:
             self._held = _held_documents(session, corpus_id)
+
+    def claim(self, path: str) -> bool:
+        """Whether this document is the first of its name: a file may be called what a line of another one is."""
+        first = path not in self._claimed
+        self._claimed.add(path)
+        if not first:
+            self.problems.setdefault(path, []).append("two documents have this name; the second is left out, rename it")
+        return first
 
     def keep_unchanged(self, path: str, *, sha256: str) -> bool:
         """Whether the store has exactly this; then it is counted as it is."""
@@ -69,7 +78,7 @@ class CorpusWriter:
         self.documents += 1
         self.chunks += chunk_count
         if problems:
-            self.problems[path] = list(problems)
+            self.problems.setdefault(path, []).extend(problems)
 
     def write(self, batch: Sequence[Parsed]) -> None:
         """Insert or update. Raises: IntegrityError when another process wrote the same documents."""

@@ -18,6 +18,7 @@ _DEFINITION = re.compile(
 )
 # C's and Java's functions have no keyword: a type, a name, an argument list, and a brace.
 _C_FUNCTION = re.compile(r"^[A-Za-z_][\w\s*&:<>,\[\]]*?\b(?P<name>[\w:~]+)\s*\([^;{}]*\)\s*(?:const\s*)?\{\s*$")
+LONGEST = 500  # characters of a line that defines something: a search through a longer one could take seconds
 _LEADS = ("@", "#[", "//", "///", "/*", " *", "*/", "#", "--")  # decorators and comments belong to what follows
 
 
@@ -34,6 +35,8 @@ def code_sections(text: str) -> list[Section]:
 
 
 def _defined(line: str) -> str:
+    if len(line) > LONGEST:
+        return ""
     found = _DEFINITION.match(line) or _C_FUNCTION.match(line)
     return (found["name"] or line.strip().rstrip("{: ")) if found else ""
 

@@ -8,18 +8,19 @@ from itertools import pairwise
 # After an end mark (and closing quotes), before a capital, digit or opening quote.
 _END = re.compile(r"(?<=[.!?])[\"'\u201d\u2019)\]]*\s+(?=[A-Z0-9\"'\u201c\u2018(\[])|\n+")
 _ABBREVIATION = re.compile(r"\b(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|No|Vol|Inc|Ltd|Co|e\.g|i\.e)\.$")
+LONGEST_END = 12  # characters: of an abbreviation and what shows that it is not the end of a longer word
 
 
 def sentences(text: str) -> list[str]:
     """In order; initials and common abbreviations end no sentence."""
     found: list[str] = []
-    held = ""
+    held: list[str] = []
     for piece in _pieces(text):
-        held = f"{held} {piece}" if held else piece
-        if not _ABBREVIATION.search(held):
-            found.append(held)
-            held = ""
-    return [*found, held] if held else found
+        held.append(piece)
+        if not _ABBREVIATION.search(piece[-LONGEST_END:]):
+            found.append(" ".join(held))
+            held = []
+    return [*found, " ".join(held)] if held else found
 
 
 def _pieces(text: str) -> list[str]:

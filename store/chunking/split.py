@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 from typing import NamedTuple
 
-_HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t#]*$")
+_HEADING = re.compile(r"^(#{1,6})[ \t]+(.*)$")
 _FENCE = re.compile(r"^\s*(```|~~~)")
 # From coarse to fine; each keeps the separator with the piece before it.
 _SEPARATORS = (r"(?<=\n\n)", r"(?<=\n)", r"(?<=[.!?]) ", r" ")
@@ -54,9 +54,9 @@ def sections(text: str) -> list[Section]:
     for line in text.splitlines():
         fenced ^= bool(_FENCE.match(line))
         heading = None if fenced else _HEADING.match(line)
-        if heading:
+        if heading and (title := heading[2].rstrip(" \t#")):
             level = len(heading[1])
-            path = [held for held in path if held[0] < level] + [(level, heading[2])]
+            path = [held for held in path if held[0] < level] + [(level, title)]
             found.append((tuple(title for _, title in path), []))
         found[-1][1].append(line)
     return [Section(headings, "\n".join(lines).strip()) for headings, lines in found if any(map(str.strip, lines))]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 # Bump when a reader's output changes: documents are then read again although their files did not change.
-READER_VERSION = 3
+READER_VERSION = 4
 
 LARGEST = 512 * 2**20  # bytes of a file that is read whole; JSONL is read line by line
 
@@ -21,7 +21,6 @@ _UNWANTED = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060\ufeff\ufffe\uffff\ud800-\udfff]"
 )
 _BLANK_LINES = re.compile(r"\n{3,}")
-_TRAILING = re.compile(r"[ \t]+\n")
 
 
 Markup = Literal["plain", "markdown", "code"]
@@ -77,27 +76,7 @@ def clean(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n\n")
     text = text.replace("\x0c", "\n").replace("\xa0", " ")
     text = _UNWANTED.sub("", unicodedata.normalize("NFC", text))
-    return _BLANK_LINES.sub("\n\n", _TRAILING.sub("\n", text + "\n")).strip()
-
-
-def decode(data: bytes) -> str:
-    """UTF-8 (with or without mark), UTF-16 with mark, else Windows-1252. Raises: ReadError for what is no text."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return _utf16(data)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", errors="replace")
-    if data.count(0) > len(data) // 100:
-        raise ReadError("unreadable: binary contents, not text")
-    return text
-
-
-def _utf16(data: bytes) -> str:
-    try:
-        return data.decode("utf-16")
-    except UnicodeDecodeError as exc:
-        raise ReadError(f"unreadable: broken UTF-16 at byte {exc.start}") from exc
+    return _BLANK_LINES.sub("\n\n", "\n".join([line.rstrip(" \t") for line in text.split("\n")])).strip()
 
 
 def title_of_path(path: Path) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from store.readers.base import ReadChunk, ReadDocument, ReadError, clean, decode, read_bytes
+from store.readers.base import ReadChunk, ReadDocument, ReadError, clean, read_bytes
+from store.readers.decoding import decode
 
 
 class CodeReader:
@@ -13,8 +14,9 @@ class CodeReader:
     many = False
 
     def read(self, path: Path) -> Iterator[ReadDocument]:
-        text = clean(decode(read_bytes(path)))
+        decoded = decode(read_bytes(path))
+        text = clean(decoded.text)
         if not text:
             raise ReadError("empty")
         title = clean(path.name.encode(errors="backslashreplace").decode())
-        yield ReadDocument([ReadChunk(text, title)], title, markup="code")
+        yield ReadDocument([ReadChunk(text, title)], title, problems=decoded.problems, markup="code")

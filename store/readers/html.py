@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from store.readers.base import ReadChunk, ReadDocument, ReadError, clean, read_bytes, title_of_path
+from store.readers.decoding import decode_html
 from store.readers.html_elements import HEADINGS, children
 from store.readers.html_noise import noise
 from store.readers.properties import plain_properties
@@ -26,7 +27,6 @@ META = {
     "article:published_time": "date",
 }
 SOFT_HYPHEN = "\u00ad"  # where a word may be broken: it is one word
-_META_CHARSET = re.compile(rb"<meta[^>]+charset=[\"']?([\w-]+)", re.IGNORECASE)
 # Line breaks and blanks of <pre>, kept out of the way while all other white space is folded.
 _PROTECT = str.maketrans({"\n": "\x01", " ": "\x02", "\t": "\x03", "\0": None})
 _UNPROTECT = str.maketrans({"\x01": "\n", "\x02": " ", "\x03": "\t"})
@@ -40,25 +40,16 @@ class HtmlReader:
     def read(self, path: Path) -> Iterator[ReadDocument]:
         from selectolax.lexbor import LexborHTMLParser
 
-        tree = LexborHTMLParser(decode_html(read_bytes(path)))
+        decoded = decode_html(read_bytes(path))
+        tree = LexborHTMLParser(decoded.text)
         title = page_title(tree) or title_of_path(path)
         properties = meta_properties(tree)
         body = clean(main_text(tree))
         if not body:
             raise ReadError("empty: no text outside navigation and scripts")
-        yield ReadDocument([ReadChunk(body, title)], title, properties=properties, markup="markdown")
-
-
-def decode_html(data: bytes) -> str:
-    """By the declared charset if Python knows it, else UTF-8, else Windows-1252."""
-    declared = _META_CHARSET.search(data[:2048])
-    names = [declared[1].decode("ascii")] if declared else []
-    for name in [*names, "utf-8-sig"]:
-        try:
-            return data.decode(name)
-        except (LookupError, UnicodeDecodeError):
-            continue  # the declaration is wrong, as it often is; the next guess decides
-    return data.decode("cp1252", errors="replace")
+        yield ReadDocument(
+            [ReadChunk(body, title)], title, problems=decoded.problems, properties=properties, markup="markdown"
+        )
 
 
 def page_title(tree: LexborHTMLParser) -> str:

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from store.readers.base import ReadChunk, ReadDocument, ReadError, clean, read_bytes, title_of_path
+from store.readers.base import LARGEST, ReadChunk, ReadDocument, ReadError, clean, read_bytes, title_of_path
 from store.readers.properties import plain_properties
 
 _KEPT = ("title", "author", "subject", "keywords", "created")
@@ -26,15 +26,17 @@ class OfficeReader:
         self.kind, self._package, self._chunks_of = kind, package, chunks_of
 
     def read(self, path: Path) -> Iterator[ReadDocument]:
-        _check_package(path, self.kind)
         named = title_of_path(path)
         try:
+            _check_package(path, self.kind)
             chunks, core = self._chunks_of(path, named)
         except ModuleNotFoundError as exc:
             raise ReadError(f'needs {self._package}: run `pip install "karl-agents[office]"`') from exc
-        # What the three packages raise for a file that lacks its parts, or holds broken XML.
-        except (zipfile.BadZipFile, KeyError, ValueError, OSError, AttributeError, SyntaxError) as exc:
-            raise ReadError(f"corrupt or encrypted {self.kind} file: {exc}") from exc
+        except ReadError:
+            raise
+        # What zip, XML and the three packages raise for broken bytes has no end: a dozen kinds in a thousand files.
+        except Exception as exc:
+            raise ReadError(f"corrupt or encrypted {self.kind} file: {type(exc).__name__}: {exc}") from exc
         if not chunks:
             raise ReadError("empty")
         given = {name: getattr(core, name, None) for name in _KEPT}
@@ -44,7 +46,7 @@ class OfficeReader:
 
 
 def _check_package(path: Path, kind: str) -> None:
-    """Raises: ReadError for what is no zip of parts: broken, of an older format, or encrypted."""
+    """Raises: ReadError for what is no zip of parts: broken, of an older format, encrypted, or huge once unpacked."""
     if not read_bytes(path):
         raise ReadError("empty")
     if not zipfile.is_zipfile(path):
@@ -52,6 +54,9 @@ def _check_package(path: Path, kind: str) -> None:
     with zipfile.ZipFile(path) as package:
         if not {"[Content_Types].xml", "_rels/.rels"} <= set(package.namelist()):
             raise ReadError(f"corrupt {kind} file: it lacks its list of parts")
+        unpacked = sum(part.file_size for part in package.infolist())
+        if unpacked > LARGEST:
+            raise ReadError(f"too large: {unpacked / 2**20:,.0f} MiB unpacked, of at most {LARGEST / 2**20:,.0f}")
 
 
 def docx_chunks(path: Path, title: str) -> tuple[list[ReadChunk], Any]:
@@ -84,6 +89,7 @@ def xlsx_chunks(path: Path, title: str) -> tuple[list[ReadChunk], Any]:
 
 
 def _sheet(sheet: Any) -> str:
+    sheet.reset_dimensions()  # as written in the file they may be wrong: cells beyond them would not be read
     rows = (_row("" if value is None else str(value) for value in row) for row in sheet.iter_rows(values_only=True))
     return "\n".join(row for row in rows if row.strip(" |"))
 
@@ -97,7 +103,7 @@ def pptx_chunks(path: Path, title: str) -> tuple[list[ReadChunk], Any]:
 
 def _slide(slide: Any) -> Iterator[str]:
     heading = slide.shapes.title
-    for shape in slide.shapes:
+    for shape in _shapes(slide.shapes):
         if shape.has_table:
             yield from (_row(cell.text for cell in row.cells) for row in shape.table.rows)
         elif shape.has_text_frame:
@@ -105,6 +111,15 @@ def _slide(slide: Any) -> Iterator[str]:
             yield ("# " if is_heading else "") + shape.text_frame.text
     if slide.has_notes_slide:
         yield f"\n{slide.notes_slide.notes_text_frame.text}"
+
+
+def _shapes(shapes: Iterable[Any]) -> Iterator[Any]:
+    """Those in groups, too, in the order of the slide."""
+    for shape in shapes:
+        if hasattr(shape, "shapes"):
+            yield from _shapes(shape.shapes)
+        else:
+            yield shape
 
 
 def _row(cells: Iterable[str]) -> str:

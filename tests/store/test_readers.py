@@ -15,7 +15,8 @@ from store.chunking.cut import cut
 from store.chunking.policy import ChunkingPolicy
 from store.chunking.split import split_text
 from store.readers import ReadDocument, ReadError, jsonl, reader_of
-from store.readers.base import clean, decode
+from store.readers.base import clean
+from store.readers.decoding import decode
 from tests.store.documents import a_pdf
 
 DEFAULT = ChunkingPolicy()
@@ -189,7 +190,7 @@ def test_clean_drops_controls_and_keeps_lines() -> None:
     [("é".encode(), "é"), (b"\xef\xbb\xbfx", "x"), ("é".encode("utf-16"), "é"), (b"\xe9\x80", "é€")],
 )
 def test_decode(data: bytes, text: str) -> None:
-    assert decode(data) == text
+    assert decode(data).text == text
 
 
 @given(st.text(alphabet="ab .\n", max_size=300), st.integers(1, 50))
