@@ -15,9 +15,10 @@ from karl.api.results import Answer, Finished
 from karl.api.sources import CorpusSource
 from karl.policies import open_policy
 from karl.settings import Settings
+from karl.where import refuse_unknown
 from store import queries
 from store.errors import UsageError
-from store.search_filter import OF_CHUNKS, Where
+from store.search_filter import Where
 from store.session import Store
 from store.types import Hit
 
@@ -65,19 +66,8 @@ class CorpusService:
         source = await self._source(self.corpus(corpus))
         hits = await source.searcher.search(query, k, where)
         if where and not hits:
-            await asyncio.to_thread(self._refuse_unknown, source, where)
+            await asyncio.to_thread(refuse_unknown, self._store, source.corpus, where)
         return hits
-
-    def _refuse_unknown(self, source: CorpusSource, where: Where) -> None:
-        """Asked only where nothing was found: names of properties are read from all documents."""
-        with self._store.session() as session:
-            known = {"path", *OF_CHUNKS, *queries.document_properties(session, source.corpus_id)}
-        unknown = sorted(where.keys() - known)
-        if unknown:
-            raise UsageError(
-                f"where: nothing in corpus {source.corpus!r} has a property {unknown[0]!r}; "
-                f"there are: {', '.join(sorted(known))}"
-            )
 
     async def ask(self, corpus: str | None, question: str, on_search: OnSearch) -> tuple[Answer, Path]:
         """The answer of the newest checkpoint (or the one given) and its folder; `on_search` hears every query.

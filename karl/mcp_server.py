@@ -19,6 +19,7 @@ from store.types import Hit
 
 READS_ONLY = ToolAnnotations(readOnlyHint=True, openWorldHint=False)
 MOST_HITS = 200
+CUT = 4_000  # characters of a passage, as the agents' own searches show them
 Transport = Literal["stdio", "http"]
 Value = str | int | float
 Filter = Annotated[
@@ -37,8 +38,11 @@ class Passage(BaseModel):
 
     chunk_id: int
     key: str = Field(description="path of the document, and the chunk's number in it")
+    path: str = ""
     title: str
     page: int | None = None
+    headings: list[str] = Field(default_factory=list, description="above the passage, outermost first")
+    properties: dict[str, str | int] = Field(default_factory=dict, description="what the document says of itself")
     text: str
     score: float | None = Field(default=None, description="of the search; a citation has none")
 
@@ -79,10 +83,12 @@ def make_server(
         corpus: Corpus = None,
         k: Annotated[int, Field(ge=1, le=MOST_HITS, description="how many passages")] = 20,
         where: Filter = None,
+        max_chars: Annotated[int, Field(ge=0, description="of a passage's text, the rest is cut; 0: all of it")] = CUT,
     ) -> Passages:
         """Find the passages of a corpus that are nearest to a query."""
         async with _told():
-            return Passages(passages=[_found(hit) for hit in await service.search(corpus, query, k, where)])
+            hits = await service.search(corpus, query, k, where)
+        return Passages(passages=[_found(hit, max_chars=max_chars) for hit in hits])
 
     @server.tool(annotations=READS_ONLY)
     async def ask(
@@ -153,5 +159,16 @@ async def _told() -> AsyncIterator[None]:
         raise ToolError(str(exc)) from exc
 
 
-def _found(hit: Hit) -> Passage:
-    return Passage(chunk_id=hit.chunk_id, key=hit.key, title=hit.title, page=hit.page, text=hit.text, score=hit.score)
+def _found(hit: Hit, *, max_chars: int) -> Passage:
+    cut = 0 < max_chars < len(hit.text)
+    return Passage(
+        chunk_id=hit.chunk_id,
+        key=hit.key,
+        path=hit.path,
+        title=hit.title,
+        page=hit.page,
+        headings=list(hit.headings),
+        properties=dict(hit.metadata),
+        text=hit.text[:max_chars].rstrip() + " …" if cut else hit.text,
+        score=hit.score,
+    )

@@ -6,7 +6,7 @@ Files -> readers -> ReadDocument -> `corpus_write` -> Document and Chunk rows. V
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -80,33 +80,40 @@ def ingest(
 ) -> IngestReport:
     """Bring corpus `name` in line with the files under `path`. Settings not given stay as they were.
 
-    Raises: UsageError for a missing path, a folder with nothing readable, a corpus of another source; KarlError when
-    another process ingests the same corpus. What was written before an interruption stays, and is not read again.
+    Raises: UsageError for a missing path, a folder with nothing readable (the corpus is then as before), a corpus of
+    another source, a name of blanks; KarlError when another process ingests the same corpus. What was written before
+    an interruption stays, and is not read again.
     """
     started = time.perf_counter()
+    _check_name(name)
     source = Path(path).expanduser().resolve()
     files = find_files(source)
-    with store.session() as session:
-        corpus, created = _open_corpus(session, name=name, source=source, settings=settings)
-    writer = CorpusWriter(store, corpus.id or 0)
+    created, writer = False, None
     try:
+        with store.session() as session:
+            corpus, created = _open_corpus(session, name=name, source=source, settings=settings)
+        writer = CorpusWriter(store, corpus.id or 0)
         _read_all(writer, files, corpus=corpus, progress=progress)
-        _refuse_nothing_readable(writer, source=source)
         writer.remove_vanished()
         policy = CorpusSettings.model_validate(corpus.settings).chunking
         duplicates = writer.settle_duplicates(skip=policy.duplicates == "skip")
     except IntegrityError as exc:
         raise KarlError(f"corpus {name}: another ingestion of it is running; run this one again after it") from exc
     except UsageError:
-        if created:
+        if created and writer:
             writer.discard_corpus()
         raise
     return _report(writer, name=name, duplicates=duplicates, seconds=time.perf_counter() - started)
 
 
+def _check_name(name: str) -> None:
+    if not name.strip() or not name.isprintable():
+        raise UsageError(f"corpus name {name!r}: give it letters that can be seen and typed (--name)")
+
+
 def _open_corpus(session: Session, *, name: str, source: Path, settings: CorpusSettings | None) -> tuple[Corpus, bool]:
     """(row, whether it is new). Raises: UsageError where the name belongs to another folder that still exists."""
-    corpus = session.execute(select(Corpus).where(table_of(Corpus).c.name == name)).scalar_one_or_none()
+    corpus = _find_corpus(session, name)
     if corpus is None:
         corpus = Corpus(name=name, source=str(source), settings=(settings or CorpusSettings()).model_dump())
         session.add(corpus)
@@ -121,6 +128,10 @@ def _open_corpus(session: Session, *, name: str, source: Path, settings: CorpusS
     return corpus, False
 
 
+def _find_corpus(session: Session, name: str) -> Corpus | None:
+    return session.execute(select(Corpus).where(table_of(Corpus).c.name == name)).scalar_one_or_none()
+
+
 def _read_all(
     writer: CorpusWriter,
     files: list[SourceFile],
@@ -128,16 +139,22 @@ def _read_all(
     corpus: Corpus,
     progress: Callable[[IngestProgress], None] | None,
 ) -> None:
+    """Nothing is written before a document is seen that can be read: a folder that is away for a moment, or emptied by
+    a tool, must not empty the corpus."""
     settings = CorpusSettings.model_validate(corpus.settings)
     batch: list[Parsed] = []
+    readable = False
     for done, file in enumerate(files, start=1):
         for parsed in read_file(file, writer=writer, settings=settings):
             batch.append(parsed)
-            if len(batch) == BATCH:
+            readable = readable or parsed.document.error is None
+            if len(batch) >= BATCH and (readable or writer.documents):
                 writer.write(batch)
                 batch = []
         if progress:
             progress(IngestProgress(file.name, done, len(files), writer.chunks))
+    if not readable and not writer.documents:
+        raise _nothing_readable(writer, batch, source=Path(corpus.source))
     writer.write(batch)
 
 
@@ -188,10 +205,10 @@ def _parsed(
     yield Parsed(name, kind, sha256, chunked)
 
 
-def _refuse_nothing_readable(writer: CorpusWriter, *, source: Path) -> None:
-    if writer.documents == 0:
-        shown = "; ".join(f"{path}: {reason}" for path, reason in sorted(writer.skipped.items())[:5])
-        raise UsageError(f"{source}: nothing readable in {len(writer.skipped)} files ({shown})")
+def _nothing_readable(writer: CorpusWriter, batch: Sequence[Parsed], *, source: Path) -> UsageError:
+    reasons = writer.skipped | {parsed.path: parsed.document.error or "" for parsed in batch}
+    shown = "; ".join(f"{path}: {reason}" for path, reason in sorted(reasons.items())[:5])
+    return UsageError(f"{source}: nothing readable in {len(reasons)} files ({shown})")
 
 
 def _report(writer: CorpusWriter, *, name: str, duplicates: list[Duplicate], seconds: float) -> IngestReport:

@@ -32,8 +32,8 @@ def replace_chunks(session: Session, document_id: int, *, rows: Sequence[dict[st
         connection.execute(delete(table).where(table.c.id.in_(part)))
     keys = {one.id: one.key for one in held}
     moved = [chunk_id for chunk_id, row in taken.items() if keys[chunk_id] != row["key"]]
-    for chunk_id in moved:  # out of the way: two chunks may change places, and keys are unique
-        connection.execute(update(table).where(table.c.id == chunk_id).values(key=f"\0{chunk_id}"))
+    for chunk_id in moved:  # out of the way (no path begins so): two chunks may change places, and keys are unique
+        connection.execute(update(table).where(table.c.id == chunk_id).values(key=f"//{chunk_id}"))
     for chunk_id, row in taken.items():
         connection.execute(update(table).where(table.c.id == chunk_id).values(row))
     placed = {id(row) for row in taken.values()}

@@ -13,6 +13,8 @@ from store.errors import UsageError
 from store.readers.base import READER_VERSION, Reader
 from store.readers.registry import READERS, reader_of
 
+UNSUPPORTED = "unsupported format"
+
 
 class SourceFile(NamedTuple):
     """`name` is relative to the source, with forward slashes: the documents' path in the store.
@@ -56,7 +58,7 @@ def _source_file(path: Path, *, root: Path) -> SourceFile:
         return SourceFile(path, name, None, "a link to a folder is not followed; ingest the folder it names")
     if path.exists() and not path.is_file():
         return SourceFile(path, name, None, "no regular file (a pipe, a device or a socket)")
-    refused = "" if reader else f"unsupported format ({path.suffix or 'no extension'})"
+    refused = "" if reader else f"{UNSUPPORTED} ({path.suffix or 'no extension'})"
     return SourceFile(path, name, reader, refused)
 
 

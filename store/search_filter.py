@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import translate
 from typing import Self
 
 from store.types import Hit
@@ -44,7 +43,9 @@ class SearchFilter:
 
 
 def as_text(value: object) -> str:
-    """A value in lower case; empty for one that is not there."""
+    """A value in lower case, 2018.0 as 2018; empty for one that is not there."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return "" if value is None else str(value).casefold()
 
 
@@ -58,8 +59,13 @@ def _texts(values: Wanted) -> tuple[str, ...]:
 
 
 def _any_of(patterns: Sequence[str]) -> Accepts:
-    matchers = [re.compile(translate(pattern)).match for pattern in patterns]
+    matchers = [re.compile(_expression(pattern), re.DOTALL).fullmatch for pattern in patterns]
     return lambda text: any(match(text) for match in matchers)
+
+
+def _expression(pattern: str) -> str:
+    """Only * is special: a path that is copied from a hit finds it, brackets and all."""
+    return ".*".join(re.escape(part) for part in pattern.split("*"))
 
 
 def _property(hit: Hit, name: str) -> object:

@@ -27,10 +27,14 @@ def search(context: click.Context, corpus: str, query: str, k: int, where: tuple
     """Print the K best chunks of CORPUS for QUERY, with ids and scores."""
     import asyncio
 
+    from karl.where import refuse_unknown
+
     wanted = _wanted(where)
     settings = settings_of(context)
     with open_store(settings) as store:
         hits = asyncio.run(open_searcher(store, corpus, settings=settings).search(query, k, wanted))
+        if wanted and not hits:
+            refuse_unknown(store, corpus, wanted)
     if as_json:
         print_json([msgspec.structs.asdict(hit) for hit in hits])
         return

@@ -10,6 +10,7 @@ from typing import Literal, Self
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from store.chunking.tokens import tokenizer_sha256
 from store.errors import UsageError
 
 By = Literal["headings", "pages", "first_tokens", "given", "sentence_windows", "abstracts"]
@@ -73,6 +74,8 @@ class ChunkingPolicy(BaseModel, frozen=True, extra="forbid"):
     def stamp(self) -> str:
         """Of all that decides what the chunks are; "" for the default."""
         values = self.model_dump(exclude_defaults=True, exclude={"duplicates"})
+        if self.tokenizer:
+            values["tokenizer"] = tokenizer_sha256(self.tokenizer) or self.tokenizer
         return json.dumps(values, sort_keys=True) if values else ""
 
 
@@ -102,13 +105,27 @@ def task_chunking(name: str) -> Chunking:
 def _parsed(path: Path) -> ChunkingPolicy:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return ChunkingPolicy.model_validate(_spread(values))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
-        raise UsageError(f"{path}: cannot read the chunking: {str(exc).splitlines()[0]}") from exc
+        return _resolved(ChunkingPolicy.model_validate(_spread(values)), path)
     except ValidationError as exc:
         first = exc.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{path}: {key or 'file'}: {first['msg']}") from exc
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
+        raise UsageError(f"{path}: cannot read the chunking: {str(exc).splitlines()[0]}") from exc
+    except ValueError as exc:  # a day that no month has
+        raise UsageError(f"{path}: cannot read the chunking: {exc}") from exc
+
+
+def _resolved(policy: ChunkingPolicy, path: Path) -> ChunkingPolicy:
+    """A tokenizer is named from the file's own folder, or this one, and then found from any. Raises: UsageError."""
+    from store.readers.registry import READERS
+
+    kinds = sorted({reader.kind for reader in READERS.values()})
+    if unknown := sorted(policy.formats.keys() - set(kinds)):
+        raise UsageError(f"{path}: formats.{unknown[0]}: no such kind of document; there are: {', '.join(kinds)}")
+    given = Path(policy.tokenizer).expanduser()
+    there = [found for folder in (path.parent, Path()) if policy.tokenizer and (found := folder / given).exists()]
+    return policy.model_copy(update={"tokenizer": str(there[0].resolve())}) if there else policy
 
 
 def _spread(values: object) -> object:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -34,6 +36,20 @@ class ApproximateTokens:
         return text
 
 
+def _file(path: str | Path) -> Path:
+    file = Path(path).expanduser()
+    return file / "tokenizer.json" if file.is_dir() else file
+
+
+@lru_cache(maxsize=4)
+def tokenizer_sha256(path: str) -> str:
+    """Of the file as this process first saw it; "" where there is none: opening it will say so."""
+    try:
+        return hashlib.sha256(_file(path).read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
 class TokenizerFile:
     """Counts with a `tokenizer.json`, or a folder that has one."""
 
@@ -43,8 +59,7 @@ class TokenizerFile:
         """Raises: UsageError for a file that is no tokenizer."""
         from tokenizers import Tokenizer
 
-        file = Path(path).expanduser()
-        file = file / "tokenizer.json" if file.is_dir() else file
+        file = _file(path)
         try:
             self._tokenizer = Tokenizer.from_file(str(file))
         # The package raises bare Exception for a missing and for a broken file.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from karl.corpora import stored_settings
 from karl.corpus_choices import CorpusChoices
+from karl.ingest_lock import ingest_lock
 from store.corpus_settings import CorpusSettings, FusionWeights
 from store.session import Store
 from store.vectors import manifest
@@ -29,7 +31,9 @@ def ingest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 def settings(folder: Path) -> CorpusSettings:
     store = Store.open(f"sqlite:///{folder / '.karl' / 'karl.db'}")
     try:
-        return stored_settings(store, "notes")
+        found = stored_settings(store, "notes")
+        assert found is not None
+        return found
     finally:
         store.close()
 
@@ -97,3 +101,48 @@ def test_other_mistakes_are_refused_before_anything_is_read(tmp_path: Path, inge
         assert f"{option[0]} is of an index in process" in ended.err
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         CorpusChoices.model_validate({"vector": "ivf"})
+
+
+def test_an_embedder_that_does_not_answer_leaves_the_corpus_as_it_is(
+    tmp_path: Path, ingest: Ingest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model").mkdir()
+    assert ingest().code == 0
+    before = settings(tmp_path)
+    refused = ingest("--embedder", "./model")
+    assert refused.code == 2 and f"cannot load {tmp_path / 'model'}" in refused.err
+    assert settings(tmp_path) == before
+    assert "a.md" in call(capsys, "search", "notes", "lighthouse").out
+
+
+def test_a_second_ingestion_of_a_corpus_is_told_who_is_at_it(tmp_path: Path, ingest: Ingest) -> None:
+    with ingest_lock(tmp_path / ".karl", "notes"):
+        refused = ingest()
+    assert refused.code == 1
+    assert f"corpus notes: it is being ingested by process {os.getpid()} since" in refused.err
+    assert ingest().code == 0
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb"])
+def test_a_name_that_cannot_be_seen_is_refused(
+    tmp_path: Path, ingest: Ingest, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert ingest().code == 0
+    refused = call(capsys, "ingest", "notes", "--name", name, "--embedder", "none")
+    assert refused.code == 2 and "give it letters that can be seen" in refused.err
+    assert segment(tmp_path).is_dir()
+
+
+def test_many_files_without_a_reader_are_counted(tmp_path: Path, ingest: Ingest) -> None:
+    for number in range(30):
+        (tmp_path / "notes" / f"{number}.{'png' if number else 'gif'}").write_bytes(b"x")
+    out = ingest().out
+    assert "skipped 30 files of unsupported formats: .png 29, .gif 1 (--json names them)" in out
+    assert "skipped 1.png" not in out
+
+
+def test_a_property_that_nothing_has_is_named(ingest: Ingest, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ingest().code == 0
+    refused = call(capsys, "search", "notes", "lighthouse", "--where", "yaer=2018")
+    assert refused.code == 2 and "a property 'yaer'; there are: headings, page, path, title" in refused.err
+    assert "no chunk matches" in call(capsys, "search", "notes", "lighthouse", "--where", "path=b*").out

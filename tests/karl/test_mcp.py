@@ -67,7 +67,13 @@ async def test_tools_say_what_they_take(home: Path) -> None:
         tools = {tool.name: tool for tool in (await session.list_tools()).tools}
         assert sorted(tools) == ["ask", "vector_search"]
         search = tools["vector_search"].inputSchema
-        assert search["required"] == ["query"] and sorted(search["properties"]) == ["corpus", "k", "query", "where"]
+        assert search["required"] == ["query"] and sorted(search["properties"]) == [
+            "corpus",
+            "k",
+            "max_chars",
+            "query",
+            "where",
+        ]
         where = search["properties"]["where"]
         assert "`headings`" in where["description"] and where["anyOf"][0]["type"] == "object"
         assert (search["properties"]["k"]["default"], search["properties"]["k"]["maximum"]) == (20, 200)
@@ -117,6 +123,12 @@ async def test_a_filter_chooses_what_is_searched(home: Path) -> None:
         assert await found({"year": [2018, "2019"]}) == ["plan-2018.md#0", "plan-2019.md#0"]
         assert await found({"year": 2020, "path": "PLAN*"}) == ["plan-2020.md#0"]
         assert await found({"year": 1999}) == []
+        cut = await session.call_tool(
+            "vector_search", {"query": "harbor plan", "where": {"year": 2020}, "max_chars": 4}
+        )
+        (passage,) = content(cut)["passages"]
+        assert (passage["path"], passage["properties"]) == ("plan-2020.md", {"year": 2020})
+        assert len(passage["text"]) <= 6 and passage["text"].endswith("…")
         assert complaint(await search({"colour": "red"})).endswith(
             "nothing in corpus 'plans' has a property 'colour'; there are: headings, page, path, title, year"
         )

@@ -12,6 +12,7 @@ from store.chunking.cut import cut
 from store.chunking.policy import Chunking, ChunkingPolicy, built_in, load_policy
 from store.chunking.sentences import sentence_windows
 from store.chunking.split import overlapped, split_text
+from store.chunking.tokens import tokenizer_sha256
 from store.errors import UsageError
 from store.readers.base import Markup, ReadChunk, ReadDocument
 
@@ -117,3 +118,21 @@ def test_pages_by_headings_keep_their_page() -> None:
     page = ReadChunk("## A\n" + "x " * 80 + "\n## B\n" + "y " * 80, "Filing", page=3, headings=("Item 7",))
     made = chunks(rule("headings"), [page], markup="markdown")
     assert [(chunk.page, chunk.headings) for chunk in made] == [(3, ("Item 7", "A")), (3, ("Item 7", "B"))]
+
+
+def test_what_a_policy_names_must_be_there_and_stays_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("formats: {md: {by: given}}\n")
+    with pytest.raises(UsageError, match=r"p.yaml: formats.md: no such kind of document; there are: code, .*markdown"):
+        load_policy(str(path))
+    path.write_text("x: 2024-02-30\n")
+    with pytest.raises(UsageError, match=r"p.yaml: cannot read the chunking: day is out of range"):
+        load_policy(str(path))
+    path.write_text("tokenizer: words.json\n")
+    (tmp_path / "words.json").write_text("{}")
+    policy = load_policy(str(path))
+    assert policy.tokenizer == str(tmp_path / "words.json")
+    stamp = policy.stamp
+    (tmp_path / "words.json").write_text("{ }")
+    tokenizer_sha256.cache_clear()
+    assert policy.stamp != stamp

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
+from store import corpus as corpus_module
 from store.chunking.policy import ChunkingPolicy
 from store.corpus import CorpusSettings, IngestProgress, IngestReport, ingest
 from store.errors import KarlError, UsageError
@@ -324,3 +325,27 @@ def test_a_file_too_large_to_be_read_at_once_is_skipped(
         file.truncate(3 * 2**20)
     report = ingest(store, notes, name="notes")
     assert report.skipped == [("huge.txt", "too large: 3 MiB, of at most 1; split it, or write it as JSONL")]
+
+
+def test_a_corpus_whose_files_are_away_for_a_moment_stays(store: Store, folder: Path) -> None:
+    ingest(store, folder, name="notes")
+    before = keys(store)
+    held = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for path in held:
+        path.write_bytes(b"")
+    with pytest.raises(UsageError, match="nothing readable in 7 files"):
+        ingest(store, folder, name="notes")
+    assert keys(store) == before
+    for path, content in held.items():
+        path.write_bytes(content)
+    assert changes(ingest(store, folder, name="notes")) == (0, 0, 5, 0)
+
+
+def test_a_corpus_that_another_process_has_just_made_is_told(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between our look and our insertion."""
+    ingest(store, folder, name="notes")
+    monkeypatch.setattr(corpus_module, "_find_corpus", lambda *_: None)
+    with pytest.raises(KarlError, match="another ingestion of it is running"):
+        ingest(store, folder, name="notes")
