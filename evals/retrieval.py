@@ -56,6 +56,8 @@ def load_questions(path: Path) -> list[RetrievalQuestion]:
         text = path.read_text(encoding="utf-8")
     except OSError as exc:
         raise UsageError(f"{path}: cannot read the questions: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise UsageError(f"{path}: no JSONL: byte {exc.start} is no UTF-8; give a file with a question a line") from exc
     questions = [_question(line, where=f"{path}:{number}") for number, line in json_lines(text)]
     if not questions:
         raise UsageError(f"{path}: no questions")

@@ -31,6 +31,7 @@ def retrieval_bench(
 
     ablate: each part taken away in turn; `full` has those too that embed every page anew.
     """
+    load_questions(questions)  # a wrong file is told before an hour of ingestion
     choices = CorpusChoices(embedder=embedder)
     made = ingest_corpus(store, pdfs, name=CORPUS, settings=settings, choices=choices, reporter=reporter)
     report = retrieval_figures(store, CORPUS, questions=questions, home=settings.home, servers=settings.servers)

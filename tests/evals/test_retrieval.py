@@ -94,11 +94,12 @@ def test_a_page_of_another_document_is_no_evidence() -> None:
         ("[]", r"q.jsonl:1: line: "),
         ("\n", r"no questions"),
         (None, r"cannot read the questions"),
+        ("\udcff", r"no JSONL: byte 0 is no UTF-8"),
     ],
 )
 def test_bad_questions_name_file_line_and_key(tmp_path: Path, content: str | None, message: str) -> None:
     if content is not None:
-        (tmp_path / "q.jsonl").write_text(content)
+        (tmp_path / "q.jsonl").write_text(content, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(UsageError, match=message):
         load_questions(tmp_path / "q.jsonl")
 
