@@ -1,8 +1,10 @@
 """A double of a Weaviate server at the level of the wire: the real client talks to it over HTTP and gRPC.
 
 It is NOT Weaviate. It keeps objects in memory, ranks them exactly, and answers what the client checks in the forms of
-the real server: readiness, version, schema, tenants, batch results object by object, search and aggregate replies.
-Faults are set from outside. What only a real server can show is in `test_weaviate_real.py` (`KARL_WEAVIATE_URL`).
+the real server: readiness, version, schema, tenants, batch results object by object, search and aggregate replies. As
+there, a collection is made by one request alone (422 for the others), and what is inserted into one that is not there
+makes it anew; what is updated does not. Faults are set from outside. What only a real server can show is in
+`test_weaviate_real.py` (`KARL_WEAVIATE_URL`).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -46,7 +49,7 @@ class Stored:
 
     @property
     def is_passage(self) -> bool:
-        """Not a manifest."""
+        """Not a manifest, not a lock."""
         return "chunk" in self.properties
 
 
@@ -57,12 +60,16 @@ Tenant = dict[str, Stored]  # by uuid
 class Faults:
     """codes: answered by the next gRPC calls, one each, in place of their work; None lets one through.
 
-    refuse: why a passage of a batch is refused; lose: taken without an error, and not kept; ready: of the HTTP probe.
+    refuse: why a passage of a batch is refused; lose: taken without an error, and not kept; lose_made: a collection
+    that is made, and not said to be; unseen: names that the next looks for a collection do not find, one each;
+    ready: of the HTTP probe.
     """
 
     codes: list[grpc.StatusCode | None] = field(default_factory=list)
     refuse: Callable[[Stored], str | None] = lambda _: None
     lose: Callable[[Stored], bool] = lambda _: False
+    lose_made: Callable[[str], bool] = lambda _: False
+    unseen: list[str] = field(default_factory=list)
     ready: bool = True
     seconds: float = 0.0
 
@@ -77,6 +84,7 @@ class WeaviateDouble:
         self.calls: list[str] = []
         self.named: list[int] = []  # of each search: how many chunks its filter names
         self.inserted: list[str] = []  # uuids of passages, in order, every time one is written
+        self.users = ExitStack()  # closed before the server goes
         self.http_port = self.grpc_port = 0
         self.lock = threading.Lock()
 
@@ -104,6 +112,7 @@ class WeaviateDouble:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.users.close()
         self.stop()
 
     @property
@@ -116,17 +125,34 @@ class WeaviateDouble:
             "retries": 2,
             "backoff_seconds": 0.0,
             "batch_size": 3,
+            "lease_seconds": 3.0,
         }
+
+    def make(self, definition: dict[str, Any]) -> bool:
+        """A collection, as the cluster's log does it: False where there is one of this name."""
+        name = definition["class"]
+        with self.lock:
+            if name in self.schema:
+                return False
+            self.schema[name] = definition
+            several = definition.get("multiTenancyConfig", {}).get("enabled", False)
+            self.tenants[name] = {} if several else {"": {}}
+        return True
 
     def objects(self, prefix: str = "Karl_") -> list[Stored]:
         """Of all tenants of collections of chunks."""
         return [
             one
             for name, tenants in self.tenants.items()
-            if name.startswith(prefix) and not name.endswith("_manifests")
+            if name.startswith(prefix)
             for tenant in tenants.values()
             for one in tenant.values()
+            if one.is_passage
         ]
+
+    def locks(self) -> list[str]:
+        """Names of collections that are locks."""
+        return sorted(name for name in self.schema if "_lock_" in name)
 
 
 class _Http(BaseHTTPRequestHandler):
@@ -146,6 +172,11 @@ class _Http(BaseHTTPRequestHandler):
         match parts:
             case ["meta"]:
                 self._answer(200, {"version": VERSION, "hostname": "http://double", "grpcMaxMessageSize": 10485760})
+            case ["schema"]:
+                self._answer(200, {"classes": list(state.schema.values())})
+            case ["schema", name] if name in state.faults.unseen:
+                state.faults.unseen.remove(name)
+                self._answer(404, {"error": [{"message": "not found"}]})
             case ["schema", name] if name in state.schema:
                 self._answer(200, state.schema[name])
             case ["schema", name, "tenants", tenant] if tenant in state.tenants.get(name, {}):
@@ -154,27 +185,42 @@ class _Http(BaseHTTPRequestHandler):
                 self._answer(404, {"error": [{"message": "not found"}]})
 
     def do_POST(self) -> None:
-        state, body = self.server_state, json.loads(self.rfile.read(int(self.headers["content-length"])))
+        state, body = self.server_state, self._body()
         match self.path.removeprefix("/v1/").split("/"):
-            case ["schema"] if body["class"] in state.schema:
+            case ["schema"] if not state.make(body):
                 self._answer(422, {"error": [{"message": f"class name {body['class']} already exists"}]})
             case ["schema"]:
-                state.schema[body["class"]] = body
-                several = body.get("multiTenancyConfig", {}).get("enabled", False)
-                state.tenants[body["class"]] = {} if several else {"": {}}
-                self._answer(200, body)
+                lost = state.faults.lose_made(body["class"])
+                self._answer(500, {"error": [{"message": "the answer is lost"}]}) if lost else self._answer(200, body)
             case ["schema", name, "tenants"]:
                 for one in body:
                     state.tenants[name].setdefault(one["name"], {})
                 self._answer(200, body)
 
+    def do_PATCH(self) -> None:
+        state, body = self.server_state, self._body()
+        with state.lock:
+            match self.path.removeprefix("/v1/").split("/"):
+                case ["objects", name, uuid] if uuid in (held := state.tenants.get(name, {}).get("", {})):
+                    held[uuid].properties.update(body["properties"])
+                    self._answer(204)
+                case _:
+                    self._answer(404)
+
     def do_DELETE(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = self._body()
         match self.path.removeprefix("/v1/").split("/"):
+            case ["schema", name]:
+                self.server_state.schema.pop(name, None)
+                self.server_state.tenants.pop(name, None)
+                self._answer(200)
             case ["schema", name, "tenants"]:
                 for tenant in body:
                     self.server_state.tenants[name].pop(tenant, None)
                 self._answer(200)
+
+    def _body(self) -> Any:
+        return json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"null")
 
     def _allowed(self) -> bool:
         key = self.server_state.api_key
@@ -201,6 +247,8 @@ class _Grpc(weaviate_pb2_grpc.WeaviateServicer):
     def BatchObjects(self, request: Any, context: grpc.ServicerContext) -> Any:
         self._enter("BatchObjects", context)
         errors = []
+        for given in request.objects:
+            self.state.make({"class": given.collection})
         with self.state.lock:
             for index, given in enumerate(request.objects):
                 one = _stored(given)
