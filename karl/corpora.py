@@ -80,7 +80,7 @@ def ingest_corpus(
             progress=lambda state: progress.reach(state.done, state.total),
         )
     with reporter.stage("indexing", report.chunks) as progress:
-        open_index(
+        index = open_index(
             store,
             name,
             home=settings.home,
@@ -88,4 +88,5 @@ def ingest_corpus(
             verify=chosen.verify,
             servers=settings.servers,
         )
+        index.close()
     return CorpusReport(report, embedder, applied.backend)

@@ -29,8 +29,8 @@ def search(context: click.Context, corpus: str, query: str, k: int, where: tuple
 
     wanted = _wanted(where)
     settings = settings_of(context)
-    with open_store(settings) as store:
-        hits = asyncio.run(open_searcher(store, corpus, settings=settings).search(query, k, wanted))
+    with open_store(settings) as store, open_searcher(store, corpus, settings=settings) as searcher:
+        hits = asyncio.run(searcher.search(query, k, wanted))
     if as_json:
         print_json([msgspec.structs.asdict(hit) for hit in hits])
         return

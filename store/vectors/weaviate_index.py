@@ -55,7 +55,7 @@ class WeaviateIndex:
         self.texts, self._open_texts = texts(), texts
         self._manifests = Manifests(shelf.link)
         self._alpha = shelf.link.settings.alpha
-        self._threads = ThreadPoolExecutor(shelf.link.settings.concurrency, thread_name_prefix="karl-weaviate")
+        self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         self._matching = lru_cache(FILTERS_KEPT)(_matching)
         self._version, self._looked = 0, time.monotonic()
@@ -218,8 +218,19 @@ class WeaviateIndex:
         return self.texts.chars / max(1, self.manifest.chunks)
 
     def close(self) -> None:
-        self._threads.shutdown(wait=True)
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
         self.shelf.link.close()
+
+    @property
+    def _threads(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                threads = self.shelf.link.settings.concurrency
+                self._pool = ThreadPoolExecutor(threads, thread_name_prefix="karl-weaviate")
+            return self._pool
 
 
 def _counted(shelf: Shelf, dimensions: int) -> Imported:

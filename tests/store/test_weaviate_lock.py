@@ -116,14 +116,17 @@ def test_of_many_that_ask_at_once_one_gets_it(double: WeaviateDouble) -> None:
 
         def one(start: threading.Barrier = start, done: threading.Barrier = done) -> bool:
             locks = _Locks(link_to(double), "notes")
+            locks._newest()  # connected
             start.wait()
             try:
-                with locks.acquired(0):
-                    done.wait()
-                    return True
+                lease = locks.acquired(0)
             except KarlError:
                 done.wait()
                 return False
+            with lease:
+                done.wait()
+                lease.renew()  # those that came too late left it alone
+                return True
 
         with ThreadPoolExecutor(6) as threads:
             asked = [threads.submit(one) for _ in range(6)]

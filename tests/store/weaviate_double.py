@@ -85,6 +85,7 @@ class WeaviateDouble:
         self.named: list[int] = []  # of each search: how many chunks its filter names
         self.inserted: list[str] = []  # uuids of passages, in order, every time one is written
         self.users = ExitStack()  # closed before the server goes
+        self.connections = 0  # over HTTP, open now
         self.http_port = self.grpc_port = 0
         self.lock = threading.Lock()
 
@@ -160,6 +161,16 @@ class _Http(BaseHTTPRequestHandler):
 
     server_state: WeaviateDouble
     protocol_version = "HTTP/1.1"
+
+    def handle(self) -> None:
+        state = self.server_state
+        with state.lock:
+            state.connections += 1
+        try:
+            super().handle()
+        finally:
+            with state.lock:
+                state.connections -= 1
 
     def do_GET(self) -> None:
         state, parts = self.server_state, self.path.removeprefix("/v1/").split("/")
