@@ -71,7 +71,7 @@ class Lease:
         """
         with self._renewing:
             started = time.monotonic()
-            if not self._is_ours() or not self._counted() or self._is_followed():
+            if not self._counted() or self._is_followed():
                 self._lost = True
                 raise self._explained()
             self._until = started + SAFE * self._seconds
@@ -94,15 +94,12 @@ class Lease:
             except KarlError:
                 continue  # the server is away for now; the next write asks it again, and says so
 
-    def _is_ours(self) -> bool:
-        return self._token in self._link.descriptions().get(self._name, "")
-
     def _counted(self) -> bool:
         self._beat += 1
         try:
             self._link.call(lambda client: count_lock(client, self._name, token=self._token, beat=self._beat))
         except KarlError:
-            if self._is_ours():
+            if self._token in self._link.descriptions().get(self._name, ""):
                 raise
             return False
         return True

@@ -80,6 +80,7 @@ def test_two_that_ingest_at_once_write_once(store: Store, notes: Path, double: W
     with ThreadPoolExecutor(2) as threads:
         indexes = list(threads.map(lambda _: opened(store, double), range(2)))
     assert len(double.inserted) == len(double.objects()) == indexes[0].stats().vectors == indexes[1].stats().vectors
+    assert [index.manifest.revision for index in indexes] == [1, 1]  # the second found it made
 
 
 @pytest.mark.parametrize("act", ["build", "add", "delete"])
@@ -174,6 +175,7 @@ def test_a_writer_that_came_back_is_not_followed(double: WeaviateDouble) -> None
     assert double.locks() == [name]
     # One who looked at a lock that was released meanwhile, and taken again.
     assert locks._claim(Standing(1, None, 0)) is None
+    assert locks._claim(Standing(5, None, None)) is None
     assert locks._claim(None) is None
     assert double.locks() == [name]
 
