@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import ssl
 import threading
 import time
 from collections import Counter
@@ -20,7 +21,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import grpc
@@ -74,11 +76,24 @@ class Faults:
     seconds: float = 0.0
 
 
-class WeaviateDouble:
-    """`with WeaviateDouble() as server:`; stop() and start() keep the contents and the ports, as a restart does."""
+class Certificate(NamedTuple):
+    """Files in PEM."""
 
-    def __init__(self, *, api_key: str = "") -> None:
+    chain: Path
+    key: Path
+
+
+class WeaviateDouble:
+    """`with WeaviateDouble() as server:`; stop() and start() keep the contents and the ports, as a restart does.
+
+    https, grpcs: certificates of the two ports; None: no TLS.
+    """
+
+    def __init__(
+        self, *, api_key: str = "", https: Certificate | None = None, grpcs: Certificate | None = None
+    ) -> None:
         self.api_key, self.faults = api_key, Faults()
+        self._https, self._grpcs = https, grpcs
         self.schema: dict[str, dict[str, Any]] = {}
         self.tenants: dict[str, dict[str, Tenant]] = {}
         self.calls: list[str] = []
@@ -97,10 +112,21 @@ class WeaviateDouble:
 
         self._http = ThreadingHTTPServer(("127.0.0.1", self.http_port), Handler)
         self.http_port = self._http.server_address[1]
+        if self._https is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self._https.chain, self._https.key)
+            # Of a handshake that fails only the client hears.
+            self._http.handle_error = lambda *_: None
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         self._grpc = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
         weaviate_pb2_grpc.add_WeaviateServicer_to_server(_Grpc(self), self._grpc)
-        self.grpc_port = self._grpc.add_insecure_port(f"127.0.0.1:{self.grpc_port}")
+        place = f"127.0.0.1:{self.grpc_port}"
+        if self._grpcs is None:
+            self.grpc_port = self._grpc.add_insecure_port(place)
+        else:
+            pair = self._grpcs.key.read_bytes(), self._grpcs.chain.read_bytes()
+            self.grpc_port = self._grpc.add_secure_port(place, grpc.ssl_server_credentials([pair]))
         self._grpc.start()
 
     def stop(self) -> None:
@@ -120,8 +146,8 @@ class WeaviateDouble:
     def settings(self) -> dict[str, Any]:
         """For `WeaviateSettings`: without waits."""
         return {
-            "url": f"http://127.0.0.1:{self.http_port}",
-            "grpc": f"127.0.0.1:{self.grpc_port}",
+            "url": f"https://localhost:{self.http_port}" if self._https else f"http://127.0.0.1:{self.http_port}",
+            "grpc": f"{'localhost' if self._grpcs else '127.0.0.1'}:{self.grpc_port}",
             "api_key": self.api_key,
             "retries": 2,
             "backoff_seconds": 0.0,
