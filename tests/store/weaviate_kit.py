@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, Protocol
 
 from store.corpus import CorpusSettings, ingest
 from store.queries.corpora import corpus_by_name
@@ -16,7 +18,6 @@ from store.vectors.weaviate_index import WeaviateIndex
 from store.vectors.weaviate_link import WeaviateLink
 from store.vectors.weaviate_opening import open_weaviate
 from tests.store.test_vectors import HashEmbedder
-from tests.store.weaviate_double import WeaviateDouble
 
 NOTES = {
     "mira.md": "# Mira\n\nMira keeps the lighthouse of the north harbor.",
@@ -26,30 +27,40 @@ NOTES = {
 }
 
 
-def link_to(double: WeaviateDouble, **changes: object) -> WeaviateLink:
-    """Closed with the double."""
-    link = WeaviateLink(WeaviateSettings.model_validate({**double.settings, **changes}))
-    double.users.callback(link.close)
+class Server(Protocol):
+    """A double, or a real one. users: closed with it."""
+
+    users: ExitStack
+
+    @property
+    def settings(self) -> dict[str, Any]: ...
+
+
+def link_to(server: Server, **changes: object) -> WeaviateLink:
+    """Closed with the server."""
+    link = WeaviateLink(WeaviateSettings.model_validate({**server.settings, **changes}))
+    server.users.callback(link.close)
     return link
 
 
-def ingested(store: Store, folder: Path) -> None:
-    ingest(store, folder, name="notes", settings=CorpusSettings(backend="weaviate"))
+def ingested(store: Store, folder: Path, *, corpus: str = "notes") -> None:
+    ingest(store, folder, name=corpus, settings=CorpusSettings(backend="weaviate"))
 
 
 def opened(
     store: Store,
-    double: WeaviateDouble,
+    server: Server,
     *,
+    corpus: str = "notes",
     embedder: HashEmbedder | None = None,
     rebuild: bool = True,
     wait_seconds: float = 20.0,
     **changes: object,
 ) -> WeaviateIndex:
-    """Closed with the double."""
+    """Closed with the server."""
     with store.session() as session:
-        row = corpus_by_name(session, "notes")
-    settings = WeaviateSettings.model_validate({**double.settings, **changes})
+        row = corpus_by_name(session, corpus)
+    settings = WeaviateSettings.model_validate({**server.settings, **changes})
     index = open_weaviate(
         store,
         row,
@@ -59,7 +70,7 @@ def opened(
         rebuild=rebuild,
         wait_seconds=wait_seconds,
     )
-    double.users.callback(index.close)
+    server.users.callback(index.close)
     return index
 
 
