@@ -63,11 +63,13 @@ class WeaviateIndex:
     def build(self, entries: Iterable[IndexEntry], *, progress: Progress | None = None) -> IndexStats:
         """Replace the contents; objects that are there already, as they should be, stay."""
         wanted = list(entries)
+        self._check_embedder()
         with self._writing() as (shelf, lease):
             done = reconcile(shelf, wanted, embedder=self.embedder, total=len(wanted), progress=progress)
             return self._finish(done, lease)
 
     def add(self, entries: Iterable[IndexEntry], *, progress: Progress | None = None) -> IndexStats:
+        self._check_embedder()
         with self._writing() as (shelf, lease):
             sent = send(shelf, list(entries), embedder=self.embedder, held=held_chunks(shelf))
             return self._finish(_counted(shelf, sent.dimensions), lease)
@@ -110,6 +112,11 @@ class WeaviateIndex:
         found = self._threads.map(one, spoken, vectors)
         by_query = dict(zip(spoken, found, strict=True))
         return [by_query.get(query, []) for query in queries]
+
+    def _check_embedder(self) -> None:
+        """Raises: KarlError before anything is written where the model gives vectors of another length."""
+        if self.embedder is not None:
+            self._vectors(["how many numbers"])
 
     def _vectors(self, queries: Sequence[str]) -> Sequence[NDArray[np.float32] | None]:
         assert self.embedder is not None

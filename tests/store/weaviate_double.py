@@ -60,7 +60,8 @@ Tenant = dict[str, Stored]  # by uuid
 
 @dataclass
 class Faults:
-    """codes: answered by the next gRPC calls, one each, in place of their work; None lets one through.
+    """codes: answered by the next gRPC calls, one each, in place of their work; None lets one through. after: the
+    same for writes, but their work is done: the answer is what is lost.
 
     refuse: why a passage of a batch is refused; lose: taken without an error, and not kept; lose_made: a collection
     that is made, and not said to be; unseen: names that the next looks for a collection do not find, one each;
@@ -68,12 +69,14 @@ class Faults:
     """
 
     codes: list[grpc.StatusCode | None] = field(default_factory=list)
+    after: list[grpc.StatusCode | None] = field(default_factory=list)
     refuse: Callable[[Stored], str | None] = lambda _: None
     lose: Callable[[Stored], bool] = lambda _: False
     lose_made: Callable[[str], bool] = lambda _: False
     unseen: list[str] = field(default_factory=list)
     ready: bool = True
-    seconds: float = 0.0
+    seconds: float = 0.0  # before the work of a gRPC call, which is done even if the client has left
+    http_seconds: float = 0.0
 
 
 class Certificate(NamedTuple):
@@ -200,6 +203,7 @@ class _Http(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         state, parts = self.server_state, self.path.removeprefix("/v1/").split("/")
+        time.sleep(state.faults.http_seconds)
         if parts == [".well-known", "ready"]:
             return self._answer(200 if state.faults.ready else 503)
         if not self._allowed():
@@ -294,6 +298,7 @@ class _Grpc(weaviate_pb2_grpc.WeaviateServicer):
                 elif not (one.is_passage and self.state.faults.lose(one)):
                     self._tenant(given, context)[one.uuid] = one
                     self.state.inserted += [one.uuid] if one.is_passage else []
+        self._leave(context)
         return batch_pb2.BatchObjectsReply(took=0.0, errors=errors)
 
     def _refused(self, given: Any, one: Stored) -> str | None:
@@ -312,6 +317,7 @@ class _Grpc(weaviate_pb2_grpc.WeaviateServicer):
             found = [uuid for uuid, one in tenant.items() if _matches(request.filters, one)]
             for uuid in found:
                 del tenant[uuid]
+        self._leave(context)
         return batch_delete_pb2.BatchDeleteReply(matches=len(found), successful=len(found), failed=0)
 
     def Aggregate(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -338,6 +344,11 @@ class _Grpc(weaviate_pb2_grpc.WeaviateServicer):
         code = self.state.faults.codes.pop(0) if self.state.faults.codes else None
         if code is not None:
             context.abort(code, f"the double was told to answer {code.name}")
+
+    def _leave(self, context: grpc.ServicerContext) -> None:
+        code = self.state.faults.after.pop(0) if self.state.faults.after else None
+        if code is not None:
+            context.abort(code, f"the double was told to lose its answer: {code.name}")
 
     def _tenant(self, request: Any, context: grpc.ServicerContext) -> Tenant:
         tenants = self.state.tenants.get(request.collection)
