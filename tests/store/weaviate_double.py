@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -103,7 +104,7 @@ class WeaviateDouble:
         self.named: list[int] = []  # of each search: how many chunks its filter names
         self.inserted: list[str] = []  # uuids of passages, in order, every time one is written
         self.users = ExitStack()  # closed before the server goes
-        self.connections = 0  # over HTTP, open now
+        self.sockets: set[socket.socket] = set()  # of HTTP, open now
         self.http_port = self.grpc_port = 0
         self.lock = threading.Lock()
 
@@ -135,6 +136,10 @@ class WeaviateDouble:
     def stop(self) -> None:
         self._http.shutdown()
         self._http.server_close()
+        with self.lock:
+            for one in self.sockets:
+                with suppress(OSError):  # the client has closed it
+                    one.shutdown(socket.SHUT_RDWR)
         self._grpc.stop(None).wait()
 
     def __enter__(self) -> WeaviateDouble:
@@ -169,6 +174,10 @@ class WeaviateDouble:
             self.tenants[name] = {} if several else {"": {}}
         return True
 
+    @property
+    def connections(self) -> int:
+        return len(self.sockets)
+
     def objects(self, prefix: str = "Karl_") -> list[Stored]:
         """Of all tenants of collections of chunks."""
         return [
@@ -194,12 +203,12 @@ class _Http(BaseHTTPRequestHandler):
     def handle(self) -> None:
         state = self.server_state
         with state.lock:
-            state.connections += 1
+            state.sockets.add(self.connection)
         try:
             super().handle()
         finally:
             with state.lock:
-                state.connections -= 1
+                state.sockets.discard(self.connection)
 
     def do_GET(self) -> None:
         state, parts = self.server_state, self.path.removeprefix("/v1/").split("/")
