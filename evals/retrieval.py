@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -92,19 +93,21 @@ def retrieval_figures(
     """
     started = time.perf_counter()
     asked = load_questions(Path(questions))
-    index = open_index(store, corpus, home=home, progress=progress, servers=servers)
-    held, sizes, settings = _corpus_facts(store, corpus)
-    known = [question for question in asked if question.doc_name in held]
-    if not known:
-        raise UsageError(f"{questions}: no question is about a document of corpus {corpus!r}")
-    recall = {name: _measure(index, known, weights=weights, ks=ks) for name, weights in _ways(index, settings).items()}
+    with closing(open_index(store, corpus, home=home, progress=progress, servers=servers)) as index:
+        held, sizes, settings = _corpus_facts(store, corpus)
+        known = [question for question in asked if question.doc_name in held]
+        if not known:
+            raise UsageError(f"{questions}: no question is about a document of corpus {corpus!r}")
+        ways = _ways(index, settings)
+        recall = {name: _measure(index, known, weights=weights, ks=ks) for name, weights in ways.items()}
+        compared = _compared(index)
     if "dense" in recall:
         del recall["dense"]["milliseconds"]  # its questions were embedded by the hybrid search just before
     figures = {"questions": len(known), "left_out": len(asked) - len(known), **sizes, "recall": recall}
     return bench_report(
         "retrieval",
         figures=figures,
-        compared=_compared(index),
+        compared=compared,
         targets=_targets(recall, ks=ks),
         seconds=time.perf_counter() - started,
         seed=0,

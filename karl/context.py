@@ -29,6 +29,7 @@ from karl.settings import Settings
 from karl.telemetry import open_telemetry
 from store.models import Chunk, Corpus, Run, Task
 from store.session import Store
+from store.vectors.batching import AsyncSearcher
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,13 @@ class Context:
     reporter: Reporter
     stop: asyncio.Event
     servers: OpenServers = field(default_factory=OpenServers)  # MCP servers of the run's graphs, until the run ends
+
+    def close(self) -> None:
+        """MCP servers and indexes; the store and the judge are the caller's."""
+        self.servers.close()
+        for searcher in (self.searcher, self.question_searcher):
+            if isinstance(searcher, AsyncSearcher):
+                searcher.close()
 
     @property
     def run_id(self) -> int:

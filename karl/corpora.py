@@ -120,7 +120,7 @@ def ingest_corpus(
             progress=lambda state: progress.reach(state.done, state.total),
         )
     with reporter.stage("indexing", report.chunks) as progress:
-        open_index(
+        index = open_index(
             store,
             name,
             home=settings.home,
@@ -128,4 +128,5 @@ def ingest_corpus(
             verify=chosen.verify,
             servers=settings.servers,
         )
+        index.close()
     return CorpusReport(report, embedder, applied.backend)

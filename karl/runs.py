@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from agents.errors import RolloutError
 from agents.judges import Judge
-from agents.tools import Searcher
 from karl.collect import Stopped
 from karl.context import Context, id_of
 from karl.loop import run_loop
@@ -188,7 +187,7 @@ async def _main(
         try:
             await flow(context)
         finally:
-            context.servers.close()
+            context.close()
 
 
 def open_context(
@@ -201,11 +200,16 @@ def open_context(
     reporter: Reporter,
     stop: asyncio.Event,
 ) -> Context:
-    """With the indexes of the corpora open; one that is missing is built first. The caller closes its servers."""
+    """With the indexes of the corpora open; one that is missing is built first. The caller closes it."""
     with store.session() as session:
         corpus = queries.corpus_by_name(session, config.corpus)
         asked = queries.corpus_by_name(session, config.question_corpus or config.corpus)
-    searchers = {row.name: _searcher(store, row, settings=settings) for row in (corpus, asked)}
+    with ExitStack() as opened:
+        searchers = {
+            row.name: opened.enter_context(_searcher(store, row, settings=settings))
+            for row in {corpus.name: corpus, asked.name: asked}.values()
+        }
+        opened.pop_all()
     return Context(
         store=store,
         settings=settings,
@@ -221,7 +225,7 @@ def open_context(
     )
 
 
-def _searcher(store: Store, corpus: Corpus, *, settings: Settings) -> Searcher:
+def _searcher(store: Store, corpus: Corpus, *, settings: Settings) -> AsyncSearcher:
     return AsyncSearcher(open_index(store, corpus.name, home=settings.home, servers=settings.servers))
 
 

@@ -109,4 +109,4 @@ def validation_context(
         context.graph("solve")
         yield context
     finally:
-        context.servers.close()
+        context.close()

@@ -64,6 +64,9 @@ class WeaviateSettings(BaseModel, frozen=True, extra="forbid"):
     connect_seconds: float = Field(default=5.0, gt=0, description="for the server to answer when it is opened")
     query_seconds: float = Field(default=30.0, gt=0, description="for one query")
     insert_seconds: float = Field(default=120.0, gt=0, description="for one request of an import")
+    lease_seconds: float = Field(
+        default=60.0, gt=0, description="a writer that is silent for longer is followed by the next"
+    )
 
 
 class SearchServers(BaseModel, frozen=True, extra="forbid"):

@@ -81,6 +81,8 @@ def load_graph(
         if variant is not None:
             check_variant(variant, place.library.specs, prompt_path=chosen.prompt_path)
         source = _source(corpus, kept, chosen)
+        if isinstance(source, CorpusSource):
+            opened.callback(source.searcher.close)
         servers = OpenServers()
         opened.callback(servers.close)
         speaker = voice.open(variant=place.variant, settings=chosen, say=say)

@@ -49,7 +49,7 @@ class SharedSearcher:
         loop = asyncio.get_running_loop()
         searcher = self._by_loop.get(loop)
         if searcher is None:
-            searcher = self._by_loop[loop] = AsyncSearcher(self._index)
+            searcher = self._by_loop[loop] = AsyncSearcher(self._index, owned=False)
         return await searcher.search(query, k, where)
 
     @property
@@ -58,8 +58,10 @@ class SharedSearcher:
         return self._index.mean_chars
 
     def close(self) -> None:
+        """Of all loops, and of the index."""
         for searcher in self._by_loop.values():
             searcher.close()
+        self._index.close()
 
 
 class CorpusSource:

@@ -41,7 +41,8 @@ def company(world: World) -> Iterator[Searcher]:
         store = Store.open(f"sqlite:///{folder}/karl.db")
         ingest(store, Path(folder) / "notes", name="company", settings=CorpusSettings(embedder="none"))
         try:
-            yield AsyncSearcher(open_index(store, "company", home=folder))
+            with AsyncSearcher(open_index(store, "company", home=folder)) as searcher:
+                yield searcher
         finally:
             store.close()
 

@@ -31,8 +31,8 @@ def search(context: click.Context, corpus: str, query: str, k: int, where: tuple
 
     wanted = _wanted(where)
     settings = settings_of(context)
-    with open_store(settings) as store:
-        hits = asyncio.run(open_searcher(store, corpus, settings=settings).search(query, k, wanted))
+    with open_store(settings) as store, open_searcher(store, corpus, settings=settings) as searcher:
+        hits = asyncio.run(searcher.search(query, k, wanted))
         if wanted and not hits:
             refuse_unknown(store, corpus, wanted)
     if as_json:

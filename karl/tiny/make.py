@@ -153,7 +153,19 @@ class _Script:
         notes = home / name
         write_notes(self._world, notes)
         ingest(store, notes, name=name, settings=CorpusSettings(embedder="none"))
-        searcher = AsyncSearcher(open_index(store, name, home=home))
+        with AsyncSearcher(open_index(store, name, home=home)) as searcher:
+            return await self._demonstrated(name, searcher, config, store=store, template=template, tokenizer=tokenizer)
+
+    async def _demonstrated(
+        self,
+        name: str,
+        searcher: AsyncSearcher,
+        config: MakeConfig,
+        *,
+        store: Store,
+        template: ChatTemplate,
+        tokenizer: Any,
+    ) -> list[RolloutRecord]:
         with store.session() as session:
             corpus = queries.corpus_by_name(session, name)
             chunks = {chunk.text.strip(): chunk for chunk in queries.corpus_chunks(session, corpus.id or 0)}

@@ -88,3 +88,10 @@ class VectorIndex(Protocol):
     def mean_chars(self) -> float:
         """Of a chunk's text: a token budget for passages is divided by it."""
         ...
+
+    def close(self) -> None:
+        """Let go of connections and threads, once nobody is searching; may be called again.
+
+        Whoever opened the index closes it. What is asked of it after that opens them again.
+        """
+        ...

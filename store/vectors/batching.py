@@ -39,7 +39,8 @@ class SearchStats:
 class AsyncSearcher:
     """`await searcher.search(query, k)`; one event loop at a time.
 
-    An index that answers in microseconds is searched inline: a thread would cost more than the search.
+    An index that answers in microseconds is searched inline: a thread would cost more than the search. It is closed
+    with the searcher, unless others search it too (owned=False).
     """
 
     def __init__(
@@ -50,8 +51,9 @@ class AsyncSearcher:
         wait_seconds: float = 0.002,
         cache_size: int = 4096,
         inline: bool | None = None,
+        owned: bool = True,
     ) -> None:
-        self.index, self.counts = index, SearchStats()
+        self.index, self.counts, self._owned = index, SearchStats(), owned
         self._max_batch, self._wait, self._cache_size = max_batch, wait_seconds, cache_size
         self._inline = index.stats().instant if inline is None else inline
         self._version = index.version()
@@ -146,10 +148,12 @@ class AsyncSearcher:
         return hits
 
     def close(self) -> None:
-        """End the thread, if there is one."""
+        """End the thread, if there is one, and let go of what the index holds. May be called again."""
         if self._thread is not None:
             self._thread.shutdown(wait=True)
             self._thread = None
+        if self._owned:
+            self.index.close()
 
     def __enter__(self) -> Self:
         return self

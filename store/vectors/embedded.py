@@ -164,6 +164,10 @@ class EmbeddedIndex:
         """Of a chunk's text."""
         return self.texts.chars / max(self.snapshot.chunks, 1)
 
+    def close(self) -> None:
+        """Forgets what filters let through. Its files are mapped into memory: the maps end with the object."""
+        self._among.cache_clear()
+
 
 def _told(ranked: Ranked, texts: Mapping[int, ChunkText]) -> list[Hit]:
     bm25, dense = _by_id(ranked.bm25), _by_id(ranked.dense)

@@ -21,9 +21,8 @@ from store.vectors.manifest import FORMAT, Identity
 from store.vectors.segments import Segment
 from store.vectors.snapshot import Snapshot
 from store.vectors.stored_entries import StoredEntries, store_contents
-from store.vectors.write_lock import write_lock
+from store.vectors.write_lock import WAIT_SECONDS, write_lock
 
-WAIT_SECONDS = 600.0  # for another process that is writing the same index: it does our work
 REBUILT = 0.5  # a change of more than this share of the chunks is a new build
 NO_IDS = np.zeros(0, dtype=np.int64)
 
@@ -63,7 +62,13 @@ def open_index(
         from store.vectors.weaviate_opening import open_weaviate
 
         return open_weaviate(
-            store, row, settings=reached.weaviate, embedder=embedder, progress=progress, rebuild=rebuild
+            store,
+            row,
+            settings=reached.weaviate,
+            embedder=embedder,
+            progress=progress,
+            rebuild=rebuild,
+            wait_seconds=wait_seconds,
         )
     files = IndexFiles(index_folder(home, corpus), _identity(corpus, settings, embedder))
     snapshot = files.load(digest=store_contents(store, corpus_id).digest(), thorough=verify)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from store.corpus_settings import FusionWeights
+from store.errors import KarlError
 from store.search_filter import SearchFilter
 from store.types import Hit
 from store.vectors.base import IndexEntry, IndexStats, Progress
@@ -21,9 +23,12 @@ from store.vectors.fusion import depth_for, fused
 from store.vectors.ranking import Ranking
 from store.vectors.tokens import tokens
 from store.vectors.weaviate_import import Imported, held_chunks, reconcile, send
+from store.vectors.weaviate_lease import Lease
+from store.vectors.weaviate_lock import corpus_lock
 from store.vectors.weaviate_manifest import Manifests, WeaviateManifest, check_dimensions
 from store.vectors.weaviate_search import HybridHit, hybrid, nearest, with_words
 from store.vectors.weaviate_shelf import Shelf
+from store.vectors.write_lock import WAIT_SECONDS
 
 FOLLOW_SECONDS = 5.0  # between two looks at what other processes made of the index
 FILTERS_KEPT = 16  # of the last searches: ids of what they let through
@@ -50,7 +55,7 @@ class WeaviateIndex:
         self.texts, self._open_texts = texts(), texts
         self._manifests = Manifests(shelf.link)
         self._alpha = shelf.link.settings.alpha
-        self._threads = ThreadPoolExecutor(shelf.link.settings.concurrency, thread_name_prefix="karl-weaviate")
+        self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         self._matching = lru_cache(FILTERS_KEPT)(_matching)
         self._version, self._looked = 0, time.monotonic()
@@ -58,19 +63,21 @@ class WeaviateIndex:
     def build(self, entries: Iterable[IndexEntry], *, progress: Progress | None = None) -> IndexStats:
         """Replace the contents; objects that are there already, as they should be, stay."""
         wanted = list(entries)
-        self._begin()
-        done = reconcile(self.shelf, wanted, embedder=self.embedder, total=len(wanted), progress=progress)
-        return self._finish(done)
+        self._check_embedder()
+        with self._writing() as (shelf, lease):
+            done = reconcile(shelf, wanted, embedder=self.embedder, total=len(wanted), progress=progress)
+            return self._finish(done, lease)
 
     def add(self, entries: Iterable[IndexEntry], *, progress: Progress | None = None) -> IndexStats:
-        self._begin()
-        sent = send(self.shelf, list(entries), embedder=self.embedder, held=held_chunks(self.shelf))
-        return self._finish(self._counted(sent.dimensions))
+        self._check_embedder()
+        with self._writing() as (shelf, lease):
+            sent = send(shelf, list(entries), embedder=self.embedder, held=held_chunks(shelf))
+            return self._finish(_counted(shelf, sent.dimensions), lease)
 
     def delete(self, chunk_ids: Iterable[int]) -> IndexStats:
-        self._begin()
-        self.shelf.delete(chunk_ids)
-        return self._finish(self._counted(0))
+        with self._writing() as (shelf, lease):
+            shelf.delete(chunk_ids)
+            return self._finish(_counted(shelf, 0), lease)
 
     def search(
         self,
@@ -105,6 +112,11 @@ class WeaviateIndex:
         found = self._threads.map(one, spoken, vectors)
         by_query = dict(zip(spoken, found, strict=True))
         return [by_query.get(query, []) for query in queries]
+
+    def _check_embedder(self) -> None:
+        """Raises: KarlError before anything is written where the model gives vectors of another length."""
+        if self.embedder is not None:
+            self._vectors(["how many numbers"])
 
     def _vectors(self, queries: Sequence[str]) -> Sequence[NDArray[np.float32] | None]:
         assert self.embedder is not None
@@ -146,28 +158,31 @@ class WeaviateIndex:
             if chunk_id in found
         ]
 
-    def _begin(self) -> None:
-        self.manifest = self.manifest.model_copy(
-            update={"complete": False, "content_sha256": "", "revision": self.manifest.revision + 1}
-        )
-        self._manifests.write(self.manifest)
-
-    def _finish(self, done: Imported) -> IndexStats:
-        self._use(
-            self.manifest.model_copy(
-                update={
-                    "complete": True,
-                    "chunks": done.chunks,
-                    "objects": done.objects,
-                    "dimensions": done.dimensions or self.manifest.dimensions,
-                }
+    @contextmanager
+    def _writing(self) -> Iterator[tuple[Shelf, Lease]]:
+        """With the corpus's lock, from what the last writer left."""
+        corpus, link = self.manifest.corpus, self.shelf.link
+        with corpus_lock(link, corpus, wait_seconds=WAIT_SECONDS) as lease:
+            held = self._manifests.read(corpus) or self.manifest
+            if held.place != self.manifest.place:
+                raise KarlError(f"corpus {corpus!r} was indexed anew with embedder {held.embedder!r}: open it again")
+            self.manifest = held.model_copy(
+                update={"complete": False, "content_sha256": "", "revision": held.revision + 1}
             )
-        )
-        self._manifests.write(self.manifest)
-        return self.stats()
+            self._manifests.write(self.manifest, lease=lease)
+            yield Shelf(link, held.place, lease), lease
 
-    def _counted(self, dimensions: int) -> Imported:
-        return Imported(len(held_chunks(self.shelf)), self.shelf.count(), dimensions)
+    def _finish(self, done: Imported, lease: Lease) -> IndexStats:
+        update = {
+            "complete": True,
+            "chunks": done.chunks,
+            "objects": done.objects,
+            "dimensions": done.dimensions or self.manifest.dimensions,
+        }
+        manifest = self.manifest.model_copy(update=update)
+        self._manifests.write(manifest, lease=lease)
+        self._use(manifest)
+        return self.stats()
 
     def stats(self) -> IndexStats:
         manifest = self.manifest
@@ -210,8 +225,23 @@ class WeaviateIndex:
         return self.texts.chars / max(1, self.manifest.chunks)
 
     def close(self) -> None:
-        self._threads.shutdown(wait=True)
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
         self.shelf.link.close()
+
+    @property
+    def _threads(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                threads = self.shelf.link.settings.concurrency
+                self._pool = ThreadPoolExecutor(threads, thread_name_prefix="karl-weaviate")
+            return self._pool
+
+
+def _counted(shelf: Shelf, dimensions: int) -> Imported:
+    return Imported(len(held_chunks(shelf)), shelf.count(), dimensions)
 
 
 def _matching(texts: ChunkTexts, where: SearchFilter) -> list[int]:

@@ -5,27 +5,22 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
-from store.errors import KarlError, UsageError
+from store.errors import UsageError
 from store.search_servers import WeaviateSettings
+from store.vectors.weaviate_errors import ServerAway, explained, passes
+from store.vectors.weaviate_probe import check_grpc, check_ready, collection_descriptions, grpc_place
 
 if TYPE_CHECKING:
     from weaviate import WeaviateClient
 
 ResultT = TypeVar("ResultT")
-GRPC_PORT = 50051
 LONGEST_WAIT = 30.0  # seconds
-REFUSED = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
-PASSING = frozenset({"DEADLINE_EXCEEDED", "UNAVAILABLE", "ABORTED", "RESOURCE_EXHAUSTED"})
-
-
-class ServerAway(Exception):
-    """It may come back."""
 
 
 class WeaviateLink:
@@ -52,7 +47,16 @@ class WeaviateLink:
             time.sleep(min(self.settings.backoff_seconds * 2**tried, LONGEST_WAIT))
         raise AssertionError("the last try returns or raises")
 
+    def descriptions(self) -> dict[str, str]:
+        """Of all collections, by name. Raises: KarlError."""
+        return self.call(lambda _: collection_descriptions(self.settings))
+
+    def drop_collection(self, name: str) -> None:
+        """Remove it, if it is there. Raises: KarlError."""
+        self.call(lambda client: client.collections.delete(name) if client.collections.exists(name) else None)
+
     def close(self) -> None:
+        """May be called again; what is asked after it connects anew."""
         with self._lock:
             if self._client is not None:
                 self._client.close()
@@ -64,7 +68,11 @@ class WeaviateLink:
                 check_ready(self.settings)
                 check_grpc(self.settings)
                 client = _client(self.settings)
-                client.connect()
+                try:
+                    client.connect()
+                except BaseException:
+                    client.close()
+                    raise
                 self._client = client
             return self._client
 
@@ -79,52 +87,15 @@ def require_client() -> None:
         ) from exc
 
 
-def check_ready(settings: WeaviateSettings) -> str:
-    """The server's version. Raises: httpx.TransportError, ServerAway; KarlError for another server's answer."""
-    url = settings.url.rstrip("/")
-    headers = {"Authorization": f"Bearer {settings.api_key}"} if settings.api_key else {}
-    with httpx.Client(headers=headers, timeout=settings.connect_seconds) as client:
-        ready, meta = client.get(f"{url}/v1/.well-known/ready"), client.get(f"{url}/v1/meta")
-    if ready.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-        raise ServerAway("it is not ready")
-    if meta.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        raise UsageError(f"Weaviate at {url} refuses the key; set [weaviate] api_key in karl.toml")
-    try:
-        return str(meta.json()["version"])
-    except (ValueError, KeyError, TypeError) as exc:
-        raise KarlError(f"{url} does not answer as Weaviate does; correct [weaviate] url in karl.toml") from exc
-
-
-def check_grpc(settings: WeaviateSettings) -> None:
-    """Raises: ServerAway, sooner than the client would, which tries a search for a minute."""
-    import grpc
-
-    place = grpc_place(settings)
-    secure = settings.url.startswith("https")
-    credentials = grpc.ssl_channel_credentials()
-    channel = grpc.secure_channel(place, credentials) if secure else grpc.insecure_channel(place)
-    try:
-        grpc.channel_ready_future(channel).result(timeout=settings.connect_seconds)
-    except grpc.FutureTimeoutError as exc:
-        raise ServerAway(f"no gRPC at {place} ([weaviate] grpc in karl.toml)") from exc
-    finally:
-        channel.close()
-
-
 def describe(settings: WeaviateSettings) -> str:
     """What answers over HTTP and over gRPC, for `karl doctor`. One try. Raises: KarlError."""
     link = WeaviateLink(settings.model_copy(update={"retries": 0}))
-    used = link.call(lambda client: client.collections.exists(f"{settings.collection}_manifests"))
-    version = check_ready(settings)
-    link.close()
+    try:
+        used = link.call(lambda client: client.collections.exists(f"{settings.collection}_manifests"))
+        version = check_ready(settings)
+    finally:
+        link.close()
     return f"{settings.url} is Weaviate {version}, {'with' if used else 'without'} corpora under {settings.collection}"
-
-
-def grpc_place(settings: WeaviateSettings) -> str:
-    """host:port."""
-    if ":" in settings.grpc:
-        return settings.grpc
-    return f"{settings.grpc or urlsplit(settings.url).hostname}:{GRPC_PORT}"
 
 
 def _client(settings: WeaviateSettings) -> WeaviateClient:
@@ -151,44 +122,3 @@ def _client(settings: WeaviateSettings) -> WeaviateClient:
         # They ask PyPI for a newer client; what they check of the server, we have checked.
         skip_init_checks=True,
     )
-
-
-def passes(exc: BaseException) -> bool:
-    """Whether the same request may succeed later: the server is away, starting, slow or busy."""
-    from weaviate.exceptions import (
-        UnexpectedStatusCodeError,
-        WeaviateConnectionError,
-        WeaviateStartUpError,
-        WeaviateTimeoutError,
-    )
-
-    if isinstance(exc, UnexpectedStatusCodeError):
-        return exc.status_code == httpx.codes.TOO_MANY_REQUESTS or exc.status_code >= 500
-    away = (WeaviateConnectionError, WeaviateStartUpError, WeaviateTimeoutError, httpx.TransportError, ServerAway)
-    return isinstance(exc, away) or grpc_code(exc) in PASSING
-
-
-def explained(exc: BaseException, *, url: str) -> KarlError:
-    """With what to do about it."""
-    said = " ".join(str(getattr(exc, "message", None) or exc).split())[:400]
-    if grpc_code(exc) in REFUSED or getattr(exc, "status_code", 0) in (401, 403):
-        return UsageError(f"Weaviate at {url} refuses the key: {said}; set [weaviate] api_key in karl.toml")
-    if passes(exc):
-        return KarlError(f"Weaviate at {url} does not answer: {said}; is it running? karl doctor")
-    return KarlError(f"Weaviate at {url}: {said}")
-
-
-def grpc_code(exc: BaseException) -> str:
-    """Of the call that failed underneath; empty where there is none."""
-    import grpc
-
-    for cause in _causes(exc):
-        if isinstance(cause, grpc.RpcError) and isinstance(cause, grpc.Call):
-            return cause.code().name
-    return ""
-
-
-def _causes(exc: BaseException | None) -> Iterator[Any]:
-    while exc is not None:
-        yield exc
-        exc = exc.__cause__ or exc.__context__

@@ -7,6 +7,7 @@ from uuid import uuid5
 from pydantic import BaseModel, ValidationError
 
 from store.errors import KarlError
+from store.vectors.weaviate_lease import Lease
 from store.vectors.weaviate_link import WeaviateLink
 from store.vectors.weaviate_schema import NAMESPACE, Place, manifests_of, prepare_manifests
 
@@ -68,13 +69,14 @@ class Manifests:
             raise KarlError(f"{self._where(corpus)} has format {manifest.format}, this karl reads {FORMAT}; {_MEND}")
         return manifest
 
-    def write(self, manifest: WeaviateManifest) -> None:
+    def write(self, manifest: WeaviateManifest, *, lease: Lease) -> None:
+        """Raises: KarlError, before anything is published where the lock is lost."""
         from weaviate.classes.data import DataObject
 
         properties = {"corpus": manifest.corpus, "manifest": manifest.model_dump_json()}
         written = DataObject(uuid=self._id(manifest.corpus), properties=properties)
-        self._link.call(lambda client: prepare_manifests(client, self._name))
-        self._link.call(lambda client: client.collections.use(self._name).data.insert_many([written]))
+        lease.call(lambda client: prepare_manifests(client, self._name))
+        lease.call(lambda client: client.collections.use(self._name).data.insert_many([written]))
 
     def _id(self, corpus: str) -> str:
         return str(uuid5(NAMESPACE, f"{self._name}/{corpus}"))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -45,8 +47,9 @@ def object_id(place: Place, chunk_id: int, passage: int) -> UUID:
 
 def prepare(client: WeaviateClient, place: Place) -> None:
     """Make the collection and the tenant where they are missing."""
-    if not client.collections.exists(place.collection):
-        _create_chunks(client, place.collection)
+    with _made_at_once(client, place.collection):
+        if not client.collections.exists(place.collection):
+            _create_chunks(client, place.collection)
     tenants = client.collections.use(place.collection).tenants
     if tenants.get_by_name(place.tenant) is None:
         tenants.create(place.tenant)
@@ -55,12 +58,51 @@ def prepare(client: WeaviateClient, place: Place) -> None:
 def prepare_manifests(client: WeaviateClient, name: str) -> None:
     from weaviate.classes.config import Configure, DataType, Property
 
-    if not client.collections.exists(name):
-        properties = [
-            Property(name=key, data_type=DataType.TEXT, index_filterable=False, index_searchable=False)
-            for key in ("corpus", "manifest")
-        ]
-        client.collections.create(name, properties=properties, vector_config=Configure.Vectors.self_provided())
+    properties = [
+        Property(name=key, data_type=DataType.TEXT, index_filterable=False, index_searchable=False)
+        for key in ("corpus", "manifest")
+    ]
+    with _made_at_once(client, name):
+        if not client.collections.exists(name):
+            client.collections.create(name, properties=properties, vector_config=Configure.Vectors.self_provided())
+
+
+@contextmanager
+def _made_at_once(client: WeaviateClient, name: str) -> Iterator[None]:
+    """Corpora share collections, and their writers do not wait for one another: the second to make one is refused."""
+    from weaviate.exceptions import UnexpectedStatusCodeError
+
+    try:
+        yield
+    except UnexpectedStatusCodeError:
+        if not client.collections.exists(name):
+            raise
+
+
+def create_lock(client: WeaviateClient, name: str, *, description: str) -> None:
+    """Raises: UnexpectedStatusCodeError where it is there."""
+    from weaviate.classes.config import Configure, DataType, Property
+
+    beat = Property(name="beat", data_type=DataType.INT, index_filterable=False)
+    client.collections.create(
+        name, description=description, properties=[beat], vector_config=Configure.Vectors.self_provided()
+    )
+
+
+def begin_lock(client: WeaviateClient, name: str, *, token: str) -> None:
+    from weaviate.classes.data import DataObject
+
+    client.collections.use(name).data.insert_many([DataObject(uuid=token, properties={"beat": 0})])
+
+
+def count_lock(client: WeaviateClient, name: str, *, token: str, beat: int) -> None:
+    """An update, which makes nothing: an insertion would bring back a collection that is gone."""
+    client.collections.use(name).data.update(token, properties={"beat": beat})
+
+
+def lock_beat(client: WeaviateClient, name: str, *, token: str) -> int | None:
+    found = client.collections.use(name).query.fetch_object_by_id(token)
+    return None if found is None else int(str(found.properties["beat"]))
 
 
 def _create_chunks(client: WeaviateClient, name: str) -> None:

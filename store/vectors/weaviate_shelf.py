@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from store.errors import KarlError
+from store.vectors.weaviate_lease import Lease
 from store.vectors.weaviate_link import WeaviateLink
 from store.vectors.weaviate_schema import VECTOR, Place, drop, object_id, prepare
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from weaviate import WeaviateClient
     from weaviate.collections import Collection
 
+ResultT = TypeVar("ResultT")
 LISTED_AT_ONCE = 2_000
 DELETED_AT_ONCE = 500  # chunks: a server deletes 10,000 objects a request at most
 
@@ -37,20 +39,24 @@ class Passage(NamedTuple):
 
 
 class Shelf:
-    """Raises: KarlError."""
+    """lease: of who writes; without one it is read only. Raises: KarlError."""
 
-    def __init__(self, link: WeaviateLink, place: Place) -> None:
-        self.link, self.place = link, place
+    def __init__(self, link: WeaviateLink, place: Place, lease: Lease | None = None) -> None:
+        self.link, self.place, self._lease = link, place, lease
+
+    def _write(self, action: Callable[[WeaviateClient], ResultT]) -> ResultT:
+        assert self._lease is not None, "nobody writes without the corpus's lock"
+        return self._lease.call(action)
 
     def collection(self, client: WeaviateClient) -> Collection[Any, Any]:
         return client.collections.use(self.place.collection).with_tenant(self.place.tenant)
 
     def prepare(self) -> None:
-        self.link.call(lambda client: prepare(client, self.place))
+        self._write(lambda client: prepare(client, self.place))
 
     def clear(self) -> None:
         """Remove the tenant with all that it holds."""
-        self.link.call(lambda client: drop(client, self.place))
+        self._write(lambda client: drop(client, self.place))
 
     def count(self) -> int:
         """Objects, as the server counts them."""
@@ -105,7 +111,7 @@ class Shelf:
             for one in passages
         ]
         try:
-            report = self.link.call(lambda client: self.collection(client).data.insert_many(objects))
+            report = self._write(lambda client: self.collection(client).data.insert_many(objects))
         except KarlError as exc:
             if isinstance(exc.__cause__, WeaviateInsertManyAllFailedError):
                 return dict.fromkeys(range(len(passages)), exc.__cause__.message.rpartition("errors: ")[2])
@@ -129,7 +135,7 @@ class Shelf:
         if from_passage:
             where = where & Filter.by_property("passage").greater_or_equal(from_passage)
         while True:
-            done = self.link.call(lambda client: self.collection(client).data.delete_many(where))
+            done = self._write(lambda client: self.collection(client).data.delete_many(where))
             if done.failed:
                 raise KarlError(f"Weaviate could not delete {done.failed} of {done.matches} objects; run it again")
             if done.successful == 0:

@@ -11,6 +11,8 @@ from pathlib import Path
 from store.errors import KarlError
 from store.file_lock import file_lock
 
+WAIT_SECONDS = 600.0  # for another process that is writing the same index: it does our work
+
 
 @contextmanager
 def write_lock(path: Path, *, wait_seconds: float) -> Iterator[None]:

@@ -39,6 +39,7 @@ def test_a_corpus_goes_to_the_server_and_comes_back(tmp_path: Path) -> None:
         assert report.as_dict()["index"] == "weaviate"
         index = open_index(store, "n", home=settings.home, servers=settings.servers, rebuild=False)
         assert [hit.key for hit in index.search(["lighthouses"])[0]] == ["a.md#0"]
+        index.close()
         assert len(double.inserted) == 1
         (found,) = [check for check in checks(settings) if check.name == "Weaviate"]
         assert (found.level, found.mend) == ("ok", "")

@@ -23,7 +23,7 @@ class EchoIndex:
         self.threads: set[str] = set()
         self.gate = threading.Event()
         self.gate.set()
-        self.changes = 0
+        self.changes = self.closed = 0
         self._stats = IndexStats(chunks, vectors, 8, "echo", "echo")
 
     def build(self, entries: Iterable[IndexEntry], *, progress: Progress | None = None) -> IndexStats:
@@ -55,6 +55,9 @@ class EchoIndex:
 
     def version(self) -> int:
         return self.changes
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 async def test_concurrent_queries_go_in_one_batch_and_equal_ones_once() -> None:
@@ -158,3 +161,10 @@ def test_a_loop_that_was_torn_down_in_the_middle_leaves_nothing_behind() -> None
     with AsyncSearcher(index, cache_size=0, wait_seconds=0.2) as searcher:
         asyncio.run(give_up())
         assert len(asyncio.run(searcher.search("q", 1))) == 1
+
+
+def test_a_searcher_closes_its_own_index_alone() -> None:
+    own, shared = EchoIndex(), EchoIndex()
+    with AsyncSearcher(own), AsyncSearcher(shared, owned=False):
+        assert (own.closed, shared.closed) == (0, 0)
+    assert (own.closed, shared.closed) == (1, 0)

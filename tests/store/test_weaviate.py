@@ -5,24 +5,19 @@ What only a real server can show is in `test_weaviate_real.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from store.corpus import CorpusSettings, ingest
+from store.corpus_settings import CorpusSettings
 from store.errors import KarlError, UsageError
-from store.queries.corpora import corpus_by_name
 from store.search_filter import SearchFilter
 from store.search_servers import SearchServers, WeaviateSettings
 from store.session import Store
-from store.vectors.base import VectorIndex
-from store.vectors.chunk_texts import StoredTexts
-from store.vectors.embedded import EmbeddedIndex
 from store.vectors.library import open_index
-from store.vectors.stored_entries import index_entries
 from tests.store.test_vectors import HashEmbedder
 
 pytest.importorskip("weaviate")
@@ -30,69 +25,10 @@ pytest.importorskip("weaviate")
 import grpc
 
 from store.vectors import weaviate_index
-from store.vectors.weaviate_index import WeaviateIndex
 from store.vectors.weaviate_link import describe
-from store.vectors.weaviate_opening import open_weaviate
 from store.vectors.weaviate_search import HybridHit, explained_hit
 from tests.store.weaviate_double import Stored, WeaviateDouble
-
-NOTES = {
-    "mira.md": "# Mira\n\nMira keeps the lighthouse of the north harbor.",
-    "plan.md": "# Plan\n\nThe budget of the harbor team is 40,000 euros.",
-    "trip.md": "# Trip\n\nWe go to Lisbon in May. " + "The train is slow. " * 80,
-    "food.md": "# Food\n\nBread, salt and olives.",
-}
-
-
-@pytest.fixture
-def double() -> Iterator[WeaviateDouble]:
-    with WeaviateDouble() as running:
-        yield running
-
-
-@pytest.fixture
-def notes(store: Store, tmp_path: Path) -> Path:
-    folder = tmp_path / "notes"
-    folder.mkdir()
-    for name, text in NOTES.items():
-        (folder / name).write_text(text)
-    ingested(store, folder)
-    return folder
-
-
-def ingested(store: Store, folder: Path) -> None:
-    ingest(store, folder, name="notes", settings=CorpusSettings(backend="weaviate"))
-
-
-def opened(
-    store: Store,
-    double: WeaviateDouble,
-    *,
-    embedder: HashEmbedder | None = None,
-    rebuild: bool = True,
-    **changes: object,
-) -> WeaviateIndex:
-    with store.session() as session:
-        row = corpus_by_name(session, "notes")
-    settings = WeaviateSettings.model_validate({**double.settings, **changes})
-    return open_weaviate(
-        store, row, settings=settings, embedder=embedder or HashEmbedder(), progress=None, rebuild=rebuild
-    )
-
-
-def beside(store: Store) -> EmbeddedIndex:
-    """The same corpus in process."""
-    with store.session() as session:
-        row = corpus_by_name(session, "notes")
-    corpus_id = row.id or 0
-    settings = CorpusSettings.model_validate(row.settings)
-    index = EmbeddedIndex(StoredTexts(store, corpus_id=corpus_id), embedder=HashEmbedder(), fusion=settings.fusion)
-    index.build(index_entries(store, corpus_id))
-    return index
-
-
-def found(index: VectorIndex, query: str, *, k: int = 20) -> list[str]:
-    return [hit.key for hit in index.search([query], k=k)[0]]
+from tests.store.weaviate_kit import beside, found, ingested, opened
 
 
 def chunks(double: WeaviateDouble) -> list[tuple[int, int]]:

@@ -1,23 +1,29 @@
 """A double of a Weaviate server at the level of the wire: the real client talks to it over HTTP and gRPC.
 
 It is NOT Weaviate. It keeps objects in memory, ranks them exactly, and answers what the client checks in the forms of
-the real server: readiness, version, schema, tenants, batch results object by object, search and aggregate replies.
-Faults are set from outside. What only a real server can show is in `test_weaviate_real.py` (`KARL_WEAVIATE_URL`).
+the real server: readiness, version, schema, tenants, batch results object by object, search and aggregate replies. As
+there, a collection is made by one request alone (422 for the others), and what is inserted into one that is not there
+makes it anew; what is updated does not. Faults are set from outside. What only a real server can show is in
+`test_weaviate_real.py` (`KARL_WEAVIATE_URL`).
 """
 
 from __future__ import annotations
 
 import json
 import math
+import socket
+import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import grpc
@@ -46,7 +52,7 @@ class Stored:
 
     @property
     def is_passage(self) -> bool:
-        """Not a manifest."""
+        """Not a manifest, not a lock."""
         return "chunk" in self.properties
 
 
@@ -55,28 +61,50 @@ Tenant = dict[str, Stored]  # by uuid
 
 @dataclass
 class Faults:
-    """codes: answered by the next gRPC calls, one each, in place of their work; None lets one through.
+    """codes: answered by the next gRPC calls, one each, in place of their work; None lets one through. after: the
+    same for writes, but their work is done: the answer is what is lost.
 
-    refuse: why a passage of a batch is refused; lose: taken without an error, and not kept; ready: of the HTTP probe.
+    refuse: why a passage of a batch is refused; lose: taken without an error, and not kept; lose_made: a collection
+    that is made, and not said to be; unseen: names that the next looks for a collection do not find, one each;
+    ready: of the HTTP probe.
     """
 
     codes: list[grpc.StatusCode | None] = field(default_factory=list)
+    after: list[grpc.StatusCode | None] = field(default_factory=list)
     refuse: Callable[[Stored], str | None] = lambda _: None
     lose: Callable[[Stored], bool] = lambda _: False
+    lose_made: Callable[[str], bool] = lambda _: False
+    unseen: list[str] = field(default_factory=list)
     ready: bool = True
-    seconds: float = 0.0
+    seconds: float = 0.0  # before the work of a gRPC call, which is done even if the client has left
+    http_seconds: float = 0.0
+
+
+class Certificate(NamedTuple):
+    """Files in PEM."""
+
+    chain: Path
+    key: Path
 
 
 class WeaviateDouble:
-    """`with WeaviateDouble() as server:`; stop() and start() keep the contents and the ports, as a restart does."""
+    """`with WeaviateDouble() as server:`; stop() and start() keep the contents and the ports, as a restart does.
 
-    def __init__(self, *, api_key: str = "") -> None:
+    https, grpcs: certificates of the two ports; None: no TLS.
+    """
+
+    def __init__(
+        self, *, api_key: str = "", https: Certificate | None = None, grpcs: Certificate | None = None
+    ) -> None:
         self.api_key, self.faults = api_key, Faults()
+        self._https, self._grpcs = https, grpcs
         self.schema: dict[str, dict[str, Any]] = {}
         self.tenants: dict[str, dict[str, Tenant]] = {}
         self.calls: list[str] = []
         self.named: list[int] = []  # of each search: how many chunks its filter names
         self.inserted: list[str] = []  # uuids of passages, in order, every time one is written
+        self.users = ExitStack()  # closed before the server goes
+        self.sockets: set[socket.socket] = set()  # of HTTP, open now
         self.http_port = self.grpc_port = 0
         self.lock = threading.Lock()
 
@@ -88,15 +116,30 @@ class WeaviateDouble:
 
         self._http = ThreadingHTTPServer(("127.0.0.1", self.http_port), Handler)
         self.http_port = self._http.server_address[1]
+        if self._https is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self._https.chain, self._https.key)
+            # Of a handshake that fails only the client hears.
+            self._http.handle_error = lambda *_: None
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         self._grpc = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
         weaviate_pb2_grpc.add_WeaviateServicer_to_server(_Grpc(self), self._grpc)
-        self.grpc_port = self._grpc.add_insecure_port(f"127.0.0.1:{self.grpc_port}")
+        place = f"127.0.0.1:{self.grpc_port}"
+        if self._grpcs is None:
+            self.grpc_port = self._grpc.add_insecure_port(place)
+        else:
+            pair = self._grpcs.key.read_bytes(), self._grpcs.chain.read_bytes()
+            self.grpc_port = self._grpc.add_secure_port(place, grpc.ssl_server_credentials([pair]))
         self._grpc.start()
 
     def stop(self) -> None:
         self._http.shutdown()
         self._http.server_close()
+        with self.lock:
+            for one in self.sockets:
+                with suppress(OSError):  # the client has closed it
+                    one.shutdown(socket.SHUT_RDWR)
         self._grpc.stop(None).wait()
 
     def __enter__(self) -> WeaviateDouble:
@@ -104,29 +147,51 @@ class WeaviateDouble:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.users.close()
         self.stop()
 
     @property
     def settings(self) -> dict[str, Any]:
         """For `WeaviateSettings`: without waits."""
         return {
-            "url": f"http://127.0.0.1:{self.http_port}",
-            "grpc": f"127.0.0.1:{self.grpc_port}",
+            "url": f"https://localhost:{self.http_port}" if self._https else f"http://127.0.0.1:{self.http_port}",
+            "grpc": f"{'localhost' if self._grpcs else '127.0.0.1'}:{self.grpc_port}",
             "api_key": self.api_key,
             "retries": 2,
             "backoff_seconds": 0.0,
             "batch_size": 3,
+            "lease_seconds": 3.0,
         }
+
+    def make(self, definition: dict[str, Any]) -> bool:
+        """A collection, as the cluster's log does it: False where there is one of this name."""
+        name = definition["class"]
+        with self.lock:
+            if name in self.schema:
+                return False
+            self.schema[name] = definition
+            several = definition.get("multiTenancyConfig", {}).get("enabled", False)
+            self.tenants[name] = {} if several else {"": {}}
+        return True
+
+    @property
+    def connections(self) -> int:
+        return len(self.sockets)
 
     def objects(self, prefix: str = "Karl_") -> list[Stored]:
         """Of all tenants of collections of chunks."""
         return [
             one
             for name, tenants in self.tenants.items()
-            if name.startswith(prefix) and not name.endswith("_manifests")
+            if name.startswith(prefix)
             for tenant in tenants.values()
             for one in tenant.values()
+            if one.is_passage
         ]
+
+    def locks(self) -> list[str]:
+        """Names of collections that are locks."""
+        return sorted(name for name in self.schema if "_lock_" in name)
 
 
 class _Http(BaseHTTPRequestHandler):
@@ -135,8 +200,19 @@ class _Http(BaseHTTPRequestHandler):
     server_state: WeaviateDouble
     protocol_version = "HTTP/1.1"
 
+    def handle(self) -> None:
+        state = self.server_state
+        with state.lock:
+            state.sockets.add(self.connection)
+        try:
+            super().handle()
+        finally:
+            with state.lock:
+                state.sockets.discard(self.connection)
+
     def do_GET(self) -> None:
         state, parts = self.server_state, self.path.removeprefix("/v1/").split("/")
+        time.sleep(state.faults.http_seconds)
         if parts == [".well-known", "ready"]:
             return self._answer(200 if state.faults.ready else 503)
         if not self._allowed():
@@ -146,6 +222,11 @@ class _Http(BaseHTTPRequestHandler):
         match parts:
             case ["meta"]:
                 self._answer(200, {"version": VERSION, "hostname": "http://double", "grpcMaxMessageSize": 10485760})
+            case ["schema"]:
+                self._answer(200, {"classes": list(state.schema.values())})
+            case ["schema", name] if name in state.faults.unseen:
+                state.faults.unseen.remove(name)
+                self._answer(404, {"error": [{"message": "not found"}]})
             case ["schema", name] if name in state.schema:
                 self._answer(200, state.schema[name])
             case ["schema", name, "tenants", tenant] if tenant in state.tenants.get(name, {}):
@@ -154,27 +235,42 @@ class _Http(BaseHTTPRequestHandler):
                 self._answer(404, {"error": [{"message": "not found"}]})
 
     def do_POST(self) -> None:
-        state, body = self.server_state, json.loads(self.rfile.read(int(self.headers["content-length"])))
+        state, body = self.server_state, self._body()
         match self.path.removeprefix("/v1/").split("/"):
-            case ["schema"] if body["class"] in state.schema:
+            case ["schema"] if not state.make(body):
                 self._answer(422, {"error": [{"message": f"class name {body['class']} already exists"}]})
             case ["schema"]:
-                state.schema[body["class"]] = body
-                several = body.get("multiTenancyConfig", {}).get("enabled", False)
-                state.tenants[body["class"]] = {} if several else {"": {}}
-                self._answer(200, body)
+                lost = state.faults.lose_made(body["class"])
+                self._answer(500, {"error": [{"message": "the answer is lost"}]}) if lost else self._answer(200, body)
             case ["schema", name, "tenants"]:
                 for one in body:
                     state.tenants[name].setdefault(one["name"], {})
                 self._answer(200, body)
 
+    def do_PATCH(self) -> None:
+        state, body = self.server_state, self._body()
+        with state.lock:
+            match self.path.removeprefix("/v1/").split("/"):
+                case ["objects", name, uuid] if uuid in (held := state.tenants.get(name, {}).get("", {})):
+                    held[uuid].properties.update(body["properties"])
+                    self._answer(204)
+                case _:
+                    self._answer(404)
+
     def do_DELETE(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = self._body()
         match self.path.removeprefix("/v1/").split("/"):
+            case ["schema", name]:
+                self.server_state.schema.pop(name, None)
+                self.server_state.tenants.pop(name, None)
+                self._answer(200)
             case ["schema", name, "tenants"]:
                 for tenant in body:
                     self.server_state.tenants[name].pop(tenant, None)
                 self._answer(200)
+
+    def _body(self) -> Any:
+        return json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"null")
 
     def _allowed(self) -> bool:
         key = self.server_state.api_key
@@ -201,6 +297,8 @@ class _Grpc(weaviate_pb2_grpc.WeaviateServicer):
     def BatchObjects(self, request: Any, context: grpc.ServicerContext) -> Any:
         self._enter("BatchObjects", context)
         errors = []
+        for given in request.objects:
+            self.state.make({"class": given.collection})
         with self.state.lock:
             for index, given in enumerate(request.objects):
                 one = _stored(given)
@@ -209,6 +307,7 @@ class _Grpc(weaviate_pb2_grpc.WeaviateServicer):
                 elif not (one.is_passage and self.state.faults.lose(one)):
                     self._tenant(given, context)[one.uuid] = one
                     self.state.inserted += [one.uuid] if one.is_passage else []
+        self._leave(context)
         return batch_pb2.BatchObjectsReply(took=0.0, errors=errors)
 
     def _refused(self, given: Any, one: Stored) -> str | None:
@@ -227,6 +326,7 @@ class _Grpc(weaviate_pb2_grpc.WeaviateServicer):
             found = [uuid for uuid, one in tenant.items() if _matches(request.filters, one)]
             for uuid in found:
                 del tenant[uuid]
+        self._leave(context)
         return batch_delete_pb2.BatchDeleteReply(matches=len(found), successful=len(found), failed=0)
 
     def Aggregate(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -253,6 +353,11 @@ class _Grpc(weaviate_pb2_grpc.WeaviateServicer):
         code = self.state.faults.codes.pop(0) if self.state.faults.codes else None
         if code is not None:
             context.abort(code, f"the double was told to answer {code.name}")
+
+    def _leave(self, context: grpc.ServicerContext) -> None:
+        code = self.state.faults.after.pop(0) if self.state.faults.after else None
+        if code is not None:
+            context.abort(code, f"the double was told to lose its answer: {code.name}")
 
     def _tenant(self, request: Any, context: grpc.ServicerContext) -> Tenant:
         tenants = self.state.tenants.get(request.collection)
