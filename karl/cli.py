@@ -96,7 +96,10 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as exc:
         exc.show()
         sys.exit(exc.exit_code)
-    except click.Abort:
+    except click.Abort as exc:
+        if isinstance(exc.__cause__, EOFError):  # click takes it for the end of what is typed
+            _explain(exc.__cause__, arguments, unexpected=True)
+            sys.exit(1)
         click.echo("stopped", err=True)
         sys.exit(130)
     except KarlError as exc:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numba.core import caching
 
+import store
 from store.vectors import spread
 from store.vectors.compiled import INT, compiled
 from store.vectors.topk import best_first, heap_of_best
@@ -23,6 +29,53 @@ def test_a_function_that_cannot_be_cached_is_compiled_all_the_same() -> None:
 def test_other_errors_of_the_compiler_are_told() -> None:
     with pytest.raises(Exception, match="unknown_name"):
         compiled(INT(INT))(lambda x: x + unknown_name)  # type: ignore[name-defined]  # noqa: F821
+
+
+KEPT = """
+from store.vectors.compiled import INT, compiled
+
+@compiled(INT(INT))
+def twice(x):
+    return 2 * x
+
+print(twice(21), sum(twice.stats.cache_hits.values()))
+"""
+
+
+def cached(folder: Path) -> str:
+    return subprocess.run(
+        [sys.executable, folder / "kept.py"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={
+            **os.environ,
+            "NUMBA_CACHE_DIR": str(folder / "cache"),
+            "PYTHONPATH": str(Path(store.__file__).parents[1]),
+        },
+    ).stdout.strip()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+def test_a_damaged_cache_stops_nothing_and_is_made_anew(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / "kept.py").write_text(KEPT)
+    for size in (0, 10):
+        cached(tmp_path)
+        assert cached(tmp_path) == "42 1"
+        (file,) = (tmp_path / "cache").rglob(f"*.{suffix}")
+        file.write_bytes(file.read_bytes()[:size])
+        assert cached(tmp_path) == "42 0"
+
+
+def test_a_full_disk_below_the_cache_stops_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(caching.IndexDataCacheFile, "_save_data", full)
+    (tmp_path / "made.py").write_text("def twice(x):\n    return 2 * x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert compiled(INT(INT))(importlib.import_module("made").twice)(21) == 42
 
 
 @pytest.mark.parametrize("cores", [1, 2, 5])
