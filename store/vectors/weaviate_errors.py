@@ -11,7 +11,8 @@ import httpx
 from store.errors import KarlError, UsageError
 
 REFUSED = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
-PASSING = frozenset({"DEADLINE_EXCEEDED", "UNAVAILABLE", "ABORTED", "RESOURCE_EXHAUSTED"})
+# We cancel nothing: a server that stops does.
+PASSING = frozenset({"DEADLINE_EXCEEDED", "UNAVAILABLE", "ABORTED", "RESOURCE_EXHAUSTED", "CANCELLED"})
 
 
 class ServerAway(Exception):

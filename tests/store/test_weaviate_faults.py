@@ -23,7 +23,7 @@ from tests.store.test_weaviate import Wider, chunks
 from tests.store.weaviate_double import Stored, WeaviateDouble
 from tests.store.weaviate_kit import beside, found, ingested, opened
 
-CODES = [grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE]
+CODES = [grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED]
 
 
 def whole(store: Store, double: WeaviateDouble) -> bool:

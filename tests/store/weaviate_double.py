@@ -115,12 +115,12 @@ class WeaviateDouble:
             server_state = double
 
         self._http = ThreadingHTTPServer(("127.0.0.1", self.http_port), Handler)
+        # Of a handshake that fails, and of an answer that nobody waits for, only the client hears.
+        self._http.handle_error = lambda *_: None
         self.http_port = self._http.server_address[1]
         if self._https is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(self._https.chain, self._https.key)
-            # Of a handshake that fails only the client hears.
-            self._http.handle_error = lambda *_: None
             self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         self._grpc = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
