@@ -19,7 +19,7 @@ from store.corpus_settings import CorpusSettings
 from store.queries import corpora
 from store.session import Store
 from store.vectors.embedders import make_embedder
-from store.vectors.library import open_index
+from store.vectors.library import documents_changed, open_index
 
 MOST_NAMED = 20  # files of unsupported formats; more are counted by extension
 
@@ -126,7 +126,10 @@ def ingest_corpus(
             home=settings.home,
             progress=lambda state: progress.reach(state.done, state.total),
             verify=chosen.verify,
+            current=True,
             servers=settings.servers,
         )
         index.close()
+    if report.changed:
+        documents_changed(settings.home, name)
     return CorpusReport(report, embedder, applied.backend)

@@ -30,8 +30,7 @@ def file_lock(
     handle = _opened(path, unmakable=unmakable)
     try:
         _acquire(handle, path=path, taken=taken, wait_seconds=wait_seconds)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, note.encode(), 0)
+        _write_note(handle, note, path=path, unmakable=unmakable)
         yield
     finally:
         # The file stays: who would unlink it could take it from under a process that has just opened it.
@@ -44,6 +43,14 @@ def _opened(path: Path, *, unmakable: str) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as exc:
         raise KarlError(f"{path}: {unmakable}: {exc.strerror}; is the home writable?") from exc
+
+
+def _write_note(handle: int, note: str, *, path: Path, unmakable: str) -> None:
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, note.encode(), 0)
+    except OSError as exc:
+        raise KarlError(f"{path}: {unmakable}: {exc.strerror}; free the disk and run again") from exc
 
 
 def _acquire(handle: int, *, path: Path, taken: Callable[[str], KarlError], wait_seconds: float) -> None:

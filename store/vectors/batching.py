@@ -20,6 +20,8 @@ class Key(NamedTuple):
     query: str
     k: int
     where: SearchFilter | None
+    version: int = 0
+    """Of the index when it was asked: what an older one answers is neither kept nor given to who asks later."""
 
     @property
     def kind(self) -> tuple[int, SearchFilter | None]:
@@ -70,8 +72,8 @@ class AsyncSearcher:
     async def search(self, query: str, k: int = 20, where: Where | None = None) -> list[Hit]:
         """At most k hits, best first, of the chunks that `where` lets through. Raises what the index raises; a failure
         is not cached."""
-        key = Key(query, k, SearchFilter.of(where))
         self._forget_outdated()
+        key = Key(query, k, SearchFilter.of(where), self._version)
         held = self._cache.get(key)
         if held is not None:
             self.counts.hits += 1
@@ -141,7 +143,7 @@ class AsyncSearcher:
         return results
 
     def _remember(self, key: Key, hits: list[Hit]) -> list[Hit]:
-        if self._cache_size > 0:
+        if self._cache_size > 0 and key.version == self._version:
             self._cache[key] = hits
             if len(self._cache) > self._cache_size:
                 self._cache.popitem(last=False)

@@ -81,8 +81,8 @@ class ChunkTexts(Protocol):
         """Ids of the chunks that a filter lets through, ascending."""
         ...
 
-    def refresh(self, chunk_ids: Sequence[int]) -> None:
-        """These are new or changed."""
+    def refresh(self) -> None:
+        """Texts, or what documents say of themselves, may be others now."""
         ...
 
 
@@ -125,17 +125,13 @@ class StoredTexts:
     def matching(self, where: SearchFilter) -> NDArray[np.int64]:
         return self._columns.matching(where)
 
-    def refresh(self, chunk_ids: Sequence[int]) -> None:
+    def refresh(self) -> None:
         self._columns = ChunkColumns(self._store, corpus_id=self._corpus_id)
         with self._lock:
             self.chars = self._size()
-            self._documents = {}
-            for chunk_id in chunk_ids:
-                if (old := self._held.pop(chunk_id, None)) is not None:
-                    self._held_chars -= len(old.text)
-            if self._complete:
-                for part in slices(chunk_ids):
-                    self._hold(self._load(part))
+            self._documents, self._held_chars = {}, 0
+            # Another dictionary: who reads the old one at this moment finds all that was in it.
+            self._held = self._load(None) if self._complete else {}
 
     def _size(self) -> int:
         table = table_of(Chunk)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from store.jsonfile import read_json
+from store.vectors.files import MANIFEST
 from store.vectors.library import index_folder
 from store.vectors.manifest import FORMAT, Manifest
 
@@ -26,13 +27,13 @@ def index_condition(home: str | Path, corpus: str, *, chunks: int) -> Condition:
     """Of an index in process. chunks: those of the corpus now. Checksums are for opening: here sizes are compared."""
     folder = index_folder(home, corpus)
     try:
-        manifest = Manifest.model_validate(read_json(folder / "manifest.json"))
+        manifest = Manifest.model_validate(read_json(folder / MANIFEST))
     except FileNotFoundError:
         return Condition(False, "not built yet")
     except ValidationError:
         return Condition(False, ELSEWHERE)
     except (OSError, ValueError) as exc:
-        return Condition(False, f"unreadable: {folder / 'manifest.json'}: {exc}")
+        return Condition(False, f"unreadable: {folder / MANIFEST}: {exc}")
     if manifest.identity.format != FORMAT:
         return Condition(False, ELSEWHERE)
     if broken := next(_broken(folder, manifest), None):

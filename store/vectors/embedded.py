@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
-
 from store.corpus_settings import FusionWeights
 from store.search_filter import SearchFilter
 from store.types import Hit
@@ -50,7 +48,7 @@ class EmbeddedIndex:
         self.snapshot = snapshot or Snapshot()
         self._newer = newer
         self._version = 0
-        self._swap = threading.Lock()
+        self._swap, self._looking = threading.Lock(), threading.Lock()
         self._among = lru_cache(FILTERS_KEPT)(self._narrowed)
 
     def build(self, entries: Iterable[IndexEntry], *, progress: Progress | None = None) -> IndexStats:
@@ -84,9 +82,7 @@ class EmbeddedIndex:
 
     def _use(self, snapshot: Snapshot) -> IndexStats:
         with self._swap:
-            old = {segment.name for segment in self.snapshot.segments}
-            new = [segment.ids_N for segment in snapshot.segments if segment.name not in old]
-            self.texts.refresh(np.concatenate(new).tolist() if new else [])
+            self.texts.refresh()
             self.snapshot = snapshot
             self._among.cache_clear()
             self._version += 1
@@ -94,8 +90,13 @@ class EmbeddedIndex:
 
     def version(self) -> int:
         """Another number after a change, another process's included."""
-        if self._newer and (snapshot := self._newer()) is not None:
-            self._use(snapshot)
+        # One at a time, from looking to using: a slower thread must not put back what was older.
+        if self._newer and self._looking.acquire(blocking=False):
+            try:
+                if (snapshot := self._newer()) is not None:
+                    self._use(snapshot)
+            finally:
+                self._looking.release()
         return self._version
 
     def _narrowed(self, snapshot: Snapshot, where: SearchFilter) -> Snapshot:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections.abc import Set
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,10 @@ from store.errors import KarlError
 from store.jsonfile import read_json, write_json
 from store.vectors.arrays import load_array, save_array
 from store.vectors.manifest import Contents, Identity, Manifest, SegmentRecord, damaged, record
-from store.vectors.segments import Segment, is_dead_file
+from store.vectors.segments import Segment, is_dead_file, is_segment_name
 from store.vectors.snapshot import Snapshot
 
+MANIFEST = "manifest.json"
 BUILDING = ".building-"
 TRIES = 5  # a writer may replace the index while it is being opened, not five times
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, ValidationError)
@@ -45,7 +47,7 @@ class IndexFiles:
 
     @property
     def _manifest(self) -> Path:
-        return self.folder / "manifest.json"
+        return self.folder / MANIFEST
 
     def manifest(self) -> Manifest | None:
         """None where there is none, or one of something else: it can always be built again."""
@@ -120,15 +122,16 @@ class IndexFiles:
         """Write what is new beside the index in use, then switch. Raises: KarlError; the old index is then in use."""
         before = self.manifest()
         held = {written.name: written for written in before.segments} if before else {}
+        in_use = self._any_manifest()
         try:
-            self._remove_building()
+            self._remove_leftovers(in_use)
             segments = [self._write(segment, held=held.get(segment.name)) for segment in snapshot.segments]
             manifest = self._described(snapshot, contents, segments=segments)
             pair = np.stack([contents.ids_N.view(np.uint64), contents.hashes_N])
             save_array(self.folder / manifest.contents_file, pair)
             write_json(self._manifest, manifest.model_dump())
         except OSError as exc:
-            self._remove_building()
+            self._remove_leftovers(in_use)
             reason = exc.strerror or exc
             raise KarlError(f"{self.folder}: cannot write the index: {reason}; free the disk and run again") from exc
         self._remove_unused(manifest)
@@ -156,17 +159,38 @@ class IndexFiles:
             files |= record(target, names=segment.save_dead(target))
         return SegmentRecord(name=segment.name, chunks=len(segment.ids_N), dead=segment.dead, files=files)
 
-    def _remove_building(self) -> None:
+    def _any_manifest(self) -> Manifest | None:
+        """Of whatever identity: its segments may be those of readers with other settings."""
+        try:
+            return Manifest.model_validate(read_json(self._manifest))
+        except UNREADABLE:
+            return None
+
+    def _remove_leftovers(self, in_use: Manifest | None) -> None:
+        """Of writers that were killed, or found the disk full: each would leave as much again. The lock is held."""
         for path in self.folder.glob(f"{BUILDING}*"):
             shutil.rmtree(path, ignore_errors=True)
+        for path in self.folder.glob(f".{self._manifest.name}.*"):
+            path.unlink(missing_ok=True)
+        if in_use is not None:
+            self._remove_unused(in_use)
+        else:
+            self._remove_segments(but=frozenset())
+
+    def _remove_segments(self, *, but: Set[str]) -> None:
+        """Only what is named as segments are: nothing else in the folder is ours."""
+        for path in list(self.folder.iterdir()) if self.folder.is_dir() else []:
+            if path.is_dir() and is_segment_name(path.name) and path.name not in but:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _remove_unused(self, manifest: Manifest) -> None:
         """What no reader will open any more; who has it open keeps it."""
         segments = {segment.name: segment for segment in manifest.segments}
+        self._remove_segments(but=segments.keys())
         for path in list(self.folder.iterdir()):
-            if path.is_dir() and path.name not in segments:
-                shutil.rmtree(path, ignore_errors=True)
-            elif path.name.startswith("contents-") and path.name != manifest.contents_file:
+            if path.is_dir():
+                continue
+            if path.name.startswith("contents-") and path.name != manifest.contents_file:
                 path.unlink(missing_ok=True)
         for name, segment in segments.items():
             for path in list((self.folder / name).glob("*.npy")):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,20 +19,24 @@ from store.vectors.base import Progress, VectorIndex
 from store.vectors.chunk_texts import StoredTexts
 from store.vectors.embedded import EmbeddedIndex
 from store.vectors.embedders import Embedder, make_embedder
-from store.vectors.files import IndexFiles
+from store.vectors.files import MANIFEST, IndexFiles
 from store.vectors.manifest import FORMAT, Identity
 from store.vectors.segments import Segment
 from store.vectors.snapshot import Snapshot
 from store.vectors.stored_entries import StoredEntries, store_contents
-from store.vectors.write_lock import WAIT_SECONDS, write_lock
+from store.vectors.write_lock import WAIT_SECONDS, BeingWritten, write_lock
 
+LONGEST_NAME = 255  # bytes
 REBUILT = 0.5  # a change of more than this share of the chunks is a new build
 NO_IDS = np.zeros(0, dtype=np.int64)
 
 
 def index_folder(home: str | Path, corpus: str) -> Path:
-    """The corpus's name is escaped: it may hold a slash."""
-    return Path(home) / "indexes" / quote(corpus, safe=" ").replace(".", "%2E")
+    """The corpus's name is escaped: it may hold a slash. What no file system takes as a name is cut, and hashed."""
+    name = quote(corpus, safe=" ").replace(".", "%2E")
+    if len(name) > LONGEST_NAME:
+        name = f"{name[: LONGEST_NAME - 65]}-{hashlib.sha256(corpus.encode()).hexdigest()}"
+    return Path(home) / "indexes" / name
 
 
 def open_index(
@@ -40,14 +47,16 @@ def open_index(
     progress: Progress | None = None,
     rebuild: bool = True,
     verify: bool = False,
+    current: bool = False,
     wait_seconds: float = WAIT_SECONDS,
     servers: SearchServers | None = None,
 ) -> VectorIndex:
     """The index of a corpus as it is in the store now; what other processes make of it later shows by itself.
 
     Built first where it is missing or damaged, brought up to date where it is older than the corpus; rebuild=False
-    refuses instead. verify: every byte is read, of large indexes too; what is damaged counts as missing. servers:
-    embedders and indexes elsewhere.
+    refuses instead. While another process writes it, the index as it was is used, and what is written shows once it is
+    there; where there is none yet, or current=True, the other is waited for. verify: every byte is read, of large
+    indexes too; what is damaged counts as missing. servers: embedders and indexes elsewhere.
     Raises: UsageError for an unknown corpus or embedder, and with the mend instead of building; KarlError when the
     files cannot be written, another process has been writing them for longer than wait_seconds, or a server fails.
     """
@@ -75,12 +84,24 @@ def open_index(
     if snapshot is None and not rebuild:
         raise UsageError(f"the index of corpus {corpus!r} is missing or older than the corpus: run `karl ingest` again")
     if snapshot is None:
-        with write_lock(files.lock, wait_seconds=wait_seconds):
-            snapshot = _bring_up_to_date(
-                files, store, corpus_id=corpus_id, embedder=embedder, progress=progress, thorough=verify
-            )
+        old = None if current else files.load(thorough=verify)
+        try:
+            with write_lock(files.lock, wait_seconds=wait_seconds if old is None else 0.0):
+                snapshot = _bring_up_to_date(
+                    files, store, corpus_id=corpus_id, embedder=embedder, progress=progress, thorough=verify
+                )
+        except BeingWritten:
+            if old is None:
+                raise
+            snapshot = old
     texts = StoredTexts(store, corpus_id=corpus_id)
     return EmbeddedIndex(texts, embedder=embedder, fusion=settings.fusion, snapshot=snapshot, newer=files.newer)
+
+
+def documents_changed(home: str | Path, corpus: str) -> None:
+    """Open indexes in process read the store anew: documents may say other things of themselves, with equal chunks."""
+    with suppress(FileNotFoundError):
+        os.utime(index_folder(home, corpus) / MANIFEST)
 
 
 def _identity(corpus: str, settings: CorpusSettings, embedder: Embedder | None) -> Identity:

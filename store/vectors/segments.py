@@ -21,6 +21,7 @@ from store.vectors.passage_vectors import passage_vectors
 from store.vectors.passages import embedded_counts, passages
 from store.vectors.postings import Postings
 
+NAME_BYTES = 8  # of a segment's name, at random
 NOTHING_LOST = np.zeros((2, 0), dtype=np.int64)
 
 
@@ -38,7 +39,9 @@ class Segment:
     @classmethod
     def of(cls, ids_N: NDArray[np.int64], postings: Postings, dense: Dense | None) -> Self:
         """A new one, all of it alive. Its name is random: what is on disk under a name never changes."""
-        return cls(secrets.token_hex(8), ids_N, postings, dense, np.zeros(len(ids_N), dtype=bool), NOTHING_LOST)
+        return cls(
+            secrets.token_hex(NAME_BYTES), ids_N, postings, dense, np.zeros(len(ids_N), dtype=bool), NOTHING_LOST
+        )
 
     @classmethod
     def build(
@@ -123,6 +126,11 @@ def dead_file(dead: int) -> str:
 
 def lost_file(dead: int) -> str:
     return f"lost-{dead}.npy"
+
+
+def is_segment_name(name: str) -> bool:
+    """Whether `Segment.of` may have given it."""
+    return len(name) == 2 * NAME_BYTES and all(sign in "0123456789abcdef" for sign in name)
 
 
 def is_dead_file(name: str) -> bool:

@@ -14,13 +14,17 @@ from store.file_lock import file_lock
 WAIT_SECONDS = 600.0  # for another process that is writing the same index: it does our work
 
 
+class BeingWritten(KarlError):
+    """Another process is writing, and was not done in time."""
+
+
 @contextmanager
 def write_lock(path: Path, *, wait_seconds: float) -> Iterator[None]:
-    """Raises: KarlError that names the writer if it is not done in time, or where no lock can be made."""
+    """Raises: BeingWritten that names the writer if it is not done in time; KarlError where no lock can be made."""
 
     def taken(owner: str) -> KarlError:
         whose = owner or "another process"
-        return KarlError(f"{path.parent}: the index is being written by {whose}; wait for it or stop it")
+        return BeingWritten(f"{path.parent}: the index is being written by {whose}; wait for it or stop it")
 
     note = f"process {os.getpid()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     with file_lock(path, note=note, unmakable="cannot write the index", taken=taken, wait_seconds=wait_seconds):

@@ -168,3 +168,29 @@ def test_a_searcher_closes_its_own_index_alone() -> None:
     with AsyncSearcher(own), AsyncSearcher(shared, owned=False):
         assert (own.closed, shared.closed) == (0, 0)
     assert (own.closed, shared.closed) == (1, 0)
+
+
+async def test_an_answer_of_an_older_index_is_neither_kept_nor_shared() -> None:
+    index = EchoIndex()
+    with AsyncSearcher(index, inline=False) as searcher:
+        index.gate.clear()
+        first = asyncio.ensure_future(searcher.search("harbor"))
+        await asyncio.sleep(0.1)  # it is being searched
+        index.changes += 1
+        second = asyncio.ensure_future(searcher.search("harbor"))
+        await asyncio.sleep(0.1)
+        index.gate.set()
+        await asyncio.gather(first, second)
+        assert index.batches == [["harbor"], ["harbor"]]
+        await searcher.search("harbor")
+        assert len(index.batches) == 2  # the second answer was kept
+        index.gate.clear()
+        third = asyncio.ensure_future(searcher.search("lighthouse"))
+        await asyncio.sleep(0.1)
+        index.changes += 1
+        fourth = asyncio.ensure_future(searcher.search("beacon"))
+        await asyncio.sleep(0.1)
+        index.gate.set()
+        await asyncio.gather(third, fourth)
+        await searcher.search("lighthouse")
+        assert index.batches[-1] == ["lighthouse"]

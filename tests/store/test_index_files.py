@@ -14,19 +14,21 @@ from types import FrameType
 import numpy as np
 import pytest
 
-from store.corpus import ingest
+from store.corpus import CorpusSettings, ingest
 from store.errors import KarlError
+from store.search_filter import SearchFilter
 from store.session import Store
+from store.vectors import files as index_files
 from store.vectors import library, manifest
 from store.vectors.base import IndexEntry
 from store.vectors.condition import index_condition
 from store.vectors.dense import Dense
 from store.vectors.files import IndexFiles
-from store.vectors.library import open_index
+from store.vectors.library import documents_changed, index_folder, open_index
 from store.vectors.manifest import Contents, Identity
 from store.vectors.segments import Segment
 from store.vectors.snapshot import Snapshot
-from store.vectors.write_lock import write_lock
+from store.vectors.write_lock import BeingWritten, write_lock
 from tests.store.test_vectors import HashEmbedder
 
 IDENTITY = Identity(format=manifest.FORMAT, corpus="c", embedder="hash", embedder_fingerprint="1")
@@ -133,6 +135,72 @@ def test_a_searcher_follows_the_index_and_the_store(store: Store, tmp_path: Path
     assert server.search(["changed"])[0][0].text == "harbor changed"
     assert (server.version(), server.version()) == (version + 1, version + 1)
     assert [len(segment.ids_N) for segment in other.snapshot.segments] == [12, 2]
+
+
+def test_who_opens_while_another_writes_has_the_index_as_it_was(store: Store, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.md").write_text("harbor")
+    ingest(store, notes, name="n", settings=CorpusSettings(embedder="none"))
+    with write_lock(index_folder(tmp_path, "n") / "write.lock", wait_seconds=0), pytest.raises(BeingWritten):
+        open_index(store, "n", home=tmp_path, wait_seconds=0)  # there is none yet
+    open_index(store, "n", home=tmp_path)
+    (notes / "b.md").write_text("harbor lighthouse")
+    ingest(store, notes, name="n")
+    with write_lock(index_folder(tmp_path, "n") / "write.lock", wait_seconds=0):
+        index = open_index(store, "n", home=tmp_path, wait_seconds=60)
+        assert [hit.key for hit in index.search(["harbor"])[0]] == ["a.md#0"]
+        with pytest.raises(BeingWritten, match=f"being written by process {os.getpid()} since"):
+            open_index(store, "n", home=tmp_path, wait_seconds=0, current=True)
+    open_index(store, "n", home=tmp_path, current=True)
+    assert len(index.search(["harbor"])[0]) == 2
+
+
+def test_open_indexes_follow_what_documents_say_of_themselves(store: Store, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    where = SearchFilter.of({"year": 2019})
+    (notes / "a.md").write_text("---\nyear: 2018\n---\nharbor")
+    ingest(store, notes, name="n", settings=CorpusSettings(embedder="none"))
+    index = open_index(store, "n", home=tmp_path)
+    assert index.search(["harbor"], where=where) == [[]]
+    (notes / "a.md").write_text("---\nyear: 2019\n---\nharbor")
+    ingest(store, notes, name="n")
+    version = index.version()
+    documents_changed(tmp_path, "n")
+    assert index.version() != version
+    assert [hit.metadata["year"] for hit in index.search(["harbor"], where=where)[0]] == [2019]
+
+
+def test_a_disk_that_stays_full_gets_no_fuller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each try writes its segment, and finds no room for the manifest."""
+    folder = tmp_path / "i"
+    (folder / "other corpus").mkdir(parents=True)
+    index = IndexFiles(folder, IDENTITY)
+
+    def segment() -> Segment:
+        return Segment.build([IndexEntry(1, "", "harbor")], embedder=None, progress=None)
+
+    contents = Contents(np.arange(1), np.zeros(1, dtype=np.uint64))
+    index.save(Snapshot([segment()]), contents)
+    kept = sorted(path.name for path in folder.iterdir())
+
+    def full(*_: object) -> None:
+        (folder / f".manifest.json.{os.getpid()}").write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(index_files, "write_json", full)
+    for _ in range(3):
+        with pytest.raises(KarlError, match="No space left"):
+            index.save(Snapshot([segment()]), contents)
+        assert sorted(path.name for path in folder.iterdir()) == kept
+
+
+def test_names_that_no_file_system_takes_are_hashed() -> None:
+    long, longer = "\u6e2f" * 60, "\u6e2f" * 61
+    assert index_folder("h", long) != index_folder("h", longer)
+    assert all(len(index_folder("h", name).name) == 255 for name in (long, longer))
+    assert index_folder("h", "a/b.c").name == "a%2Fb%2Ec"
 
 
 def test_readers_in_other_threads_see_one_generation_or_the_next(tmp_path: Path) -> None:

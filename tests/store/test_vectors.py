@@ -75,7 +75,7 @@ class FixedTexts:
     def chars(self) -> int:
         return sum(len(text.text) for text in self.held.values())
 
-    def refresh(self, chunk_ids: Sequence[int]) -> None:
+    def refresh(self) -> None:
         pass
 
 
