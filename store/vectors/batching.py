@@ -143,7 +143,7 @@ class AsyncSearcher:
         return results
 
     def _remember(self, key: Key, hits: list[Hit]) -> list[Hit]:
-        if self._cache_size > 0 and key.version == self._version:
+        if self._cache_size > 0:
             self._cache[key] = hits
             if len(self._cache) > self._cache_size:
                 self._cache.popitem(last=False)

@@ -23,7 +23,7 @@ from store.vectors.snapshot import Snapshot
 
 MANIFEST = "manifest.json"
 BUILDING = ".building-"
-TRIES = 5  # a writer may replace the index while it is being opened, not five times
+TRIES = 50  # a writer may replace the index while it is being opened, not as often as that
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, ValidationError)
 Mark = tuple[int, int, int]
 
