@@ -27,8 +27,11 @@ def test_filters_are_given_as_property_and_value(
     assert found() == ["plan-2018.md#0", "plan-2019.md#0", "plan-2020.md#0"]
     assert found("--where", "year=2018", "--where", "year=2019") == ["plan-2018.md#0", "plan-2019.md#0"]
     assert found("--where", "year=20*", "--where", "path=*-2020.md") == ["plan-2020.md#0"]
-    nothing = call(capsys, "search", "notes", "harbor", "--where", "colour=red")
+    nothing = call(capsys, "search", "notes", "harbor", "--where", "year=1999")
     assert (nothing.code, nothing.out) == (0, "no chunk matches; try other words or another --where\n")
+    unknown = call(capsys, "search", "notes", "harbor", "--where", "colour=red")
+    assert unknown.code == 2
+    assert "nothing in corpus 'notes' has a property 'colour'; there are:" in unknown.err
     wrong = call(capsys, "search", "notes", "harbor", "--where", "2018")
     assert wrong.code == 2
     assert "'2018': write PROPERTY=VALUE, such as 'path=3M*'" in wrong.err
