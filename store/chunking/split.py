@@ -6,10 +6,12 @@ import re
 from itertools import pairwise
 from typing import NamedTuple
 
+from store.scripts import END_MARKS
+
 _HEADING = re.compile(r"^(#{1,6})[ \t]+(.*)$")
 _FENCE = re.compile(r"^\s*(```|~~~)")
 # From coarse to fine; each keeps the separator with the piece before it.
-_SEPARATORS = (r"(?<=\n\n)", r"(?<=\n)", r"(?<=[.!?]) ", r" ")
+_SEPARATORS = (r"(?<=\n\n)", r"(?<=\n)", r"(?<=[.!?]) ", rf"(?<=[{END_MARKS}])", r" ")
 
 
 class Section(NamedTuple):

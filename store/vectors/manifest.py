@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-FORMAT = 3  # of the files; another number is rebuilt
+FORMAT = 4  # of the files; another number is rebuilt
 BLOCK = 1 << 22
 READ_WHOLE = 256 << 20  # bytes of an index that opening reads to the last one: a quarter of a second
 SMALL = 16 << 20  # of a larger index only smaller files are: opening it must stay a matter of a second

@@ -11,7 +11,7 @@ from store.vectors.weaviate_lease import Lease
 from store.vectors.weaviate_link import WeaviateLink
 from store.vectors.weaviate_schema import NAMESPACE, Place, manifests_of, prepare_manifests
 
-FORMAT = 2  # of the objects; an older one is sent anew, a newer one refused
+FORMAT = 3  # of the objects; an older one is sent anew, a newer one refused
 
 
 class WeaviateManifest(BaseModel, frozen=True, extra="ignore"):
