@@ -1,5 +1,6 @@
 """Lines of a PDF page with their cells: PDFium's order of characters, pieces of one row joined, wide gaps kept.
 
+Places are as a reader sees them who turns the page until the line is upright: a wide table often stands on its side.
 A cell is what a gap of more than a letter's height sets apart; words of running text stand closer than that.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Iterator
+from math import pi
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +25,7 @@ _TAIL = re.compile(r"[)%]+")  # and these to the number before
 _BOLD = re.compile(rb"bold|black|heavy", re.IGNORECASE)
 NAME_BYTES = 128
 HEADER = 8  # lines that a table's header may take
+ASKEW = 0.1  # of a quarter turn
 SHORT = 40  # characters of a cell: longer ones are text beside text
 
 
@@ -35,12 +38,16 @@ class Cell(NamedTuple):
 
 
 class Line(NamedTuple):
-    """base, height: of its letters, in points; strong: bold from its first word to its last."""
+    """base, height: of its letters, in points; strong: bold from its first word to its last.
+
+    turn: quarters that it stands turned by, clockwise.
+    """
 
     cells: tuple[Cell, ...]
     base: float
     height: float
     strong: bool = False
+    turn: int = 0
 
     @property
     def text(self) -> str:
@@ -83,7 +90,10 @@ def _line(page: PdfTextPage, text: str, *, start: int) -> Line | None:
     words = [(word, at) for word, at in _words(text) if word]
     if not words:
         return None
-    spans = [(word, _box(page, start + at[0]), _box(page, start + at[1] - 1)) for word, at in words]
+    turn = _turn(page, start + words[0][1][0])
+    spans = [(word, _box(page, start + at[0], turn), _box(page, start + at[1] - 1, turn)) for word, at in words]
+    if turn == 2:  # PDFium goes through these from their end
+        spans.sort(key=lambda span: span[1].x0)
     height = max(median(first.height for _, first, _ in spans), 0.1)
     cells: list[Cell] = []
     for word, first, last in spans:
@@ -93,7 +103,7 @@ def _line(page: PdfTextPage, text: str, *, start: int) -> Line | None:
         else:
             cells.append(Cell(word, first.x0, max(last.x1, first.x1)))
     strong = all(_is_bold(page, start + at) for _, (at, _) in (words[0], words[-1]))
-    return Line(tuple(_units(cells)), spans[0][1].base, height, strong)
+    return Line(tuple(_units(cells)), spans[0][1].base, height, strong, turn)
 
 
 def _starts_amount(word: str, *, after: str) -> bool:
@@ -108,13 +118,29 @@ def _words(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
         yield word if word.isascii() and word.isprintable() else clean(word), found.span()
 
 
-def _box(page: PdfTextPage, index: int) -> _Box:
-    """The letter's box as high as its font, so that an `a` is as high as an `l`."""
+def _turn(page: PdfTextPage, index: int) -> int:
+    """Quarters that the letter is turned by, clockwise; 0 for what stands askew, as a watermark."""
+    from pypdfium2 import raw
+
+    quarters = raw.FPDFText_GetCharAngle(page, index) / (pi / 2)
+    return round(quarters) % 4 if abs(quarters - round(quarters)) < ASKEW else 0
+
+
+def _box(page: PdfTextPage, index: int, turn: int) -> _Box:
+    """The letter's box as high as its font, so that an `a` is as high as an `l`; the page turned back."""
     from pypdfium2 import raw
 
     rect = raw.FS_RECTF()
     raw.FPDFText_GetLooseCharBox(page, index, ctypes.byref(rect))
-    return _Box(rect.left, rect.right, rect.bottom, rect.top - rect.bottom)
+    match turn:
+        case 1:
+            return _Box(-rect.top, -rect.bottom, rect.left, rect.right - rect.left)
+        case 2:
+            return _Box(-rect.right, -rect.left, -rect.top, rect.top - rect.bottom)
+        case 3:
+            return _Box(rect.bottom, rect.top, -rect.right, rect.right - rect.left)
+        case _:
+            return _Box(rect.left, rect.right, rect.bottom, rect.top - rect.bottom)
 
 
 def _is_bold(page: PdfTextPage, index: int) -> bool:
@@ -148,6 +174,8 @@ def _row_of(lines: list[Line], line: Line) -> int | None:
     """
     for back in range(1, min(HEADER, len(lines)) + 1):
         above = lines[-back]
+        if above.turn != line.turn:
+            return None
         close = abs(above.base - line.base) <= 0.3 * min(above.height, line.height)
         short = back == 1 or max(len(above.cells[-1].text), len(line.text)) <= SHORT
         if close and short and line.cells[0].x0 >= above.cells[-1].x1:
@@ -157,4 +185,4 @@ def _row_of(lines: list[Line], line: Line) -> int | None:
 
 def _joined(above: Line, line: Line) -> Line:
     cells = tuple(_units([*above.cells, *line.cells]))
-    return Line(cells, above.base, max(above.height, line.height), above.strong and line.strong)
+    return Line(cells, above.base, max(above.height, line.height), above.strong and line.strong, above.turn)

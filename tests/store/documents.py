@@ -28,6 +28,28 @@ def a_pdf(pages: Sequence[str | None], *, title: str = "", encrypted: bool = Fal
     return _assembled(objects, info=info, encrypted=encrypted)
 
 
+def a_placed_page(cells: Sequence[tuple[str, float, float]], *, quarters: int) -> bytes:
+    """A PDF of one page: texts at (x, y) of the upright page, then turned clockwise by so many quarters."""
+    width, height = 612, 792
+    place = (
+        lambda x, y: f"1 0 0 1 {x} {y}",
+        lambda x, y: f"0 -1 1 0 {y} {height - x}",
+        lambda x, y: f"-1 0 0 -1 {width - x} {height - y}",
+        lambda x, y: f"0 1 -1 0 {width - y} {x}",
+    )[quarters]
+    stream = "\n".join(f"BT /F1 12 Tf {place(x, y)} Tm ({text}) Tj ET" for text, x, y in cells)
+    page = f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {width} {height}] /Contents 5 0 R "
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        "<< /Type /Pages /Kids [4 0 R] /Count 1 >>",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        f"{page}/Resources << /Font << /F1 3 0 R >> >> >>",
+        f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream",
+        "<< /Title () >>",
+    ]
+    return _assembled(objects, info=len(objects), encrypted=False)
+
+
 def _assembled(objects: Sequence[str], *, info: int, encrypted: bool) -> bytes:
     out = bytearray(b"%PDF-1.4\n")
     offsets = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from store.readers.pdf import PdfReader
 from store.readers.pdf_headings import marked_headings
 from store.readers.pdf_lines import Cell, Line
@@ -11,7 +13,7 @@ from store.readers.running_lines import running_lines
 from store.readers.tables import laid_out
 from store.vectors.base import IndexEntry
 from store.vectors.passages import embedded_passages, opening
-from tests.store.documents import a_pdf
+from tests.store.documents import a_pdf, a_placed_page
 
 
 def line(*cells: tuple[str, float], strong: bool = False, height: float = 10, base: float = 0) -> Line:
@@ -51,6 +53,21 @@ def test_headings_are_bold_tall_centred_or_in_capitals() -> None:
     ]
     marked = [one.text for one in marked_headings(lines)][:6]
     assert [text.startswith("## ") for text in marked] == [True, True, True, True, False, False]
+
+
+@pytest.mark.parametrize("quarters", range(4))
+def test_a_table_on_its_side_is_read_as_an_upright_one(tmp_path: Path, quarters: int) -> None:
+    rows = [("Item", "2018", "2017"), ("Net sales", "32,765", "31,657"), ("Cost of sales", "16,682", "16,055")]
+    cells = [(text, 60 + 150 * n, 500 - 14 * row) for row, texts in enumerate(rows) for n, text in enumerate(texts)]
+    prose = ("Both of the years are in millions of dollars.", 60, 440)
+    (tmp_path / "x.pdf").write_bytes(a_placed_page([*cells, prose], quarters=quarters))
+    (document,) = PdfReader().read(tmp_path / "x.pdf")
+    assert document.chunks[0].text.splitlines() == [
+        "Item             2018    2017",
+        "Net sales      32,765  31,657",
+        "Cost of sales  16,682  16,055",
+        prose[0],
+    ]
 
 
 def test_running_lines_are_those_of_many_pages_and_page_numbers() -> None:
