@@ -20,7 +20,7 @@ EF_SEARCH, EF_SIZE, EF_GROWTH = 80, 100_000, 0.25
 PROBES = (8, 16, 32, 64, 128)
 RECALL = 0.98  # of 20 nearest, on rows of its own: what the number of cells to look into is chosen for
 SAMPLE = 200
-TRAINING_ROWS = 40  # a cell: FAISS warns below 39
+TRAINING_ROWS = 40  # a cell, at least: fewer place it badly, and FAISS warns below 39
 TURNS = 8  # of k-means
 Scores = NDArray[np.float32]
 Places = NDArray[np.int64]
@@ -120,7 +120,7 @@ class Cells(Approximate):
     def build(cls, rows_VD: NDArray[np.float32]) -> Self:
         faiss = _faiss()
         size, dimensions = rows_VD.shape
-        cells = 2 ** round(math.log2(4 * math.sqrt(size)))
+        cells = 2 ** min(round(math.log2(4 * math.sqrt(size))), int(math.log2(size / TRAINING_ROWS)))
         half = faiss.ScalarQuantizer.QT_fp16
         index = faiss.IndexIVFScalarQuantizer(
             faiss.IndexFlatIP(dimensions), dimensions, cells, half, faiss.METRIC_INNER_PRODUCT

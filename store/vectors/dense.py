@@ -17,6 +17,7 @@ EXACT_UP_TO = 20_000  # two cores search as many in a millisecond a query
 ALWAYS_EXACT = 1_000  # too few to cluster, and additions are mostly so short
 GRAPH_UP_TO = 2_000_000  # a graph costs about a millisecond a vector to build, far less than embedding it
 COPIED = 2_000  # vectors of chosen chunks: so few are copied, and each is scored
+MORE = 4  # times as many passages, where those of long chunks crowded out the others
 KINDS = {"flat": Flat, "hnsw": Graph, "ivf": Cells}
 
 
@@ -64,14 +65,28 @@ class Dense:
     def rank(
         self, queries_QD: NDArray[np.float32], *, k: int, ids_N: NDArray[np.int64], dead_N: NDArray[np.bool_]
     ) -> list[Ranking]:
-        """One ranking a query. Looks at enough passages that k chunks come out unless very long ones crowd them."""
+        """One ranking a query. Where passages of few chunks are the nearest, more are asked for until k chunks are."""
         wanted = min(self.size, int(k * max(2.0, 2 * self._mean)) + self._most)
         queries = np.ascontiguousarray(queries_QD, dtype=np.float32)
+        dead_V = dead_N[self.owners_V] if dead_N.any() else None
+        ranked = [Ranking.none()] * len(queries)
+        left = np.arange(len(queries))
+        while len(left):
+            crowded: list[int] = []
+            for query, (row, scores) in zip(left, self._nearest(queries[left], wanted, dead_V), strict=True):
+                ranked[query] = self._chunks(row, scores, k=k, ids_N=ids_N)
+                if len(ranked[query].ids) < k and len(row) == wanted < self.size:
+                    crowded.append(query)
+            left = np.array(crowded, dtype=np.int64)
+            wanted = min(self.size, MORE * wanted)
+        return ranked
+
+    def _nearest(
+        self, queries_QD: NDArray[np.float32], wanted: int, dead_V: NDArray[np.bool_] | None
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         if self._out_V is not None:
-            found = self._vectors.search(queries, wanted, self._out_V, exact=True)
-        else:
-            found = self._vectors.search(queries, wanted, dead_N[self.owners_V] if dead_N.any() else None)
-        return [self._chunks(row, scores, k=k, ids_N=ids_N) for row, scores in found]
+            return self._vectors.search(queries_QD, wanted, self._out_V, exact=True)
+        return self._vectors.search(queries_QD, wanted, dead_V)
 
     def _chunks(
         self, found_W: NDArray[np.int64], scores_W: NDArray[np.float32], *, k: int, ids_N: NDArray[np.int64]

@@ -226,6 +226,23 @@ def test_approximate_vectors_find_what_the_exact_ones_find(kind: str, tmp_path: 
     assert ranked(opened, rows[:1], k=5, dead=dead)[0] == ranked(exact, rows[:1], k=5, dead=dead)[0] == wanted[0][5:]
 
 
+@pytest.mark.parametrize("kind", ["flat", "hnsw", "ivf"])
+def test_long_chunks_near_a_query_do_not_crowd_out_the_others(kind: str) -> None:
+    """Ten chunks of 300 passages each are nearer than any of the thousand others."""
+    rng = np.random.default_rng(0)
+    rows = 0.3 * rng.normal(size=(4000, 32)).astype(np.float32)
+    rows[:3000, 0] += 3.0
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    owners = np.concatenate([np.repeat(np.arange(10), 300), np.arange(10, 1010)]).astype(np.int32)
+    dense = Dense.build(rows, owners_V=owners, kind=kind)
+    query = np.eye(1, 32, dtype=np.float32)
+    (found,) = dense.rank(query, k=20, ids_N=np.arange(1010), dead_N=np.zeros(1010, dtype=bool))
+    assert len(set(found.ids)) == 20
+    assert set(range(10)) == set(found.ids[:10])
+    exact = 10 + np.argsort(-rows[3000:, 0])[:10]
+    assert len(set(exact) & set(found.ids[10:])) >= {"flat": 10, "hnsw": 8, "ivf": 4}[kind]
+
+
 def test_add_and_delete_equal_a_fresh_build() -> None:
     entries = [IndexEntry(n, name, text) for n, (name, text) in enumerate(NOTES.items())]
     index = EmbeddedIndex(FixedTexts(entries), embedder=HashEmbedder(), fusion=FusionWeights())
