@@ -76,7 +76,7 @@ class Dense:
             for query, (row, scores) in zip(left, self._nearest(queries[left], wanted, dead_V), strict=True):
                 ranked[query] = self._chunks(row, scores, k=k, ids_N=ids_N)
                 if len(ranked[query].ids) < k and len(row) == wanted < self.size:
-                    crowded.append(query)
+                    crowded.append(int(query))
             left = np.array(crowded, dtype=np.int64)
             wanted = min(self.size, MORE * wanted)
         return ranked
