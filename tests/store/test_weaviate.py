@@ -26,6 +26,7 @@ import grpc
 
 from store.vectors import weaviate_index
 from store.vectors.weaviate_link import describe
+from store.vectors.weaviate_manifest import FORMAT
 from store.vectors.weaviate_search import HybridHit, explained_hit
 from tests.store.weaviate_double import Stored, WeaviateDouble
 from tests.store.weaviate_kit import beside, found, ingested, opened
@@ -178,8 +179,8 @@ def test_a_corpus_of_another_store_is_not_overwritten(
 def test_a_manifest_of_a_later_version_is_refused(store: Store, notes: Path, double: WeaviateDouble) -> None:
     opened(store, double)
     (manifest,) = double.tenants["Karl_manifests"][""].values()
-    manifest.properties["manifest"] = str(manifest.properties["manifest"]).replace('"format":2', '"format":9')
-    with pytest.raises(KarlError, match="has format 9, this karl reads 2; use the version that wrote it"):
+    manifest.properties["manifest"] = str(manifest.properties["manifest"]).replace(f'"format":{FORMAT}', '"format":9')
+    with pytest.raises(KarlError, match=f"has format 9, this karl reads {FORMAT}; use the version that wrote it"):
         opened(store, double)
     manifest.properties["manifest"] = "{}"
     with pytest.raises(KarlError, match=r"manifest of corpus 'notes' in Karl_manifests cannot be read"):
