@@ -31,7 +31,7 @@ from karl.commands.common import console, open_store, print_json, settings_of
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.pass_context
 def ingest(context: click.Context, path: Path, name: str, fusion: str | None, as_json: bool, **chosen: Any) -> None:
-    """Read PATH (PDF, Markdown, text, HTML, office, source, JSONL) into a corpus; again: only what changed.
+    """Read PATH (PDF, Markdown, text, HTML, office, source, CSV, JSONL) into a corpus; again: only what changed.
 
     What no option says stays as the corpus has it; its embedder and where it is indexed are those of karl.toml.
     """

@@ -61,7 +61,7 @@ class ChunkingPolicy(BaseModel, frozen=True, extra="forbid"):
     text: Chunking = Chunking(by="headings")
     """All else; by headings it is up to `max_chars` characters where it names no size."""
     formats: dict[str, Chunking] = Field(default_factory=dict)
-    """By kind of document: pdf, markdown, text, html, jsonl, code, docx, xlsx, pptx."""
+    """By kind of document: pdf, markdown, text, html, csv, jsonl, code, docx, xlsx, pptx."""
     tokenizer: str = ""
     """A `tokenizer.json`, or a folder with one, that counts tokens; without one they are estimated."""
     duplicates: Duplicates = "keep"

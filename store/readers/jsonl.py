@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -32,7 +33,9 @@ class JsonlReader:
         for number, line, length in _lines(path):
             empty = False
             document = read_line(line, number=number) if length <= LONGEST else _too_long(line, length, number=number)
-            if document.part in seen:
+            if document.part == line_part(number):  # an id of another line may look so
+                document = replace(document, part=_free(number, seen=seen))
+            elif document.part in seen:
                 error = f"line {number}: the id {document.part!r} is there already"
                 document = ReadDocument(chunks=[], part=_free(number, seen=seen), error=error, content=line)
             seen.add(document.part)

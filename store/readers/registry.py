@@ -6,6 +6,7 @@ from pathlib import Path
 
 from store.readers.base import Reader
 from store.readers.code import CodeReader
+from store.readers.csv import CsvReader
 from store.readers.html import HtmlReader
 from store.readers.jsonl import JsonlReader
 from store.readers.markdown import MarkdownReader
@@ -32,6 +33,8 @@ READERS: dict[str, Reader] = {
     ".xhtml": HtmlReader(),
     ".jsonl": JsonlReader(),
     ".ndjson": JsonlReader(),
+    ".csv": CsvReader(),
+    ".tsv": CsvReader(),
     ".docx": OfficeReader("docx", "python-docx", docx_chunks),
     ".xlsx": OfficeReader("xlsx", "openpyxl", xlsx_chunks),
     ".pptx": OfficeReader("pptx", "python-pptx", pptx_chunks),

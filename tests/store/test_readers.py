@@ -208,3 +208,37 @@ def test_split_keeps_a_heading_with_its_text() -> None:
     pieces = split_text("# Mira\n\n" + "Leads the Lighthouse team. " * 12, max_chars=200)
     assert pieces[0].startswith("# Mira\n\nLeads the Lighthouse team.")
     assert len(pieces) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", 'Name,Note,Pay\r\nMira,"Leads, since ""May""",7\r\n\r\nJon,,8,extra\r\n'),
+        ("a.csv", '\ufeffName;Note;Pay\nMira;"Leads, since ""May""";7\nJon;;8;extra\n'),
+        ("a.tsv", 'Name\tNote\tPay\nMira\t"Leads, since\n""May"""\t7\nJon\t\t8\textra'),
+    ],
+)
+def test_rows_of_a_table_name_their_columns(tmp_path: Path, name: str, text: str) -> None:
+    (document,) = read(tmp_path / name, text.encode())
+    assert document.chunks[0].text == 'Name: Mira | Note: Leads, since "May" | Pay: 7\nName: Jon | Pay: 8 | extra'
+    assert document.title == "a"
+    assert not document.problems
+
+
+def test_a_broken_row_of_a_table_costs_itself(tmp_path: Path) -> None:
+    (document,) = read(tmp_path / "a.csv", b"Name,Note\nMira,one\nJon," + b"x" * 200_000 + b"\nEva,two\n")
+    assert document.chunks[0].text == "Name: Mira | Note: one\nName: Eva | Note: two"
+    assert document.problems == ["line 3: field larger than field limit (131072)"]
+    with pytest.raises(ReadError, match="no rows: the first names the columns"):
+        read(tmp_path / "a.csv", b"Name,Note\n")
+
+
+def test_an_id_that_looks_like_the_part_of_another_line_takes_nothing_from_it(tmp_path: Path) -> None:
+    found = read(
+        tmp_path / "a.jsonl", '{"id": "line-2", "text": "one"}\n{"text": "two"}\n{"id": "line-2", "text": "three"}\n'
+    )
+    assert [(one.part, one.error) for one in found] == [
+        ("line-2", None),
+        ("line-2'", None),
+        ("line-3", "line 3: the id 'line-2' is there already"),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -100,6 +101,7 @@ def usearch(rows_VD: NDArray[np.float32]) -> Rival:
 
 def lancedb(rows_VD: NDArray[np.float32], *, folder: Path) -> Rival:
     """IVF_HNSW_SQ, its own recommendation; one query a call, two threads."""
+    os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of every query
     import lancedb as lance  # type: ignore[import-not-found]
     import pyarrow as pa  # type: ignore[import-not-found]
 
