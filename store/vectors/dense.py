@@ -8,9 +8,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from store.vectors.ann import Cells, Graph
 from store.vectors.arrays import load_array, save_array
+from store.vectors.cells import Cells
 from store.vectors.flat import Flat
+from store.vectors.graph import Graph
 from store.vectors.ranking import Ranking, top
 
 EXACT_UP_TO = 20_000  # two cores search as many in a millisecond a query

@@ -24,6 +24,7 @@ from store.vectors.dense import Dense
 from store.vectors.embedded import EmbeddedIndex
 from store.vectors.embedders import make_embedder
 from store.vectors.embedding_cache import EmbeddingCache
+from store.vectors.graph import Graph, near_together
 from store.vectors.library import open_index
 from store.vectors.ranking import Ranking, blend, fuse, top
 from store.vectors.sentence_embedder import SentenceEmbedder
@@ -224,6 +225,27 @@ def test_approximate_vectors_find_what_the_exact_ones_find(kind: str, tmp_path: 
     dead = np.zeros(1000, dtype=bool)
     dead[wanted[0][:5]] = True
     assert ranked(opened, rows[:1], k=5, dead=dead)[0] == ranked(exact, rows[:1], k=5, dead=dead)[0] == wanted[0][5:]
+
+
+def test_a_graph_keeps_neighbours_together_and_gives_its_rows_as_they_came(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    middles = rng.normal(size=(4, 16)).astype(np.float32)
+    kinds = rng.integers(0, 4, 2000)
+    rows = middles[kinds] + 0.1 * rng.normal(size=(2000, 16)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    assert np.count_nonzero(np.diff(kinds[near_together(rows)])) < 750  # of 1,500 as they came
+    Graph.build(rows).save(tmp_path / "graph")
+    graph = Graph.load(tmp_path / "graph")
+    assert np.allclose(graph.rows(), rows, atol=1e-3)
+    places = np.array([1999, 0, 7, 7])
+    assert np.array_equal(graph.some(places), graph.rows()[places])
+    dead = rng.random(2000) < 0.5
+    for exact in (False, True):
+        for query, (found, scores) in zip(rows[:20], graph.search(rows[:20], 10, dead, exact=exact), strict=True):
+            alive = np.flatnonzero(~dead)
+            best = alive[np.argsort(-(rows[alive] @ query))[:10]]
+            assert len(np.intersect1d(found, best)) >= 9
+            assert np.allclose(scores, rows[found] @ query, atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["flat", "hnsw", "ivf"])
