@@ -75,6 +75,12 @@ def training_steps(home: Path) -> int:
     return rows(home, "SELECT count(DISTINCT step) FROM metric WHERE series = 'oapl-1' AND step > 0")[0][0]
 
 
+def new_steps(home: Path, *, behind: int, after: str) -> int:
+    """Steps of the training behind this one, with figures made after this moment."""
+    query = f"SELECT count(DISTINCT step) FROM metric WHERE series = 'oapl-1' AND step > {behind}"
+    return rows(home, f"{query} AND created_at > '{after}'")[0][0]
+
+
 def metrics(home: Path, *, upto: int) -> dict[tuple[int, str], tuple]:
     """(step, name) -> what would change if the step were made again. Raises: AssertionError for a doubled figure."""
     query = "SELECT step, name, id, value, created_at FROM metric WHERE series = 'oapl-1' AND step > 0 AND step <= "
@@ -200,7 +206,8 @@ def test_interrupted_in_every_way_it_goes_on(project: Callable[..., Process], tm
     assert {step for step, _ in kept} >= set(range(1, saved + 1))
 
     training = project()
-    training.wait_for(_metrics_after(rows(home, "SELECT max(created_at) FROM metric")[0][0]))
+    moment = rows(home, "SELECT max(created_at) FROM metric")[0][0]
+    training.wait_for(lambda home: new_steps(home, behind=saved, after=moment) > 0)
     training.send(signal.SIGINT)
     stopped = training.end()
     assert_stopped(stopped, home)
@@ -228,7 +235,3 @@ def test_interrupted_in_every_way_it_goes_on(project: Callable[..., Process], tm
     whole = metrics(home, upto=10**6)
     assert {step for step, _ in whole} == set(range(1, max(step for step, _ in whole) + 1))
     assert "OAPL" in finished.out
-
-
-def _metrics_after(moment: str) -> Callable[[Path], bool]:
-    return lambda home: bool(rows(home, "SELECT 1 FROM metric WHERE created_at > '" + moment + "' LIMIT 1"))
