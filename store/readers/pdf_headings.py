@@ -15,6 +15,7 @@ SHARE = 4  # a page where more than one line in this many looks like a heading h
 CENTRED = 0.03  # of the text's width, off its middle
 INDENTED = 0.12  # of it, at least, on the left of a centred line
 _WORDY = re.compile(r"[^\W\d_]{3,}")
+_PAGE_NUMBER = re.compile(r"(?:page|seite|p\u00e1gina|pagina)\s*\d+(?:\s*(?:of|von|de|di|/)\s*\d+)?", re.IGNORECASE)
 _GOES_ON = (".", ",", ";", ":", "-")
 
 
@@ -42,7 +43,9 @@ def marked_headings(lines: Sequence[Line]) -> list[Line]:
 def _is_heading(line: Line, usual: _Usual) -> bool:
     text = line.text
     alone = len(line.cells) == 1 and len(text) <= LONGEST
-    if not alone or text.startswith("(") or text.endswith(_GOES_ON) or not _WORDY.search(text):
+    if not alone or text.startswith("(") or text.endswith(_GOES_ON):
+        return False
+    if not _WORDY.search(text) or _PAGE_NUMBER.fullmatch(text):
         return False
     return line.strong or line.height >= TALLER * usual.height or text.isupper() or _centred(line, usual)
 
