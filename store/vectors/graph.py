@@ -47,16 +47,21 @@ class Graph(Approximate):
 
     def rows(self) -> NDArray[np.float32]:
         found_VD = np.empty((self._index.ntotal, self._index.d), dtype=np.float32)
-        found_VD[load_faiss().vector_to_array(self._index.id_map)] = self._rows.reconstruct_n(0, self._index.ntotal)
+        found_VD[self._ours_V] = self._rows.reconstruct_n(0, self._index.ntotal)
         return found_VD
 
     def some(self, places_F: NDArray[np.int64]) -> NDArray[np.float32]:
         return self._rows.reconstruct_batch(self._inside_V[places_F])
 
     @cached_property
+    def _ours_V(self) -> NDArray[np.int64]:
+        """Which of our rows lies where."""
+        return load_faiss().vector_to_array(self._index.id_map)
+
+    @cached_property
     def _inside_V(self) -> NDArray[np.int64]:
         """Where each of our rows lies."""
-        return np.argsort(load_faiss().vector_to_array(self._index.id_map))
+        return np.argsort(self._ours_V)
 
     def _near(self, queries_QD: NDArray[np.float32], wanted: int, selector: Any) -> tuple[Scores, Places]:
         kept = max(candidates(self._index.ntotal), wanted)
@@ -67,14 +72,16 @@ class Graph(Approximate):
         faiss = load_faiss()
         inside = None if selector is None else faiss.IDSelectorTranslated(self._index.id_map, selector)
         scores_QW, found_QW = self._rows.search(queries_QD, wanted, params=faiss.SearchParameters(sel=inside))
-        ours_V = faiss.vector_to_array(self._index.id_map)
-        return scores_QW, np.where(found_QW < 0, -1, ours_V[found_QW])
+        return scores_QW, np.where(found_QW < 0, -1, self._ours_V[found_QW])
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Raises: RuntimeError for a file that is not there or damaged."""
         faiss = load_faiss()
-        return cls(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC))
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        if not isinstance(index, faiss.IndexIDMap):
+            raise RuntimeError(f"{path}: not a graph with the places of its rows")
+        return cls(index)
 
 
 def candidates(vectors: int) -> int:
