@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -77,12 +79,22 @@ class Terminal:
         def told() -> bool:
             said = self.tmux("display-message", "-p", "-t", "karl", "#{pane_dead_status},#{pane_dead_signal}")
             ended[:] = said.strip().split(",")
+            if not any(ended):
+                # The helper that writes utmp may swallow the signal of an end: tmux looks for one at the next.
+                os.kill(int(self.tmux("display-message", "-p", "#{pid}")), signal.SIGCHLD)
             return any(ended)
 
-        if not self.wait(told, patience=10.0):
-            raise AssertionError("tmux does not tell how the program ended")
-        status, signal = ended
-        return int(status) if status else -int(signal)
+        if not self.wait(told, patience=30.0):
+            pid = self.tmux("display-message", "-p", "-t", "karl", "#{pane_pid}").strip()
+            raise AssertionError(f"tmux does not tell how the program ended: {_state(pid)}")
+        status, killer = ended
+        return int(status) if status else -int(killer)
+
+
+def _state(pid: str) -> str:
+    """Of a process, as the system has it."""
+    status = Path(f"/proc/{pid}/status")
+    return " ".join(status.read_text().split("\n")[:4]) if status.exists() else f"process {pid} is gone"
 
 
 @contextmanager
