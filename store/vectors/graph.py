@@ -19,7 +19,7 @@ ROWS_TOGETHER = 400  # in memory: a cell's, on average
 
 
 class Graph(Approximate):
-    """Rows that are near each other lie near each other in memory: a search then waits a quarter less for it.
+    """Rows that are near each other lie near each other in memory, which a search waits for less then.
 
     `_index` holds the graph and, for each of its rows, which of ours it is.
     """

@@ -32,6 +32,7 @@ ANSWERED = Answered(
 )
 SENT: list[Event] = [
     Token("ask/1", 1, "Øs"),
+    Token("ask/1", 2, "half a sign: \ud83d"),
     Hits("ask/1", 1, "oslo", (hit(1, "a"), hit(2, "b")), 0.5),
     AttemptFinished("ask/1", "ask/1/solver-0", 1, 3, "", Failure(FailureKind.BUDGET, "no room")),
     ANSWERED,
